@@ -1,0 +1,82 @@
+# Slipway's commands. The first use of any of them makes the environment in .venv.
+#   make site            provision the inventory (the embedded lab by default)
+#   make test            lint, unit tests, every molecule scenario
+#   make help            the rest
+
+SHELL := /bin/bash
+INVENTORY ?= inventories/lab
+SCENARIO ?=
+ARGS ?=
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# The C locale of a bare machine has no UTF-8, which Ansible wants.
+export LC_ALL := C.UTF-8
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 14
+	@echo
+	@echo "INVENTORY=DIR  the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
+
+.venv/.ready: requirements.txt
+	@echo "==> making the environment in .venv (about two minutes, log .venv.log)"
+	@{ $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"' && \
+	rm -rf .venv && $(PYTHON) -m venv .venv && \
+	for try in 1 2 3; do .venv/bin/pip install --quiet --requirement requirements.txt && break || [ $$try -lt 3 ]; done && \
+	packages=$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	mkdir -p $$packages/ansible_collections/slipway && ln -sfn "$(CURDIR)" $$packages/ansible_collections/slipway/node && \
+	ln -sfn $$packages .venv/collections; \
+	} > .venv.log 2>&1 || { tail -n 20 .venv.log; echo "The environment could not be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+.PHONY: venv
+venv: .venv/.ready ## Make the environment
+
+# The embedded lab is brought up for its own inventory only.
+.PHONY: lab-if-wanted
+lab-if-wanted: venv
+	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up; fi
+
+.PHONY: site plan verify remove
+site: lab-if-wanted ## Provision every node, then show what each has
+	ansible-playbook --inventory $(INVENTORY) site.yml $(ARGS)
+
+plan: venv ## Show what `make site` would change, and change nothing
+	ansible-playbook --inventory $(INVENTORY) playbooks/plan.yml $(ARGS)
+
+verify: venv ## Run a container on every node
+	ansible-playbook --inventory $(INVENTORY) playbooks/verify.yml $(ARGS)
+
+remove: venv ## Remove what was installed (ARGS='-e slipway_confirm=remove')
+	ansible-playbook --inventory $(INVENTORY) playbooks/remove.yml $(ARGS)
+
+.PHONY: lab-up lab-down lab-status lab-shell
+lab-up: venv ## Start the lab: four nodes and a stand-in for the internet
+	python3 -m lab up
+
+lab-down: venv ## Remove the lab's containers
+	python3 -m lab down
+
+lab-status: venv ## List the lab's containers
+	python3 -m lab status
+
+lab-shell: venv ## Log in to a node: make lab-shell NODE=debian13
+	python3 -m lab shell $(NODE)
+
+.PHONY: test lint unit docs bench
+test: venv ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
+	python3 tests/run.py $(SCENARIO)
+
+lint: venv ## Run the linters
+	python3 tests/run.py lint
+
+unit: venv ## Run the unit tests
+	pytest tests/unit
+
+docs: venv ## Write the reference tables of the roles' READMEs from their argument specifications
+	python3 docs/write_reference.py
+
+bench: venv ## Time Slipway against the plain shell commands on the lab
+	python3 benchmarks/bench.py

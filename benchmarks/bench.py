@@ -1,0 +1,96 @@
+"""Time Slipway against the plain shell commands of Docker's manual, on a fresh Debian 12 node of the lab.
+
+`make bench` prints seconds and ratios from one run. `--role NAME` times another installed role's fresh and repeated run
+as well, for example geerlingguy.docker. Figures are for comparison within one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NODE = "debian12"
+LAB = "bench"
+ANSIBLE = [
+    "ansible-playbook",
+    "--inventory",
+    "inventories/lab",
+    "-e",
+    f"lab_name={LAB}",
+    "--limit",
+    f"{NODE},localhost",
+]
+SHELL = """set -e
+install -m 0755 -d /etc/apt/keyrings
+curl -fsSL http://upstream/docker-ce/linux/debian/gpg -o /etc/apt/keyrings/docker.asc
+echo "deb [signed-by=/etc/apt/keyrings/docker.asc] http://upstream/docker-ce/linux/debian bookworm stable" \
+  > /etc/apt/sources.list.d/docker.list
+apt-get update
+apt-get install --yes --no-install-recommends \
+  docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
+"""
+
+
+def run(*command: str, text: str | None = None) -> float:
+    """Run a command to its end, its output kept for an error; return the seconds it took."""
+    started = time.monotonic()
+    done = subprocess.run(
+        command, cwd=ROOT, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+    return time.monotonic() - started
+
+
+def fresh_node() -> None:
+    """Replace the node by a fresh one."""
+    run("python3", "-m", "lab", "down", "--name", LAB)
+    run("python3", "-m", "lab", "up", "--name", LAB, NODE)
+
+
+def role_playbook(role: str) -> str:
+    """Write a playbook that runs one role, and return its path."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml", delete=False) as file:
+        file.write(f"- hosts: container_hosts\n  become: true\n  roles: [{role}]\n")
+    return file.name
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--role", help="another role to time, by the name that Ansible finds it under")
+    parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default 3); medians are shown")
+    options = parser.parse_args()
+    ssh = ["ssh", "-F", f".cache/lab/{LAB}/ssh_config", NODE]
+    subjects = {"slipway": "site.yml"} | ({options.role: role_playbook(options.role)} if options.role else {})
+    times: dict[str, list[float]] = {}
+
+    def note(name: str, seconds: float) -> None:
+        times.setdefault(name, []).append(seconds)
+        print(f"{name}: {seconds:.1f} s", flush=True)
+
+    try:
+        for _round in range(options.runs):
+            fresh_node()
+            note("shell, fresh", run(*ssh, "sudo bash -s", text=SHELL))
+            for name, playbook in subjects.items():
+                fresh_node()
+                note(f"{name}, fresh", run(*ANSIBLE, playbook))
+                note(f"{name}, nothing to do", run(*ANSIBLE, playbook))
+            note("ansible -m ping", run("ansible", *ANSIBLE[1:], "-m", "ping", "container_hosts"))
+    finally:
+        run("python3", "-m", "lab", "down", "--name", LAB)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    base = medians["shell, fresh"]
+    print("\n".join(f"{name:32} {seconds:6.1f} s  {seconds / base:5.2f} x shell" for name, seconds in medians.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

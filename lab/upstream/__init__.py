@@ -1,0 +1,61 @@
+"""The stand-in internet of the lab: builds what its server, serve.py, serves.
+
+`ensure` runs on the controller; everything else here runs in a container of the image `builder`. Each part of the
+internet is one section, a module with `build(site)`, listed in build.py.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.run import LabError, say, tail
+
+HERE = Path(__file__).parent
+
+
+def digest(builder: str) -> str:
+    """Name a build by its inputs: the builder's image and the files here, but for the server, which is not one."""
+    total = hashlib.sha256(builder.encode())
+    for path in sorted(HERE.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc" and path.name != "serve.py":
+            total.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def ensure(cache: Path, image: Callable[[str], str]) -> Path:
+    """Return the folder to serve, built first where its inputs changed; the lab's cache also keeps its signing keys."""
+    builder = image("builder")
+    cache = cache.resolve()
+    target = cache / "upstream" / digest(builder)
+    if not target.is_dir():
+        fresh = target.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        _build(builder, fresh, cache / "keys", cache / "log" / "upstream.log")
+        fresh.rename(target)
+    for old in target.parent.iterdir():
+        if old != target and not old.is_symlink():
+            shutil.rmtree(old)
+    return target
+
+
+def _build(builder: str, out: Path, keys: Path, log: Path) -> None:
+    for folder in (out, keys, log.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    # The host's network, so that a mirror on loopback or behind its resolver works as it does outside.
+    command = ["docker", "run", "--rm", "--network=host", "--env=PYTHONPATH=/opt", "--env=PYTHONDONTWRITEBYTECODE=1"]
+    mounts = {HERE.parent: "/opt/lab:ro", out: "/out", keys: "/keys"}
+    command += [f"--volume={here}:{there}" for here, there in mounts.items()]
+    command += [builder, "python3", "-m", "lab.upstream.build", "/out", "/keys"]
+    start = time.monotonic()
+    with (
+        log.open("w") as record,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=record, text=True) as process,
+    ):
+        for line in process.stdout or ():
+            say(f"upstream, {time.monotonic() - start:.0f} s: {line.rstrip()}")
+    if process.returncode:
+        raise LabError(f"building the stand-in internet failed; the end of {log}:\n{tail(log)}")
+    say(f"upstream: done in {time.monotonic() - start:.0f} s")

@@ -1,0 +1,41 @@
+"""Build the stand-in internet: `python3 -m lab.upstream.build OUT KEYS`, as root in a container of the image `builder`.
+
+Prints one line of progress a step; what the tools say goes to standard error.
+"""
+
+import platform
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from lab.upstream import docker_ce
+from lab.upstream.archive import Archive
+from lab.upstream.section import Site
+from lab.upstream.tools import Keys, parallel, run
+
+SECTIONS = (docker_ce.build,)
+
+
+def main(out: Path, keys: Path) -> None:
+    """Build every section, then hand the results to whoever owns the folder of keys."""
+    owner = keys.stat()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        print("reading the indexes of bookworm and trixie", flush=True)
+        bookworm, trixie = parallel(partial(Archive, codename, work / codename) for codename in ("bookworm", "trixie"))
+        site = Site(
+            out=out,
+            work=work,
+            keys=Keys(keys, work / "gnupg"),
+            archives={"bookworm": bookworm, "trixie": trixie},
+            deb_arch=run("dpkg", "--print-architecture").strip(),
+            rpm_arch=platform.machine(),
+        )
+        for build in SECTIONS:
+            build(site)
+    run("chown", "-R", f"{owner.st_uid}:{owner.st_gid}", out, keys)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,72 @@
+"""Run the whole test suite: lint, unit tests, then every molecule scenario.
+
+`make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
+.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+LOGS = ROOT / ".cache" / "test"
+NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
+
+LINT = {
+    "ruff": ["ruff", "check", "."],
+    "ruff-format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    # Nodes run Python 3.6 at the oldest: Enterprise Linux 8's own.
+    "vermin": ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.6-", *NODE_SIDE],
+    "yamllint": ["yamllint", "--strict", "."],
+    "ansible-lint": ["ansible-lint", "--offline", "--strict"],
+    "reference": ["python3", "docs/write_reference.py", "--check"],
+}
+
+
+def scenarios() -> dict[str, list[str]]:
+    """Return the command of each molecule scenario."""
+    names = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return {name: ["molecule", "test", "--scenario-name", name] for name in names}
+
+
+def run(name: str, command: list[str]) -> bool:
+    """Run one step with its output in a log, say how it ended, and print the log of a failure."""
+    log = LOGS / f"{name}.log"
+    print(f"==> {name} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
+    started = time.monotonic()
+    with log.open("wb") as file:
+        code = subprocess.run(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
+        ).returncode
+    if code:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        print("\n".join(lines[-int(os.environ.get("SLIPWAY_LOG_LINES", "250")) :]))
+    print(f"==> {name}: {'FAILED' if code else 'passed'} after {time.monotonic() - started:.0f} s", flush=True)
+    return not code
+
+
+def main(wanted: list[str]) -> int:
+    """Run the wanted steps, all of them by default; return the exit status."""
+    steps = {**LINT, "unit": ["pytest", "tests/unit"], **scenarios()}
+    groups = {"lint": list(LINT), "scenarios": list(scenarios())}
+    names = [name for group in wanted or list(steps) for name in groups.get(group, [group])]
+    unknown = [name for name in names if name not in steps]
+    if unknown:
+        print(f"no such step: {', '.join(unknown)}; there are: {', '.join([*groups, *steps])}", file=sys.stderr)
+        return 2
+    LOGS.mkdir(parents=True, exist_ok=True)
+    results = {name: run(name, steps[name]) for name in names}
+    failed = [name for name, passed in results.items() if not passed]
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""The tables that a tired admin reads."""
+
+from ansible_collections.slipway.node.plugins.filter.report import drift_lines, plan_rows, site_rows, table
+
+DRIFT = [
+    {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24 installed", "want": "26.1"}
+]
+
+
+def probe(drift, **observed):
+    return {"drift": drift, "observed": {"docker_ce": observed}}
+
+
+def test_drift_reads_as_a_sentence():
+    assert drift_lines(DRIFT) == "docker-ce 20.10.24 installed, 26.1 wanted"
+
+
+def test_columns_are_as_wide_as_their_longest_cell():
+    rows = [{"node": "a", "engine": "26.1.5"}, {"node": "longer"}]
+    assert table(rows, ["node", "engine"]).splitlines() == [
+        "node    engine",
+        "------  ------",
+        "a       26.1.5",
+        "longer",
+    ]
+
+
+def test_plan_has_a_row_for_every_host():
+    hostvars = {"a": {"slipway_probe": probe(DRIFT)}, "b": {"slipway_probe": probe([])}, "c": {}}
+    assert [(row["node"], row["change"]) for row in plan_rows(["a", "b", "c"], hostvars)] == [
+        ("a", "docker-ce 20.10.24 installed, 26.1 wanted"),
+        ("b", "nothing to do"),
+        ("c", "not probed: see the error above"),
+    ]
+
+
+def test_site_tells_what_became_of_every_host():
+    facts = {"ansible_facts": {"distribution": "Debian", "distribution_version": "12.1"}}
+    mended = probe([], engine="26.1.5", mirror="http://mirror")
+    pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
+    hostvars = {
+        "changed": {**facts, "slipway_probe": probe(DRIFT), "__docker_ce_proof": mended},
+        "same": {**facts, "slipway_probe": probe([], engine="26.1.5")},
+        "failed": {**facts, "slipway_probe": probe(DRIFT)},
+        "predicted": {**facts, "slipway_probe": probe(DRIFT), "ansible_check_mode": True},
+        "pending": {**facts, "slipway_probe": probe(pending), "__docker_daemon_proof": {"drift": pending}},
+        "lost": {},
+    }
+    rows = {row["node"]: row for row in site_rows(list(hostvars), hostvars)}
+    assert rows["changed"] == {
+        "node": "changed",
+        "platform": "Debian 12.1",
+        "engine": "26.1.5",
+        "mirror": "http://mirror",
+        "changed": "yes",
+    }
+    assert {name: row["changed"] for name, row in rows.items()} == {
+        "changed": "yes",
+        "same": "no",
+        "failed": "FAILED",
+        "predicted": "would change",
+        "pending": "restart pending",
+        "lost": "not probed",
+    }

@@ -1,0 +1,49 @@
+"""The layout's promises: every role's inputs agree with their specification, every scenario is whole."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+SCENARIOS = sorted(path.name for path in (ROOT / "molecule").iterdir() if path.is_dir() and path.name != "shared")
+PLAYBOOKS = ["molecule.yml", "converge.yml"]
+
+
+def load(path: Path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_and_argument_specs_name_the_same_inputs(role):
+    defaults = set(load(ROOT / "roles" / role / "defaults" / "main.yml"))
+    for entry_point, spec in load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"].items():
+        if entry_point in ("main", "preflight"):
+            assert set(spec["options"]) == defaults, entry_point
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_public_inputs_carry_the_role_s_name(role):
+    assert all(name.startswith(f"{role}_") for name in load(ROOT / "roles" / role / "defaults" / "main.yml"))
+    internal = load(ROOT / "roles" / role / "vars" / "main.yml")
+    assert all(name.startswith(f"__{role}_") for name in internal)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_has_a_scenario(role):
+    assert role in SCENARIOS
+
+
+# Molecule passes over a missing playbook or missing tests without a word, so they are looked for here.
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_scenario_has_its_playbooks_and_its_tests(scenario):
+    folder = ROOT / "molecule" / scenario
+    missing = [name for name in PLAYBOOKS if not (folder / name).is_file()]
+    assert not missing
+    tests = [path.read_text(encoding="utf-8") for path in (folder / "tests").glob("test_*.py")]
+    assert any("\ndef test_" in text for text in tests), "no test in tests/"
+    sequence = (load(folder / "molecule.yml") or {}).get("scenario", {}).get("test_sequence", [])
+    assert not sequence or {"create", "converge", "idempotence", "verify", "destroy"} <= set(sequence)
+    steps = {"side_effect": "side_effect.yml"}
+    assert all((folder / file).is_file() for step, file in steps.items() if step in sequence)
