@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.run import LabError, say, tail
+from lab.run import LabError, attempt, say, tail
 
 HERE = Path(__file__).parent
 
@@ -35,8 +35,10 @@ def ensure(cache: Path, image: Callable[[str], str]) -> Path:
         shutil.rmtree(fresh, ignore_errors=True)
         _build(builder, fresh, cache / "keys", cache / "log" / "upstream.log")
         fresh.rename(target)
+    mounts = attempt("docker", "ps", "--all", "--no-trunc", "--format", "{{.Mounts}}")
     for old in target.parent.iterdir():
-        if old != target and not old.is_symlink():
+        # What a container has mounted it also serves: to delete that would empty another lab's internet.
+        if not (old == target or old.is_symlink() or mounts.returncode or str(old) in mounts.stdout):
             shutil.rmtree(old)
     return target
 

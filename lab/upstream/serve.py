@@ -2,12 +2,19 @@
 
 Besides the good tree there are mirrors of it, named by the first part of the path: "mirror" is a second good one, and
 the others are broken as their names say. A mirror's own files, where it has any, hide the good ones.
+
+Where the tree has images, the distribution's docker-registry serves them on port 5000, as a registry mirror. Docker 20
+wants no path in a mirror's URL, so the broken ones are ports: 5001 refuses, 5002 takes connections and never answers.
 """
 
 import os
 import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
@@ -21,6 +28,8 @@ SIGNATURES = frozenset({"InRelease", "Release.gpg", "repomd.xml.asc"})
 SLOW_SECONDS = 1.0
 # Often enough to defeat a time limit on each read: only one on the whole transfer, or on its speed, helps.
 TRICKLE_SECONDS = 1.0
+SILENT_PORT = 5002
+REGISTRY = ("docker-registry", "serve", "/etc/docker/registry/hub.yml")
 
 
 def locate(root: Path, url: str) -> tuple[str, Path | None]:
@@ -138,12 +147,27 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024
 
 
+def keep(command: Sequence[str]) -> None:
+    """Run a program for as long as this one lives; its end, which nobody asked for, is the end of this one too."""
+    process = subprocess.Popen(command)
+
+    def watch() -> None:
+        print(f"{command[0]} ended with status {process.wait()}", flush=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(port: str = "80", root: str = "/srv/upstream") -> None:
     """Serve until told to stop."""
     Handler.root = Path(root)
-    # A container's first process gets no default action for this signal.
+    # A container's first process gets no default action for this signal; when it goes, so do all others there.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    Server(("", int(port)), Handler).serve_forever()
+    if (Handler.root / "hub").is_dir():
+        keep(REGISTRY)
+    # The kernel takes connections that wait here, and nobody ever fetches them.
+    with socket.create_server(("", SILENT_PORT), backlog=1024):
+        Server(("", int(port)), Handler).serve_forever()
 
 
 if __name__ == "__main__":

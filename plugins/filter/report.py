@@ -89,9 +89,16 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
             "node": host,
             "engine": hostvars[host].get("__engine", {}).get("stdout") or "no answer",
             "container": hostvars[host].get("__container", {}).get("stdout") or "did not run",
+            "image": _pulled(hostvars[host].get("__pulled", {})),
         }
         for host in hosts
     ]
+
+
+def _pulled(result: dict[str, Any]) -> str:
+    if not result or result.get("skipped"):
+        return "not asked for"
+    return "pulled, runs without sudo" if result.get("rc") == 0 else "not pulled"
 
 
 def _probe(hostvar: Any) -> dict[str, Any]:

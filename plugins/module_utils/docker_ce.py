@@ -80,7 +80,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         )
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        observed["data"] = [path for path in _data_roots(host) if host.glob(path)]
+        observed["data"] = [path for path in _data_roots(host) if host.glob(path + "/*")]
     return observed
 
 
@@ -123,7 +123,7 @@ def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
         _entry("remove_repository", "RPM key %s" % one, "imported", "absence") for one in observed["imported_keys"]
     ]
     if want["purge_data"]:
-        drift += [_entry("purge_data", path, "present", "absence") for path in observed["data"]]
+        drift += [_entry("purge_data", path, "holds data", "an empty folder") for path in observed["data"]]
     return drift
 
 

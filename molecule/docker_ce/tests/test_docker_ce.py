@@ -24,7 +24,8 @@ def test_engine_runs_at_boot_and_now(host):
 
 
 def test_container_runs(host):
-    made = host.run("tar -chC / bin/sh $(ldd /bin/sh | grep -o '/[^ ]*' | cut -c2-) 2>/dev/null | docker import - slipway/test")
+    files = "/bin/sh $(ldd /bin/sh | grep -o '/[^ ]*')"
+    made = host.run(f"tar --create --dereference {files} 2>/dev/null | docker import - slipway/test")
     assert made.rc == 0, made.stderr
     assert host.check_output("docker run --rm --network none slipway/test /bin/sh -c 'echo hello'") == "hello"
 

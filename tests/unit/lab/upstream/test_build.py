@@ -1,6 +1,7 @@
 """Building the stand-in internet: when it is built, and how its packages are named."""
 
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -42,20 +43,35 @@ def test_scripts_name_their_units() -> None:
         assert package.script(kind).startswith("units='a.service b.socket'\ngroup='docker'\n")
 
 
-def test_built_once_and_old_builds_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_once_and_old_builds_go_unless_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Path] = []
 
     def build(builder: str, out: Path, keys: Path, log: Path) -> None:
         out.mkdir(parents=True)
         built.append(out)
 
+    mounts = ""
     monkeypatch.setattr(upstream, "_build", build)
+    monkeypatch.setattr(upstream, "attempt", lambda *command: CompletedProcess(command, 0, mounts, ""))
     first = upstream.ensure(tmp_path, "{}:1".format)
     assert upstream.ensure(tmp_path, "{}:1".format) == first
     (tmp_path / "upstream" / "current").symlink_to(first)
     second = upstream.ensure(tmp_path, "{}:2".format)
     assert len(built) == 2 and second != first
     assert sorted((tmp_path / "upstream").iterdir()) == sorted([second, tmp_path / "upstream" / "current"])
+    mounts = f"0123456789ab,{second},/etc/resolv.conf\n"
+    third = upstream.ensure(tmp_path, "{}:3".format)
+    assert second.is_dir() and third.is_dir()
+    mounts = ""
+    assert upstream.ensure(tmp_path, "{}:3".format) == third
+    assert not second.exists()
+
+
+def test_an_engine_that_does_not_answer_costs_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "_build", lambda builder, out, keys, log: out.mkdir(parents=True))
+    monkeypatch.setattr(upstream, "attempt", lambda *command: CompletedProcess(command, 1, "", "no answer"))
+    first, second = (upstream.ensure(tmp_path, f"{{}}:{number}".format) for number in (1, 2))
+    assert first.is_dir() and second.is_dir()
 
 
 def test_failed_build_tells_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

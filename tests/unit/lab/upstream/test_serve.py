@@ -1,5 +1,7 @@
 """The server of the stand-in internet: which file a URL means, and how each broken mirror is broken."""
 
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.run import ROOT
 from lab.upstream import serve
 
 GOOD = "docker-ce/linux/debian"
@@ -124,3 +127,9 @@ def test_stalled_trickles_and_blocks_nobody(url: str, monkeypatch: pytest.Monkey
 def test_access_log(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     get(f"{url}/missing/{GOOD}/gpg")
     assert capfd.readouterr().out == f"127.0.0.1 GET /missing/{GOOD}/gpg 404\n"
+
+
+def test_the_server_ends_with_the_program_it_keeps() -> None:
+    program = "import time; from lab.upstream import serve; serve.keep(['sh', '-c', 'exit 3']); time.sleep(30)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, "sh ended with status 3\n")

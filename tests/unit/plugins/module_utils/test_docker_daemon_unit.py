@@ -1,0 +1,57 @@
+"""dockerd's command line as systemd units write it."""
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import docker_daemon_unit as unit
+
+CAT = """# /lib/systemd/system/docker.service
+[Service]
+EnvironmentFile=-/etc/default/docker
+ExecStart=/usr/bin/dockerd -H fd:// \\
+    --containerd=/run/c.sock $DOCKER_OPTS
+
+# /etc/systemd/system/docker.service.d/slipway-flags.conf
+[Service]
+ExecStart=
+ExecStart=/usr/bin/dockerd
+"""
+OWN = "/etc/systemd/system/docker.service.d/slipway-flags.conf"
+
+
+def words(*environment):
+    return unit.command(CAT, OWN, list(environment))
+
+
+def test_the_command_is_the_one_without_slipways_drop_in():
+    assert words() == ["/usr/bin/dockerd", "-H", "fd://", "--containerd=/run/c.sock"]
+
+
+def test_environment_files_are_expanded():
+    assert unit.environment_files(CAT) == ["/etc/default/docker"]
+    assert words('# DOCKER_OPTS="--no"\nDOCKER_OPTS="--debug --mtu 1400"\n')[4:] == ["--debug", "--mtu", "1400"]
+
+
+@pytest.mark.parametrize(
+    ("line", "keys", "found"),
+    [
+        ("-H fd:// -H tcp://:1", ["hosts"], {"hosts": "-H fd:// -H tcp://:1"}),
+        ("-Hfd://", ["hosts"], {"hosts": "-Hfd://"}),
+        ("--debug --mtu 1400", ["mtu", "debug"], {"debug": "--debug", "mtu": "--mtu 1400"}),
+        ("--registry-mirror=http://m", ["registry-mirrors"], {"registry-mirrors": "--registry-mirror=http://m"}),
+        ("--add-runtime a=b", ["runtimes"], {}),
+        ("-H fd://", ["debug"], {}),
+    ],
+)
+def test_clashes(line, keys, found):
+    assert unit.clashes(["dockerd", *line.split()], keys) == found
+
+
+def test_the_drop_in_keeps_the_other_flags():
+    text = unit.drop_in(["/d", "-H", "fd://", "--label", "a=b c", "--debug"], ["hosts", "debug"])
+    assert text.splitlines()[1:] == ["[Service]", "ExecStart=", 'ExecStart=/d --label "a=b c"']
+
+
+def test_proxies_are_quoted():
+    assert unit.proxy_environment('http://u:a"b\\@p', "", "localhost").splitlines()[1:] == [
+        'HTTP_PROXY="http://u:a\\"b\\\\@p"',
+        'NO_PROXY="localhost"',
+    ]

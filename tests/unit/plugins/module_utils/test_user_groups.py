@@ -1,0 +1,304 @@
+"""The section ``user_groups``: what is read, what is decided, and how it reads."""
+
+import json
+
+import pytest
+from ansible_collections.slipway.node.plugins.filter.report import drift_lines
+from ansible_collections.slipway.node.plugins.module_utils import user_groups
+from ansible_collections.slipway.node.plugins.module_utils.user_groups import (
+    changes,
+    compare,
+    observe,
+    parse_group,
+    parse_record,
+)
+
+RECORD = "/var/lib/slipway/user_groups.json"
+GROUP = "root:x:0:\nsudo:x:27:admin\ndocker:x:998:alice,mallory\n"
+PASSWD = (
+    "root:x:0:0::/root:/bin/sh\nadmin:x:1000:1000::/:/bin/sh\nalice:x:1001:1001::/:/bin/sh\nbob:x:1002:998::/:/bin/sh\n"
+)
+
+
+def wanted(**change):
+    want = {
+        "state": "present",
+        "members": {"docker": ["alice"]},
+        "exclusive": [],
+        "gids": {},
+        "missing_users": "fail",
+        "record_file": RECORD,
+    }
+    want.update(change)
+    return want
+
+
+class FakeHost:
+    """A host of given databases, of which ``directory`` is not in local files. It counts the commands."""
+
+    def __init__(self, group=GROUP, passwd=PASSWD, directory="", directory_users="", record=None, further="", ps=""):
+        self.files = {"/etc/group": group, "/etc/passwd": passwd, "/proc/self/loginuid": "4294967295"}
+        if record is not None:
+            self.files[RECORD] = record if isinstance(record, str) else json.dumps(record)
+        self.databases = {"group": group + directory, "passwd": passwd + directory_users}
+        self.further, self.ps, self.commands, self.engine = further, ps, [], False
+
+    def read(self, path):
+        return self.files.get(path)
+
+    def glob(self, *patterns):
+        return ["/usr/bin/dockerd"] if self.engine and "/usr/bin/dockerd" in patterns else []
+
+    def run(self, *command):
+        self.commands.append(" ".join(command[:2]))
+        assert len(command) > 2, "a database is never listed whole"
+        if command[:2] == ("getent", "initgroups"):
+            return 0, self.further
+        if command[0] == "ps":
+            return 0, self.ps
+        if command[0] == "id":
+            lines = [line.split(":") for line in self.databases["passwd"].splitlines()]
+            return 0, next((line[0] if command[1] == "-un" else line[3] for line in lines if line[0] == command[2]), "")
+        lines = self.databases[command[1]].splitlines()
+        index = {"group": 2, "passwd": 2}[command[1]]
+        found = [line for key in command[2:] for line in lines if key in (line.split(":")[0], line.split(":")[index])]
+        return 0 if len(found) == len(command) - 2 else 2, "\n".join(found)
+
+
+@pytest.fixture(autouse=True)
+def login(monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "admin")
+    monkeypatch.delenv("DOAS_USER", raising=False)
+
+
+def sentences(want, host):
+    return drift_lines(compare(want, observe(host, want))).splitlines()
+
+
+def test_a_converged_host_has_no_drift_and_is_asked_two_things():
+    host = FakeHost()
+    assert sentences(wanted(), host) == []
+    assert host.commands == ["getent group", "getent passwd"]
+
+
+def test_without_inputs_and_record_nothing_is_asked():
+    host = FakeHost()
+    assert sentences(wanted(members={}), host) == [] and host.commands == []
+    assert sentences(wanted(state="absent"), host) == [] and host.commands == []
+
+
+DRIFT = [
+    ({"members": {"docker": ["admin"]}}, {}, ["docker admin not a member, membership wanted"]),
+    ({"members": {"hpc": []}}, {}, ["hpc missing, a group wanted"]),
+    (
+        {"members": {"hpc": ["alice"]}, "gids": {"hpc": "990"}},
+        {},
+        ["hpc missing, a group with gid 990 wanted", "hpc alice not a member, membership wanted"],
+    ),
+    ({"gids": {"docker": 990}}, {}, ["docker gid 998, gid 990 wanted"]),
+    (
+        {"exclusive": ["docker"], "members": {"docker": ["alice", "bob"]}},
+        {},
+        ["docker mallory member, no membership wanted"],
+    ),
+    ({"members": {"docker": ["alice", "ghost"]}}, {}, ["docker ghost no such user, membership wanted"]),
+    ({"members": {"docker": ["alice", "ghost"]}, "missing_users": "skip"}, {}, []),
+    # Bob's primary group is docker.
+    ({"members": {"docker": ["bob"]}}, {}, []),
+    (
+        {"members": {"docker": ["alice", "mallory"]}, "missing_users": "skip", "exclusive": ["docker"]},
+        {},
+        ["docker bob member by primary group, no membership wanted"],
+    ),
+    # Given earlier and no longer listed: revoked. What was there before stays.
+    (
+        {},
+        {"record": {"groups": [], "members": {"docker": ["mallory"]}}},
+        ["docker mallory member, no membership wanted"],
+    ),
+    (
+        {"members": {}},
+        {"record": {"groups": [], "members": {"docker": ["alice"]}}},
+        ["docker alice member, no membership wanted"],
+    ),
+    ({"members": {}}, {"record": {"groups": ["docker"], "members": {}}}, []),
+    (
+        {"members": {}},
+        {"record": {"groups": ["hpc"], "members": {"hpc": ["alice"]}}, "group": GROUP + "hpc:x:990:alice\n"},
+        ["hpc alice member, no membership wanted", "hpc present, absence wanted"],
+    ),
+    # A user's name of digits alone is not a uid.
+    (
+        {"members": {"docker": ["20210001", "1001"]}},
+        {"passwd": PASSWD + "20210001:x:2000:2000::/:/bin/sh\n"},
+        ["docker 20210001 not a member, membership wanted", "docker 1001 no such user, membership wanted"],
+    ),
+    (
+        {"state": "absent"},
+        {"record": {"groups": [], "members": {"docker": ["mallory"]}}},
+        ["docker mallory member, no membership wanted", "%s present, absence wanted" % RECORD],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "host", "expected"), DRIFT)
+def test_drift_is_named_and_nothing_else(change, host, expected):
+    assert sentences(wanted(**change), FakeHost(**host)) == expected
+
+
+DIRECTORY = "hpc:*:5000:lara\n"
+LARA = "lara:*:5001:5001::/:/bin/sh\n"
+REFUSED = [
+    (
+        {"members": {"docker": ["ghost", "alice"], "sudo": ["phantom", "ghost"]}},
+        {},
+        "no such user: ghost, phantom. Correct user_groups_members, make the host know them",
+    ),
+    ({"gids": {"docker": 990}}, {}, "`groupmod --gid 990 docker`, then chgrp what gid 998 owned"),
+    ({"members": {"hpc": []}, "gids": {"hpc": 27}}, {}, "gid 27, wanted for hpc, is that of sudo"),
+    (
+        {"members": {"hpc": ["lara", "alice"]}},
+        {"directory": DIRECTORY, "directory_users": LARA},
+        "hpc is a group of a directory (LDAP, NIS), and this role changes /etc/group alone. Add alice there",
+    ),
+    (
+        {"members": {"hpc": []}, "exclusive": ["hpc"]},
+        {"directory": DIRECTORY, "directory_users": LARA},
+        "lara is a member of hpc by directory, which this role does not change. Take them out there",
+    ),
+    (
+        {"members": {"docker": ["alice", "mallory"]}, "missing_users": "skip", "exclusive": ["docker"]},
+        {},
+        "bob is a member of docker by primary group, which this role does not change. Give them another",
+    ),
+    (
+        {"members": {"sudo": ["alice"]}, "exclusive": ["sudo"]},
+        {},
+        "admin, as whom this run logs in, would lose the group sudo",
+    ),
+    ({}, {"record": "{"}, "%s is not the record that Slipway keeps" % RECORD),
+    ({}, {"record": '{"groups": [1], "members": {}}'}, "a name is not a string"),
+]
+
+
+@pytest.mark.parametrize(("change", "host", "expected"), REFUSED)
+def test_what_cannot_be_done_is_refused_with_the_remedy(change, host, expected):
+    want = wanted(**change)
+    refused = observe(FakeHost(**host), want)["changes"]["refused"]
+    assert len(refused) == 1 and expected in refused[0]
+
+
+def test_members_of_a_directory_group_are_no_drift():
+    host = FakeHost(directory=DIRECTORY, directory_users=LARA)
+    assert sentences(wanted(members={"hpc": ["lara"]}), host) == []
+
+
+def test_a_directory_that_hides_its_members_is_asked_for_the_user():
+    host = FakeHost(directory="hpc:*:5000:\n", directory_users=LARA, further="lara                  5000 27\n")
+    assert sentences(wanted(members={"hpc": ["lara"]}), host) == []
+    assert host.commands[-1] == "getent initgroups"
+
+
+@pytest.mark.parametrize("others", [[], ["ghost"]], ids=["by position", "one by one"])
+def test_a_user_has_the_name_that_the_directory_answers_with(others):
+    class Renaming(FakeHost):
+        def run(self, *command):
+            return super().run(*[key.replace("lara@example.org", "lara") for key in command])
+
+    want = wanted(members={"docker": ["lara@example.org", *others]}, missing_users="skip", exclusive=["docker"])
+    host = Renaming(passwd=PASSWD.replace(":998:", ":1002:"), directory_users=LARA)
+    assert observe(host, want)["changes"]["add"] == [("docker", "lara")]
+    host = Renaming(GROUP.replace("alice,mallory", "lara"), PASSWD.replace(":998:", ":1002:"), directory_users=LARA)
+    assert sentences(want, host) == []
+
+
+RECORDS = [
+    # Additions are recorded before they are made; those that were there are not.
+    ({"members": {"docker": ["alice", "admin"]}}, None, ([], {"docker": ["admin"]}), None),
+    ({"members": {"hpc": ["alice"]}}, None, (["hpc"], {"hpc": ["alice"]}), None),
+    # Revocations afterwards.
+    ({}, ([], {"docker": ["mallory"]}), None, ([], {})),
+    (
+        {"members": {"docker": ["admin"]}},
+        ([], {"docker": ["mallory"]}),
+        ([], {"docker": ["admin", "mallory"]}),
+        ([], {"docker": ["admin"]}),
+    ),
+    # What was given and is gone is forgotten at the next occasion.
+    (
+        {"members": {"docker": ["admin"]}},
+        (["gone"], {"docker": ["nobody"], "gone": ["alice"]}),
+        ([], {"docker": ["admin"]}),
+        None,
+    ),
+    ({}, ([], {"docker": ["alice"]}), None, None),
+    ({"state": "absent"}, ([], {"docker": ["alice"]}), None, ([], {})),
+]
+
+
+@pytest.mark.parametrize(("change", "record", "before", "after"), RECORDS)
+def test_the_record_is_written_when_it_has_to_be(change, record, before, after):
+    def mapping(pair):
+        return pair and {"groups": pair[0], "members": pair[1]}
+
+    done = observe(FakeHost(record=mapping(record)), wanted(**change))["changes"]
+    assert (done["before"], done["after"]) == (mapping(before), mapping(after))
+
+
+NEEDED = [
+    ({"group": GROUP + "hpc:x:990:\n"}, False, ""),
+    ({"group": GROUP + "hpc:x:990:carol\n"}, False, "has members: carol"),
+    ({"group": GROUP + "hpc:x:1001:\n"}, False, "is the primary group of alice"),
+    ({"group": GROUP + "hpc:x:990:\n", "ps": "    0     0\n  990     0\n"}, False, "is the group of a running process"),
+    ({"group": "docker:x:990:\n"}, True, "owns the socket of the Docker engine"),
+    ({"group": "docker:x:990:\n"}, False, ""),
+]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(("host", "engine", "why"), NEEDED)
+def test_a_group_that_was_made_goes_only_when_nothing_needs_it(host, engine, why, state):
+    name = "hpc" if "hpc" in host["group"] else "docker"
+    fake = FakeHost(record={"groups": [name], "members": {}}, **host)
+    fake.engine = engine
+    done = observe(fake, wanted(state=state, members={}))["changes"]
+    assert done["remove"] == ([] if why else [name])
+    assert done["notes"] == (["%s was made by Slipway and is left, since it %s" % (name, why)] if why else [])
+    kept = why and state == "present"
+    assert done["after"] == (None if kept else {"groups": [], "members": {}})
+
+
+def test_skipped_users_are_noted():
+    want = wanted(members={"docker": ["alice", "ghost"]}, missing_users="skip")
+    assert observe(FakeHost(), want)["changes"]["notes"] == ["skipped, no such user: ghost"]
+
+
+def test_the_logins_are_those_of_sudo_and_of_the_audit(monkeypatch):
+    host = FakeHost()
+    assert observe(host, wanted())["logins"] == ["admin"]
+    monkeypatch.delenv("SUDO_USER")
+    assert observe(host, wanted())["logins"] == []
+    host.files["/proc/self/loginuid"] = "0"
+    assert observe(host, wanted())["logins"] == ["root"]
+
+
+def test_marks_of_nis_are_no_groups():
+    assert parse_group("docker:x:998:a, b\n+:::\n+hpc:::\n-x:*:1:\nbroken\n") == {
+        "docker": {"gid": 998, "members": ["a", "b"]}
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"groups": {}, "members": []}', '{"groups": [], "members": {"a": "b"}}']
+)
+def test_a_record_that_is_none_is_told(text):
+    record, why = parse_record(text)
+    assert record is None and why
+
+
+def test_compare_asks_nothing():
+    want = wanted()
+    observed = observe(FakeHost(), want)
+    plain = json.loads(json.dumps(observed))
+    assert compare(want, plain) == [] and changes(want, plain)["refused"] == []
+    assert user_groups.ADMIN_GROUPS
