@@ -40,8 +40,8 @@ lab-if-wanted: venv
 	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up; fi
 
 .PHONY: site plan verify remove
-site: lab-if-wanted ## Provision every node, then show what each has
-	ansible-playbook --inventory $(INVENTORY) site.yml $(ARGS)
+site: lab-if-wanted ## Provision every node, then prove it by running a container on each
+	ansible-playbook --inventory $(INVENTORY) site.yml playbooks/verify.yml $(ARGS)
 
 plan: venv ## Show what `make site` would change, and change nothing
 	ansible-playbook --inventory $(INVENTORY) playbooks/plan.yml $(ARGS)
