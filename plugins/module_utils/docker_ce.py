@@ -283,19 +283,33 @@ def is_docker_line(line: str) -> bool:
 
 
 def _in_use(host: Host, manager: str, careful: List[str], conflicting: List[str]) -> List[str]:
-    """Return why careful packages (podman, buildah, runc) may not be removed unasked."""
+    """Return why careful packages (runc) may not be removed unasked: who needs them, and what runs on them."""
     reasons = []
-    if manager == "apt":
-        _rc, out = host.run("apt-get", "--simulate", "--allow-change-held-packages", "remove", *conflicting)
-        dragged = sorted(set(re.findall(r"(?m)^Remv (\S+)", out)) - set(conflicting))
-    else:
-        _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", *careful)
-        dragged = sorted({line for line in out.splitlines() if " " not in line} - set(conflicting))
-    reasons += ["%s would be removed with it" % name for name in dragged]
+    for name in careful:
+        if manager == "apt":
+            # apt itself would quietly put crun in runc's place, under containers that runc made.
+            _rc, out = host.run(
+                "dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\t${Depends}, ${Recommends}\\n"
+            )
+            users = needing(name, out)
+        else:
+            _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", name)
+            users = [line for line in out.splitlines() if line and " " not in line]
+        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - set(conflicting))]
     # conmon watches over each of podman's containers.
     running = [name for name in ("podman", "buildah", "conmon") if host.run("pgrep", "-x", name)[0] == 0]
-    reasons += ["%s is running" % name for name in running]
-    return reasons
+    return reasons + ["%s is running" % name for name in running]
+
+
+def needing(name: str, out: str) -> List[str]:
+    """Return who depends on or recommends a package, from lines of name, dpkg status and relations."""
+    users = []
+    for line in out.splitlines():
+        package, status, relations = (line.split("\t") + ["", ""])[:3]
+        wanted = [relation.split() for relation in re.split(r"[,|]", relations)]
+        if status[1:2] == "i" and any(words and words[0].split(":")[0] == name for words in wanted):
+            users.append(package)
+    return users
 
 
 def _imported_keys(host: Host, want: Dict[str, Any]) -> List[str]:

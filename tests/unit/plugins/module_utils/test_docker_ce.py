@@ -6,6 +6,7 @@ from ansible_collections.slipway.node.plugins.module_utils import docker_ce
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce import (
     compare,
     is_docker_line,
+    needing,
     parse_packages,
     repository_files,
 )
@@ -224,6 +225,16 @@ def test_reads_what_dpkg_prints():
 def test_reads_what_rpm_prints():
     out = "docker-ce\tii\t3:26.1.5-1.el9\ncontainerd.io\tii\t0:1.7.24-3.1.el9\npackage runc is not installed\n"
     assert [one["version"] for one in parse_packages(out).values()] == ["3:26.1.5-1.el9", "1.7.24-3.1.el9"]
+
+
+def test_knows_who_needs_a_package():
+    out = (
+        "podman\tii \tlibc6 (>= 2.34), crun | runc (>= 1.0.0~rc92~), \n"
+        "buildah\tii \tlibc6, fuse-overlayfs, crun | runc\n"
+        "docker.io\trc \trunc\n"
+        "runc-tools\tii \tlibc6, \n"
+    )
+    assert needing("runc", out) == ["podman", "buildah"]
 
 
 @pytest.mark.parametrize(
