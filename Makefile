@@ -23,7 +23,7 @@ help: ## Show this list
 .venv/.ready: requirements.txt
 	@echo "==> making the environment in .venv (about two minutes, log .venv.log)"
 	@{ $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"' && \
-	rm -rf .venv && $(PYTHON) -m venv .venv && \
+	rm -rf .venv && hash -r && $(PYTHON) -m venv .venv && \
 	for try in 1 2 3; do .venv/bin/pip install --quiet --requirement requirements.txt && break || [ $$try -lt 3 ]; done && \
 	packages=$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 	mkdir -p $$packages/ansible_collections/slipway && ln -sfn "$(CURDIR)" $$packages/ansible_collections/slipway/node && \
