@@ -1,7 +1,8 @@
 """Run the whole test suite: lint, unit tests, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
-.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`.
+.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Two steps run at a time,
+since each scenario has a lab of its own; SLIPWAY_JOBS says another number.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -43,10 +45,10 @@ def run(name: str, command: list[str]) -> bool:
         code = subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
-    if code:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        print("\n".join(lines[-int(os.environ.get("SLIPWAY_LOG_LINES", "250")) :]))
-    print(f"==> {name}: {'FAILED' if code else 'passed'} after {time.monotonic() - started:.0f} s", flush=True)
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code else []
+    verdict = f"==> {name}: {'FAILED' if code else 'passed'} after {time.monotonic() - started:.0f} s"
+    # One call, so that steps side by side do not mix their lines.
+    print("\n".join([*lines[-int(os.environ.get("SLIPWAY_LOG_LINES", "250")) :], verdict]), flush=True)
     return not code
 
 
@@ -60,7 +62,8 @@ def main(wanted: list[str]) -> int:
         print(f"no such step: {', '.join(unknown)}; there are: {', '.join([*groups, *steps])}", file=sys.stderr)
         return 2
     LOGS.mkdir(parents=True, exist_ok=True)
-    results = {name: run(name, steps[name]) for name in names}
+    with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
+        results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
     failed = [name for name, passed in results.items() if not passed]
     if failed:
         print(f"failed: {', '.join(failed)}")
