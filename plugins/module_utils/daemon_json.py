@@ -44,8 +44,8 @@ _KEYS = {
     " network-control-plane-mtu network-diagnostic-port oom-score-adjust shutdown-timeout swarm-raft-election-tick"
     " swarm-raft-heartbeat-tick",
     str: "api-cors-header bip bip6 bridge bridge-accept-fwmark cgroup-parent cluster-advertise cluster-store"
-    " containerd containerd-namespace containerd-plugin-namespace data-root default-cgroupns-mode default-"
-    " gateway default-gateway-v6 default-init default-ipc-mode default-runtime exec-root firewall-backend"
+    " containerd containerd-namespace containerd-plugin-namespace data-root default-cgroupns-mode"
+    " default-gateway default-gateway-v6 default-init default-ipc-mode default-runtime exec-root firewall-backend"
     " fixed-cidr fixed-cidr-v6 group host-gateway-ip init-path ip log-driver log-format log-level metrics-addr"
     " pidfile resolv-conf seccomp-profile storage-driver swarm-default-advertise-addr tlscacert tlscert tlskey"
     " userland-proxy-path userns-remap",
@@ -59,7 +59,8 @@ _KEYS = {
 TYPES = dict((key, kind) for kind, keys in _KEYS.items() for key in keys.split())  # type: Dict[str, type]
 _NAMES = {bool: "true or false", int: "a whole number", str: "a text", list: "a list", dict: "a mapping"}
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
-_PASSWORD = re.compile(r"(?<=://)[^/@\s\"']+@")
+# Up to the last @, since a password may hold one.
+_PASSWORD = re.compile(r"(?<=://)[^/\s\"']+@")
 _SECRET = re.compile(r"(\"[^\"]*(?:token|password|secret)[^\"]*\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE)
 
 
@@ -85,6 +86,19 @@ def parse(text: str) -> Dict[str, Any]:
             "line 1, column 1: it holds %s, not an object" % _NAMES.get(type(config), "a number or null")
         )
     return config
+
+
+def check_encoding(data: bytes) -> None:
+    """Refuse a file that cannot be written back as it is.
+
+    :raises DaemonJsonError: it is not UTF-8, with line and column.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise DaemonJsonError("line %d, column %d: it is not UTF-8" % (line, column))
 
 
 def render(config: Dict[str, Any], like: str = "") -> str:

@@ -20,6 +20,8 @@ from ansible_collections.slipway.node.plugins.module_utils.host import Host
 
 # What only a restart loads, besides keys of daemon.json.
 PROXY, COMMAND_LINE = "proxy", "command line"
+# The mode and owner of files that may hold passwords.
+SECRET = "mode 600 of root"
 
 
 def paths(want: Dict[str, Any]) -> Dict[str, str]:
@@ -41,6 +43,8 @@ def survey(host: Host, want: Dict[str, Any], environment: Optional[str] = None) 
     """
     where = paths(want)
     is_ = dict((name, host.read(path)) for name, path in where.items())
+    if "\ufffd" in (is_["config"] or ""):
+        daemon_json.check_encoding(host.read_bytes(where["config"]) or b"")
     state = _state(host.read(want["state_file"]))
     current = daemon_json.parse(is_["config"] or "")
     present = want["state"] == "present"
@@ -51,7 +55,7 @@ def survey(host: Host, want: Dict[str, Any], environment: Optional[str] = None) 
     words = _command(host, want["service"], where["flags"]) if properties else []
     clashes = docker_daemon_unit.clashes(words, list(wanted))
 
-    to_be = dict((name, state["files"].get(path, is_[name])) for name, path in where.items())
+    to_be = dict((name, former(state, path, is_[name])) for name, path in where.items())
     to_be["config"] = _config_text(
         current, merged, is_["config"], to_be["config"] if where["config"] in state["files"] else ""
     )
@@ -60,8 +64,16 @@ def survey(host: Host, want: Dict[str, Any], environment: Optional[str] = None) 
         to_be["proxy"] = docker_daemon_unit.proxy_drop_in(where["environment"])
     if present and clashes and want["take_over_flags"]:
         to_be["flags"] = docker_daemon_unit.drop_in(words, list(clashes))
+    secrets = [want["state_file"]]
+    if (to_be["environment"] or "").startswith(docker_daemon_unit.HEADER):
+        secrets.append(where["environment"])
+    environments = {"is": digest(is_["environment"] or ""), "to_be": digest(to_be["environment"] or "")}
+    if environment is None and to_be["environment"] == "" and state["proxy"].get("digest") == want["proxy_digest"]:
+        # Its text is not known to the probe, but what it was when it was written.
+        environments["to_be"] = state["proxy"]["file"]
     found = {
         "paths": where,
+        "environment": environments,
         "is": is_,
         "to_be": to_be,
         "state": state,
@@ -73,6 +85,7 @@ def survey(host: Host, want: Dict[str, Any], environment: Optional[str] = None) 
         "mirrors": mirrors,
         "unit": properties,
         "clashes": {} if want["take_over_flags"] else clashes,
+        "exposed": _exposed(host, secrets),
     }
     found["daemon"] = daemon(host, found)
     return found
@@ -114,10 +127,8 @@ def identity(properties: Dict[str, str]) -> str:
 def settings(found: Dict[str, Any], which: str) -> Dict[str, Any]:
     """Return what a daemon loads from the files as they are (``is``) or are to be (``to_be``), by name."""
     values = dict(found["current"] if which == "is" else found["merged"])
-    for name, parts in ((PROXY, ("environment", "proxy")), (COMMAND_LINE, ("flags",))):
-        texts = [found[which][one] or "" for one in parts]
-        if any(texts):
-            values[name] = _sha("\n".join(texts))
+    texts = {PROXY: [found["environment"][which], found[which]["proxy"]], COMMAND_LINE: [found[which]["flags"]]}
+    values.update((name, _sha("\n".join(one or "" for one in parts))) for name, parts in texts.items() if any(parts))
     return values
 
 
@@ -129,6 +140,13 @@ def owned(found: Dict[str, Any]) -> List[str]:
         if any(found["is"][one] != found["to_be"][one] or found["paths"][one] in state["files"] for one in parts):
             owned.append(name)
     return list(dict.fromkeys(owned))
+
+
+def former(state: Dict[str, Any], path: str, is_: Optional[str]) -> Optional[str]:
+    """Return the text of a file before Slipway's first change. A file with Slipway's heading is its own in any case."""
+    own = is_ is not None and is_.startswith(docker_daemon_unit.HEADER)
+    text = state["files"].get(path, None if own else is_)  # type: Optional[str]
+    return text
 
 
 def wanted_config(want: Dict[str, Any], mirrors: Dict[str, str]) -> Dict[str, Any]:
@@ -155,6 +173,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "reload": reload,
         "running": containers(host) if restart else [],
         "dead_mirrors": dict((mirror, reason) for mirror, reason in found["mirrors"].items() if reason),
+        "exposed": found["exposed"],
         "state_left": want["state"] == "absent" and found["has_state"],
     }
 
@@ -169,6 +188,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += [
         _entry(one["path"], one["is"], one["want"]) for one in observed["files"] if one["path"] != want["config_file"]
     ]
+    drift += [_entry(path, mode, SECRET) for path, mode in sorted(observed["exposed"].items())]
     for how in ("restart", "reload"):
         if observed[how]:
             running = (
@@ -214,6 +234,13 @@ def docker_info(host: Host) -> Dict[str, Any]:
 def digest(text: str) -> str:
     """Return what stands for a text that must not be seen; empty for none."""
     return _sha(text) if text else ""
+
+
+def _exposed(host: Host, paths: List[str]) -> Dict[str, str]:
+    """Return the files that somebody else than root can read, with their mode and owner."""
+    _rc, out = host.run("stat", "--format", "mode %a of %U %n", *paths)
+    found = dict(reversed(line.rsplit(" ", 1)) for line in out.splitlines())
+    return dict((path, mode) for path, mode in found.items() if mode != SECRET)
 
 
 def _entry(item: str, is_: str, want: str) -> Dict[str, str]:

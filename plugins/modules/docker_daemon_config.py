@@ -112,6 +112,7 @@ msg:
 import json
 import os
 import re
+import shutil
 import tempfile
 import time
 from typing import Any, Dict, List, Optional
@@ -122,6 +123,10 @@ from ansible_collections.slipway.node.plugins.module_utils.host import Host
 
 RESTART_SECONDS = "120"
 RELOAD_SECONDS = 15
+# What the daemon logs where it does not take the file of a reload.
+REFUSED = re.compile("Error reconfiguring the daemon|configuration validation failed")
+# How a start ends where Docker's record of networks does not fit, as after a start that failed half-way.
+NETWORK_FAILURE = "Error initializing network controller"
 
 
 class ApplyError(Exception):
@@ -163,25 +168,33 @@ class Daemon:
                 1
             ].strip():
                 return
+            if REFUSED.search("\n".join(self._journal(since))):
+                break
             time.sleep(0.1)
         raise ApplyError(self.said(since))
 
     def said(self, since: float) -> str:
         """Return the last errors that the daemon has written to its journal since a time."""
-        arguments = ["--unit", self._service, "--identifier", "dockerd", "--since", "@%d" % since, "--output", "cat"]
-        lines = self._host.run("journalctl", "--no-pager", *arguments)[1].strip().splitlines()
+        lines = self._journal(since)
         fatal = [line for line in lines if line.startswith("failed to start daemon")]
         errors = [line for line in lines if not re.search(r"level=(debug|info|warning)", line)]
         return daemon_json.redact("\n".join(list(dict.fromkeys(fatal or errors or lines))[-5:])) or "nothing"
+
+    def _journal(self, since: float) -> List[str]:
+        arguments = ["--unit", self._service, "--identifier", "dockerd", "--since", "@%.6f" % since, "--output", "cat"]
+        return self._host.run("journalctl", "--no-pager", *arguments)[1].strip().splitlines()
 
 
 class Change:
     """The change of the files, which can be taken back."""
 
-    def __init__(self, module: AnsibleModule, found: Dict[str, Any]) -> None:
-        self._module, self._found = module, found
+    def __init__(self, module: AnsibleModule, host: Host, found: Dict[str, Any]) -> None:
+        self._module, self._host, self._found = module, host, found
         self._state_file = module.params["want"]["state_file"]
         self._state_before = _read(self._state_file)
+        root = found["daemon"]["info"].get("DockerRootDir") or found["current"].get("data-root") or "/var/lib/docker"
+        self.store = root + "/network/files/local-kv.db"
+        self._store_before = b""
         self.names = [one["name"] for one in docker_daemon.file_changes(found)]
         self.units = "proxy" in self.names or "flags" in self.names
         self.backups = []  # type: List[str]
@@ -192,6 +205,19 @@ class Change:
             if self._module.params["backup"] and self._found["is"][name] is not None:
                 self.backups.append(self._module.backup_local(path))
             self.write(path, self._found["to_be"][name], name)
+
+    def keep_store(self) -> None:
+        """Remember the daemon's record of its networks, which a start that fails late may spoil."""
+        self._store_before = self._host.read_bytes(self.store) or b""
+
+    def undo_store(self) -> bool:
+        """Put the record of networks back, with a copy of the spoiled one beside; tell whether there was need to."""
+        spoiled = self._host.read_bytes(self.store)
+        if not self._store_before or spoiled in (None, self._store_before):
+            return False
+        shutil.copy2(self.store, self.store + ".spoiled")
+        self._module.atomic_move(_temporary(self._module, self._store_before), self.store)
+        return True
 
     def undo(self) -> None:
         for name in self.names:
@@ -220,7 +246,7 @@ class Change:
         folder = os.path.dirname(path)
         if not os.path.isdir(folder):
             os.makedirs(folder, 0o755)
-        temporary = _temporary(self._module, text)
+        temporary = _temporary(self._module, text.encode("utf-8"))
         if name in ("state", "environment"):
             self._module.atomic_move(temporary, path)
             os.chmod(path, 0o600)
@@ -259,7 +285,7 @@ def main() -> None:
     dead = dict((mirror, reason) for mirror, reason in found["mirrors"].items() if reason)
     for mirror, reason in dead.items():
         module.warn("registry mirror %s is dead: %s" % (daemon_json.redact(mirror), reason))
-    change = Change(module, found)
+    change = Change(module, host, found)
     pending = found["daemon"]["pending"]
     restart_keys, reload_keys = daemon_json.split(pending)
     # A daemon that failed, or fails again and again, is started with the new files: no container of it can be harmed.
@@ -273,7 +299,7 @@ def main() -> None:
         "running": [],
         "backups": [],
     }  # type: Dict[str, Any]
-    result["changed"] = bool(change.names)
+    result["changed"] = bool(change.names or found["exposed"])
     if module.check_mode:
         result["changed"] = result["changed"] or bool(pending) or (want["state"] == "absent" and found["has_state"])
         if restart_keys and not failed:
@@ -283,6 +309,9 @@ def main() -> None:
             )
         module.exit_json(msg=sentence(result), **result)
     daemon = Daemon(module, host, want["service"])
+    for path in found["exposed"]:
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o600)
     # Written before the files, so that an interrupted run is still known as pending.
     state = new_state(want, found, pending)
     change.remember(state)
@@ -323,7 +352,7 @@ def validate(module: AnsibleModule, host: Host, found: Dict[str, Any]) -> None:
     problems = daemon_json.check(found["wanted"], False)
     if not problems and found["to_be"]["config"] != found["is"]["config"] and found["merged"]:
         dockerd = module.get_bin_path("dockerd")
-        temporary = _temporary(module, daemon_json.render(found["merged"]))
+        temporary = _temporary(module, daemon_json.render(found["merged"]).encode("utf-8"))
         if dockerd:
             rc, out, err = module.run_command([dockerd, "--validate", "--config-file", temporary])
             if rc != 0 and "unknown flag" in out + err:
@@ -374,6 +403,7 @@ def load(
         prove(host, found, reload_keys)
         safe = bool(restart_keys) and is_safe(policy, found, restart_keys, running)
     if safe:
+        change.keep_store()
         daemon.restart()
         left["acted"] = True
         loaded = docker_daemon.settings(found, "to_be")
@@ -420,21 +450,38 @@ def go_back(
     if change.units:
         daemon.reload_units()
     outcome = "The former configuration is in force again and the daemon answers."
+    was = found["daemon"]["identity"]
+    if not was:
+        outcome = "The former files are in place again; the daemon had failed before this run and still does."
     try:
-        was = found["daemon"]["identity"]
-        restarted = was != docker_daemon.identity(docker_daemon.unit(host, module.params["want"]["service"]))
+        now = docker_daemon.identity(docker_daemon.unit(host, module.params["want"]["service"]))
+        restarted = bool(was) and was != now
         # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
         keeps = found["daemon"]["info"].get("LiveRestoreEnabled") and not current.get("live-restore")
         if restarted:
             if keeps:
                 change.config(dict(current, **{"live-restore": True}))
-            daemon.restart()
-        if keeps or not restarted:
+            try:
+                daemon.restart()
+            except ApplyError as error:
+                if NETWORK_FAILURE not in str(error) or not change.undo_store():
+                    raise
+                daemon.restart()
+                outcome += (
+                    " The failed start had spoiled Docker's record of networks, so the one of before was put back too;"
+                    " the spoiled one is %s.spoiled." % change.store
+                )
+        if was and (keeps or not restarted):
             change.config(dict(current, **gone))
             daemon.reload()
             change.write(found["paths"]["config"], found["is"]["config"], "config")
     except ApplyError as error:
         outcome = "The former files are in place again, but the daemon does not start with them either:\n%s" % error
+        if NETWORK_FAILURE in str(error):
+            outcome += (
+                "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be made"
+                " anew." % change.store
+            )
     module.fail_json(
         msg="The daemon did not take the new configuration. It said:\n%s\n%s\nCorrect the docker_daemon_* setting that"
         " it names; `journalctl -u %s` has the rest." % (reason, outcome, module.params["want"]["service"])
@@ -447,7 +494,7 @@ def new_state(want: Dict[str, Any], found: Dict[str, Any], pending: List[str]) -
     for name, path in found["paths"].items():
         is_, to_be = found["is"][name], found["to_be"][name]
         # A file that is as it was before Slipway is not ours any more.
-        former = found["state"]["files"].get(path, is_)
+        former = docker_daemon.former(found["state"], path, is_)
         if to_be != former or (name == "config" and found["entries"]):
             files[path] = former
     proxy = {}
@@ -488,11 +535,11 @@ def sentence(result: Dict[str, Any]) -> str:
     return "%s for %s" % (result["apply"], ", ".join(result["keys"]) or "a failed daemon")
 
 
-def _temporary(module: AnsibleModule, text: str) -> str:
-    """Write text to a new file that only root can read, and return its path."""
+def _temporary(module: AnsibleModule, data: bytes) -> str:
+    """Write data to a new file that only root can read, and return its path."""
     handle, path = tempfile.mkstemp(dir=module.tmpdir, prefix="daemon-")
     with os.fdopen(handle, "wb") as file:
-        file.write(text.encode("utf-8"))
+        file.write(data)
     return path
 
 

@@ -176,3 +176,21 @@ INFO = {
 def test_reported(key, value, verdict):
     assert daemon_json.reported(INFO, key, value) is verdict
     assert daemon_json.reported({}, key, value) is None
+
+
+@pytest.mark.parametrize("text", ["http://u:p@ss@h:1/x", '"https://u:p@h"', "a socks5://u:p:@h b"])
+def test_a_password_is_not_shown(text):
+    shown = daemon_json.redact(text)
+    assert "p@" not in shown and "ss@" not in shown
+    assert "***@h" in shown
+
+
+def test_what_is_not_utf8_is_refused_with_its_place():
+    daemon_json.check_encoding('{"labels": ["ä\ufffd"]}'.encode())
+    with pytest.raises(daemon_json.DaemonJsonError, match="line 2, column 3: it is not UTF-8"):
+        daemon_json.check_encoding(b"{\n  \xe4}")
+
+
+def test_names_of_keys_are_whole():
+    assert "default-gateway" in daemon_json.TYPES
+    assert [key for key in daemon_json.TYPES if key.startswith("-") or key.endswith("-")] == []

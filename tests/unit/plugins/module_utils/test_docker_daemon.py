@@ -3,28 +3,32 @@
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_daemon
+from ansible_collections.slipway.node.plugins.module_utils import docker_daemon, docker_daemon_unit
 
 CONFIG, STATE = "/etc/docker/daemon.json", "/var/lib/slipway/docker_daemon.json"
 UNIT = "LoadState=loaded\nActiveState=active\nMainPID=7\nExecMainStartTimestampMonotonic=0\n"
 
 
 class FakeHost:
-    def __init__(self, files=None, unit="LoadState=not-found\n", info=None, running="", changed=1.0):
+    def __init__(self, files=None, unit="LoadState=not-found\n", info=None, running="", changed=1.0, modes=None):
         self.files = files or {}
         self._answers = {
             ("systemctl", "show"): unit,
             ("systemctl", "cat"): "# /lib/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
             ("timeout", "30"): json.dumps(dict(info or {}, ServerVersion="26")),
             ("docker", "ps"): running,
-            ("stat", "--format"): "%f\n" % changed,
+            ("stat", "%.9Z"): "%f\n" % changed,
+            ("stat", "mode %a of %U %n"): "".join("%s %s\n" % (mode, path) for path, mode in (modes or {}).items()),
         }
 
     def run(self, *command):
-        return 0, self._answers[command[:2]]
+        return 0, self._answers[(command[0], command[2]) if command[0] == "stat" else command[:2]]
 
     def read(self, path):
         return self.files.get(path)
+
+    def read_bytes(self, path):
+        return self.files[path].encode("utf-8")
 
 
 def want(config=None, **changes):
@@ -138,3 +142,20 @@ def test_observed_holds_no_password():
     files = {CONFIG: '{"proxies": {"http-proxy": "http://u:s3cret@p"}, "registry-mirrors": ["http://u:s3cret@m"]}'}
     observed = docker_daemon.observe(FakeHost(files), want({"registry-mirrors": []}))
     assert "s3cret" not in json.dumps(observed)
+
+
+def test_a_file_with_secrets_is_readable_by_root_alone():
+    entries = [{"path": ["debug"], "value": True}]
+    files = {CONFIG: '{"debug": true}', STATE: json.dumps({"entries": entries, "files": {CONFIG: None}})}
+    for mode, exposed in (("mode 600 of root", False), ("mode 644 of root", True), ("mode 600 of alice", True)):
+        host = FakeHost(files, modes={STATE: mode})
+        assert drift(host, want({"debug": True})) == [(STATE, mode, "mode 600 of root")] * exposed
+
+
+def test_a_drop_in_of_ours_goes_also_without_the_record():
+    wish = want(proxy_digest="d1")
+    paths = docker_daemon.paths(wish)
+    to_be = docker_daemon.survey(FakeHost(), wish, docker_daemon_unit.proxy_environment("http://p", "", ""))["to_be"]
+    files = {paths[name]: to_be[name] for name in ("environment", "proxy")}
+    assert [one[0] for one in drift(FakeHost(files), want())] == list(files)
+    assert drift(FakeHost(dict.fromkeys(files, "# of an admin\n")), want()) == []
