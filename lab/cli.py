@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
 
 def lab_name(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", text) or text in ("log", "rootfs", "ssh", "upstream"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name for a lab: use lower-case letters, digits and underscores")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name for a lab: use lower-case letters, digits and underscores"
+        )
     return text
 
 

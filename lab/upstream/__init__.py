@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.run import LabError, attempt, say, tail
+from lab.upstream import golang, singularity
 
 HERE = Path(__file__).parent
 
 
 def digest(builder: str) -> str:
     """Name a build by its inputs: the builder's image and the files here, but for the server, which is not one."""
-    total = hashlib.sha256(builder.encode())
+    total = hashlib.sha256((builder + singularity.digest()).encode())
     for path in sorted(HERE.rglob("*")):
         if path.is_file() and path.suffix != ".pyc" and path.name != "serve.py":
             total.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
@@ -46,9 +47,15 @@ def ensure(cache: Path, image: Callable[[str], str]) -> Path:
 def _build(builder: str, out: Path, keys: Path, log: Path) -> None:
     for folder in (out, keys, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
+    # On the controller, since pip's settings are those of this machine.
+    wheels = keys.parent / "wheels"
+    golang.fetch(wheels)
+    sources = keys.parent / "sources"
+    singularity.fetch(sources, wheels)
     # The host's network, so that a mirror on loopback or behind its resolver works as it does outside.
     command = ["docker", "run", "--rm", "--network=host", "--env=PYTHONPATH=/opt", "--env=PYTHONDONTWRITEBYTECODE=1"]
     mounts = {HERE.parent: "/opt/lab:ro", out: "/out", keys: "/keys"}
+    mounts |= {wheels: f"{golang.WHEELS}:ro", sources: f"{singularity.SOURCES}:ro"}
     command += [f"--volume={here}:{there}" for here, there in mounts.items()]
     command += [builder, "python3", "-m", "lab.upstream.build", "/out", "/keys"]
     start = time.monotonic()

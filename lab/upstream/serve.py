@@ -25,6 +25,8 @@ MIRRORS = frozenset(
     ["corrupted", "expired", "mirror", "missing", "slow", "stalled", "unsigned", "wrong-key", "wrong-signature"],
 )
 SIGNATURES = frozenset({"InRelease", "Release.gpg", "repomd.xml.asc"})
+# What the mirror "corrupted" spoils.
+PACKAGES = (".deb", ".rpm", ".tar.gz")
 SLOW_SECONDS = 1.0
 # Often enough to defeat a time limit on each read: only one on the whole transfer, or on its speed, helps.
 TRICKLE_SECONDS = 1.0
@@ -81,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
             self.write(b"not found\n")
         else:
             with path.open("rb") as file:
-                self.send(file, mirror == "corrupted" and path.suffix in {".deb", ".rpm"})
+                self.send(file, mirror == "corrupted" and path.name.endswith(PACKAGES))
 
     do_HEAD = do_GET
 

@@ -49,18 +49,27 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     for host in hosts:
         hostvar = hostvars[host]
         facts = hostvar.get("ansible_facts", {})
-        last = hostvar.get("__docker_ce_proof") or _probe(hostvar)
-        engine = last.get("observed", {}).get("docker_ce", {})
+        engine = _observed(hostvar, "docker_ce")
+        toolchain = (_observed(hostvar, "golang").get("link") or {}).get("target", "")
         rows.append(
             {
                 "node": host,
                 "platform": f"{facts.get('distribution', '?')} {facts.get('distribution_version', '')}".rstrip(),
                 "engine": engine.get("engine") or "none",
                 "mirror": engine.get("mirror") or "none",
+                "go": toolchain.rpartition("/go-")[2] or "none",
+                "singularity": _observed(hostvar, "singularity").get("version") or "none",
                 "changed": _outcome(hostvar),
             }
         )
     return rows
+
+
+def _observed(hostvar: Any, role: str) -> dict[str, Any]:
+    """Return what the last probe for a role observed: its proof, where it acted, else the probe for all roles."""
+    last = hostvar.get(f"__{role}_proof") or _probe(hostvar)
+    observed: dict[str, Any] = last.get("observed", {}).get(role, {})
+    return observed
 
 
 def _outcome(hostvar: Any) -> str:

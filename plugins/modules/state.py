@@ -14,7 +14,8 @@ options:
   want:
     description:
       - The wanted state, one mapping a section. Each role keeps its own in C(__<role>_want).
-      - "Sections: V(docker_ce), V(docker_daemon), V(user_groups)."
+      - "Sections: V(docker_ce), V(docker_daemon), V(golang), V(registry), V(registry_client), V(singularity),
+        V(user_groups)."
     type: dict
     required: true
 attributes:
@@ -70,10 +71,26 @@ drift:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, docker_daemon, user_groups
+from ansible_collections.slipway.node.plugins.module_utils import (
+    docker_ce,
+    docker_daemon,
+    golang,
+    registry,
+    registry_client,
+    singularity,
+    user_groups,
+)
 from ansible_collections.slipway.node.plugins.module_utils.host import Host
 
-SECTIONS = {"docker_ce": docker_ce, "docker_daemon": docker_daemon, "user_groups": user_groups}
+SECTIONS = {
+    "docker_ce": docker_ce,
+    "docker_daemon": docker_daemon,
+    "golang": golang,
+    "registry": registry,
+    "registry_client": registry_client,
+    "singularity": singularity,
+    "user_groups": user_groups,
+}
 
 
 def main() -> None:

@@ -37,9 +37,17 @@ def test_plan_has_a_row_for_every_host():
 def test_site_tells_what_became_of_every_host():
     facts = {"ansible_facts": {"distribution": "Debian", "distribution_version": "12.1"}}
     mended = probe([], engine="26.1.5", mirror="http://mirror")
+    compiled = {"observed": {"singularity": {"version": "singularity-ce 4.5.1"}}}
+    linked = {"observed": {"golang": {"link": {"target": "/usr/local/go-1.26.7"}}}}
     pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
     hostvars = {
-        "changed": {**facts, "slipway_probe": probe(DRIFT), "__docker_ce_proof": mended},
+        "changed": {
+            **facts,
+            "slipway_probe": probe(DRIFT),
+            "__docker_ce_proof": mended,
+            "__golang_proof": linked,
+            "__singularity_proof": compiled,
+        },
         "same": {**facts, "slipway_probe": probe([], engine="26.1.5")},
         "failed": {**facts, "slipway_probe": probe(DRIFT)},
         "predicted": {**facts, "slipway_probe": probe(DRIFT), "ansible_check_mode": True},
@@ -52,6 +60,8 @@ def test_site_tells_what_became_of_every_host():
         "platform": "Debian 12.1",
         "engine": "26.1.5",
         "mirror": "http://mirror",
+        "go": "1.26.7",
+        "singularity": "singularity-ce 4.5.1",
         "changed": "yes",
     }
     assert {name: row["changed"] for name, row in rows.items()} == {

@@ -1,0 +1,448 @@
+"""The section ``registry`` of the probe: registries in containers, their files, certificate and accounts.
+
+``observe`` reads a host and asks each registry over the network, as a client would; ``compare`` is pure. The wanted
+state is the mapping ``__registry_want`` in the role's ``vars/main.yml``. Passwords are in neither: what stands for one
+is a fingerprint, made on the controller with a secret that never leaves it.
+"""
+
+import errno
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import stat
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
+
+LOCK = "/run/slipway-registry.lock"
+TIMEOUT = 10
+# Networks that Docker and its like make on a host: no client comes by them.
+OWN_INTERFACES = re.compile(r"(lo|docker\d+|br-[0-9a-f]{12}|veth\w+|virbr\d+|cni\w*|podman\d+|flannel\S*|cali\w+)$")
+DAY = 86400
+MARK = "# slipway "
+
+
+def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    containers = _containers(host, want["project"])
+    observed = {
+        "files": dict((path, _file(host, path)) for path in want["files"]),
+        "folders": host.glob(want["config_dir"] + "/*/"),
+        "config_dir": os.path.isdir(want["config_dir"]),
+        "containers": containers,
+        "maintenance": _locked(),
+        "purge": [path for path in want["purge"] if os.path.isdir(path)],
+    }  # type: Dict[str, Any]
+    if want["state"] == "absent":
+        return observed
+    observed["image"] = _image(host, want["image"])
+    services = want["services"]
+    observed["data"] = dict((one["data"], os.path.isdir(one["data"])) for one in services if one["data"])
+    observed["accounts"] = dict(
+        (one["htpasswd"], accounts(_text(host, one["htpasswd"]), want["accounts"]))
+        for one in services
+        if one["htpasswd"]
+    )
+    observed["names"] = names(host, want) if want["tls"] else []
+    observed["certificate"] = certificate(want["tls"]) if want["tls"] else {}
+    authority = want["tls"].get("authority", "") if want["tls"] else ""
+    observed["answers"] = dict(
+        (one["service"], answer(one, authority)) for one in services if _is_up(containers.get(one["container"]))
+    )
+    down = [one for one in services if not _is_up(containers.get(one["container"]))]
+    observed["refused"] = _refused(host, want, down)
+    observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
+    observed["closed_ports"] = _closed(host, want["open_ports"])
+    return observed
+
+
+def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+    if want["state"] == "absent":
+        return _leftovers(want, observed)
+    drift = []
+    if not observed["image"]:
+        drift.append(_entry("provide_image", want["image"], "missing", "presence"))
+    drift += _file_drift(want, observed)
+    drift += _certificate_drift(want, observed)
+    for path in sorted(observed["accounts"]):
+        drift += _account_drift(want, path, observed["accounts"][path])
+    for path in sorted(path for path, there in observed["data"].items() if not there):
+        drift.append(_entry("start_containers", path, "missing", "a folder"))
+    for one in want["services"]:
+        drift += _service_drift(one, observed)
+    wanted = [one["container"] for one in want["services"]]
+    for name in sorted(set(observed["containers"]) - set(wanted)):
+        drift.append(_entry("start_containers", "container %s" % name, "present", "absence"))
+    if want["timer"] and observed["timer"] != "active":
+        drift.append(_entry("schedule_collection", want["timer"], observed["timer"] or "missing", "active"))
+    for port in observed["closed_ports"]:
+        drift.append(_entry("open_firewall", "port %s" % port, "closed by the firewall", "open"))
+    return drift
+
+
+def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    drift = []
+    for path, wanted in sorted(want["files"].items()):
+        found = observed["files"][path]
+        if found is None:
+            drift.append(_entry("write_files", path, "missing", "Slipway's content"))
+        elif found["sha256"] != wanted["sha256"]:
+            drift.append(_entry("write_files", path, "other content", "Slipway's content"))
+        elif (found["mode"], found["owner"]) != (wanted["mode"], "0:0"):
+            is_ = "mode %s of %s" % (found["mode"], found["owner"])
+            drift.append(_entry("write_files", path, is_, "mode %s of root" % wanted["mode"]))
+    for path in sorted(set(observed["folders"]) - set(_folders(want))):
+        drift.append(_entry("write_files", path, "present", "absence"))
+    return drift
+
+
+def _folders(want: Dict[str, Any]) -> List[str]:
+    names = [one["service"] for one in want["services"]] + (["tls"] if want["tls"] else [])
+    return ["%s/%s/" % (want["config_dir"], name) for name in names]
+
+
+def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    if not want["tls"]:
+        return []
+    found = observed["certificate"]
+    wish = "a valid one for all names of the host"
+    if found["error"]:
+        is_ = found["error"]
+    elif found["mode"] != "0600":
+        is_, wish = "key has mode %s" % found["mode"], "0600"
+    elif found["days"] < want["tls"]["renew_days"]:
+        is_, wish = "expires in %d days" % found["days"], "%d days or more" % want["tls"]["renew_days"]
+    else:
+        lacking = [name for name in observed["names"] if name not in found["names"]]
+        if not lacking or want["tls"]["given"]:
+            return []
+        is_ = "lacks %s" % ", ".join(lacking)
+    return [_entry("issue_certificate", "certificate %s" % want["tls"]["certificate"], is_, wish)]
+
+
+def _account_drift(want: Dict[str, Any], path: str, found: Dict[str, Any]) -> List[Dict[str, str]]:
+    drift = []
+    for name in sorted(want["accounts"]):
+        if found["accounts"].get(name) is not True:
+            is_ = "other password" if name in found["accounts"] else "missing"
+            drift.append(_entry("set_accounts", "account %s in %s" % (name, path), is_, "the wanted password"))
+    for name in sorted(set(found["accounts"]) - set(want["accounts"])):
+        drift.append(_entry("set_accounts", "account %s in %s" % (name, path), "present", "absence"))
+    if found["mode"] not in ("", "0600"):
+        drift.append(_entry("set_accounts", path, "mode %s" % found["mode"], "0600"))
+    return drift
+
+
+def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    item, found = "container %s" % one["container"], observed["containers"].get(one["container"])
+    if found is None:
+        return [_entry("start_containers", item, "missing", "running")]
+    if found["digest"] != one["digest"]:
+        return [_entry("start_containers", item, "made from other settings", "made from the wanted ones")]
+    if observed["image"] and found["image"] != observed["image"]:
+        return [_entry("start_containers", item, "made from another image", "made from the wanted one")]
+    if found["read_only"]:
+        # While garbage is collected or a copy is made it is so on purpose.
+        return [] if observed["maintenance"] else [_entry("start_containers", item, "read-only", "writable")]
+    if found["status"] != "running":
+        return [_entry("start_containers", item, found["status"], "running")]
+    if found["health"] == "unhealthy":
+        return [_entry("restart_containers", item, "unhealthy", "healthy")]
+    answered = observed["answers"].get(one["service"], "no answer")
+    if answered == "another certificate" and observed["certificate"]["error"]:
+        # It follows from the folder's certificate, which is told of above.
+        return []
+    if answered == "another certificate":
+        return [_entry("restart_containers", item, "serves an older certificate", "the one in its folder")]
+    if answered != one["answer"]:
+        is_ = "answers %s" % answered if isinstance(answered, int) else answered
+        return [_entry("restart_containers", item, is_, "an answer of %d" % one["answer"])]
+    return []
+
+
+def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    drift = [_entry("remove", "container %s" % name, "present", "absence") for name in sorted(observed["containers"])]
+    for path in sorted(path for path, found in observed["files"].items() if found):
+        if not path.startswith(want["config_dir"] + "/"):
+            drift.append(_entry("remove", path, "present", "absence"))
+    if observed["config_dir"]:
+        drift.append(_entry("remove", want["config_dir"], "present", "absence"))
+    return drift + [_entry("remove", path, "present", "absence") for path in observed["purge"]]
+
+
+def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
+    return {"role": "registry", "phase": phase, "item": item, "is": is_, "want": want}
+
+
+def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what a client that trusts the authority makes of certificate and key, tried without a network.
+
+    The standard library reads a certificate only from a peer that it verified, so a handshake is made in memory.
+    """
+    result = {"error": "", "names": [], "days": 0, "mode": ""}  # type: Dict[str, Any]
+    missing = [path for path in (tls["certificate"], tls["key"]) if not os.path.exists(path)]
+    if missing or not (tls["system_trust"] or os.path.exists(tls["authority"])):
+        result["error"] = "missing"
+        return result
+    if not tls["system_trust"]:
+        with open(tls["authority"], "rb") as file:
+            if hashlib.sha256(file.read()).hexdigest() != tls["authority_sha256"]:
+                result["error"] = "of another authority"
+                return result
+    try:
+        peer = _handshake(tls["certificate"], tls["key"], "" if tls["system_trust"] else tls["authority"])
+    except (ssl.SSLError, OSError) as error:
+        result["error"] = "not valid: %s" % (
+            getattr(error, "verify_message", "") or getattr(error, "reason", "") or error
+        )
+        return result
+    result["names"] = [value for kind, value in peer.get("subjectAltName", ())]
+    result["days"] = int((ssl.cert_time_to_seconds(peer["notAfter"]) - time.time()) // DAY)
+    result["mode"] = "%04o" % stat.S_IMODE(os.stat(tls["key"]).st_mode)
+    return result
+
+
+def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path, key)
+    client = ssl.create_default_context(cafile=authority or None)
+    client.check_hostname = False
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    here = client.wrap_bio(to_client, to_server)
+    there = server.wrap_bio(to_server, to_client, server_side=True)
+    waiting = [here, there]
+    for _round in range(10):
+        for side in list(waiting):
+            try:
+                side.do_handshake()
+                waiting.remove(side)
+            except ssl.SSLWantReadError:
+                continue
+        if here not in waiting:
+            return here.getpeercert() or {}
+    raise OSError("the handshake does not end")
+
+
+def names(host: Host, want: Dict[str, Any]) -> List[str]:
+    """Return the names and addresses that clients may use: the wanted ones and the host's own."""
+    found = list(want["tls"]["names"]) + ["localhost", "127.0.0.1"]
+    found += [host.run("hostname")[1].strip(), host.run("hostname", "--fqdn")[1].strip()]
+    for line in host.run("ip", "-o", "addr", "show", "scope", "global")[1].splitlines():
+        fields = line.split()
+        if len(fields) > 3 and not OWN_INTERFACES.match(fields[1].split("@")[0]) and "temporary" not in fields:
+            found.append(normal(fields[3].split("/")[0]))
+    return sorted({normal(name) for name in found if name})
+
+
+def normal(name: str) -> str:
+    """Return a name as certificates have it: an address of version 6 in full capitals, as OpenSSL prints it."""
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, name)
+    except (OSError, ValueError):
+        return name.lower()
+    return ":".join("%X" % (packed[index] * 256 + packed[index + 1]) for index in range(0, 16, 2))
+
+
+def answer(one: Dict[str, Any], authority: str) -> Any:
+    """Ask a registry for /v2/ without an account; return the HTTP status, or why there is none."""
+    address = "127.0.0.1" if one["address"] in ("", "0.0.0.0", "::") else one["address"]
+    try:
+        if one["tls"]:
+            # The folder's certificate was judged by itself; here it matters that this is the one that is served.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(address, one["port"], timeout=TIMEOUT, context=context)  # type: http.client.HTTPConnection
+        else:
+            connection = http.client.HTTPConnection(address, one["port"], timeout=TIMEOUT)
+        connection.connect()
+        if one["tls"] and _first_certificate(one["certificate"]) != connection.sock.getpeercert(True):  # type: ignore
+            return "another certificate"
+        connection.request("GET", "/v2/")
+        response = connection.getresponse()
+        status = response.status
+        registry = response.getheader("Docker-Distribution-Api-Version", "")
+        connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return "does not answer: %s" % (getattr(error, "strerror", "") or error)
+    return status if registry.startswith("registry/2") else "something that is no registry answers"
+
+
+def _first_certificate(path: str) -> bytes:
+    try:
+        with open(path) as file:
+            found = re.search("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", file.read(), re.DOTALL)
+    except OSError:
+        return b""
+    return ssl.PEM_cert_to_DER_cert(found.group(0)) if found else b""
+
+
+def parse_htpasswd(text: str) -> List[Tuple[str, str, str]]:
+    """Return the accounts of a file of accounts: name, hash, and Slipway's mark that stands before it."""
+    entries, mark = [], ""
+    for line in text.splitlines():
+        if line.startswith(MARK):
+            mark = line[len(MARK) :].strip()
+        elif ":" in line and not line.startswith("#"):
+            name, _, hashed = line.strip().partition(":")
+            entries.append((name, hashed, mark))
+            mark = ""
+    return entries
+
+
+def mark(fingerprint: str, name: str, hashed: str) -> str:
+    """Return what stands before an account: that this hash was made from the password of this fingerprint."""
+    return hashlib.sha256("\0".join((fingerprint, name, hashed)).encode("utf-8")).hexdigest()
+
+
+def accounts(found: Tuple[Optional[str], str], wanted: Dict[str, str]) -> Dict[str, Any]:
+    """Return each account in a file of accounts with whether it has the wanted password, and the file's mode."""
+    text, mode = found
+    return {
+        "accounts": dict(
+            (name, bool(wanted.get(name)) and noted == mark(wanted[name], name, hashed))
+            for name, hashed, noted in parse_htpasswd(text or "")
+        ),
+        "mode": mode,
+    }
+
+
+def _text(host: Host, path: str) -> Tuple[Optional[str], str]:
+    found = _file(host, path)
+    return (host.read(path), found["mode"]) if found else (None, "")
+
+
+def _file(host: Host, path: str) -> Optional[Dict[str, str]]:
+    content = host.read_bytes(path)
+    if content is None:
+        return None
+    status = os.stat(path)
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "mode": "%04o" % stat.S_IMODE(status.st_mode),
+        "owner": "%d:%d" % (status.st_uid, status.st_gid),
+    }
+
+
+def _containers(host: Host, project: str) -> Dict[str, Any]:
+    """Return the containers of the compose project by name, none where there is no engine."""
+    chosen = "label=com.docker.compose.project=%s" % project
+    rc, out = host.run("timeout", "30", "docker", "ps", "--all", "--quiet", "--filter", chosen)
+    if rc != 0 or not out.split():
+        return {}
+    _rc, out = host.run("timeout", "30", "docker", "inspect", *out.split())
+    found = {}
+    for one in json.loads(out or "[]"):
+        # `docker compose run` makes containers of the project that come and go.
+        if one["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+            continue
+        state = one["State"]
+        found[one["Name"].lstrip("/")] = {
+            "status": state["Status"],
+            "health": (state.get("Health") or {}).get("Status", ""),
+            "image": one["Image"],
+            "digest": one["Config"]["Labels"].get("slipway.digest", ""),
+            "read_only": any(
+                word.startswith("REGISTRY_STORAGE_MAINTENANCE_READONLY=") for word in one["Config"].get("Env") or []
+            ),
+        }
+    return found
+
+
+def _is_up(container: Optional[Dict[str, Any]]) -> bool:
+    return container is not None and container["status"] == "running"
+
+
+def _image(host: Host, name: str) -> str:
+    rc, out = host.run("timeout", "30", "docker", "image", "inspect", "--format", "{{.Id}}", name)
+    return out.strip() if rc == 0 else ""
+
+
+def _locked() -> bool:
+    """Tell whether garbage is being collected or a copy being made."""
+    try:
+        with open(LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (IOError, OSError) as error:
+        return error.errno in (errno.EAGAIN, errno.EACCES)
+    return False
+
+
+def _refused(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -> List[str]:
+    """Return why registries that do not run cannot be started, each with the remedy."""
+    refused = []
+    for one in services:
+        user = _listener(host, one["address"], one["port"])
+        if user:
+            refused.append(
+                "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
+                % (one["port"], one["service"], user)
+            )
+        free = _free(one["data"]) if one["data"] else None
+        if free is not None and free < want["minimum_free"]:
+            refused.append(
+                "%s, where %s keeps its images, has %d GiB free; registry_minimum_free is %d. Free some, choose "
+                "another storage path, or lower registry_minimum_free."
+                % (one["data"], one["service"], free // 2**30, want["minimum_free"] // 2**30)
+            )
+        problem = _unreachable(one["endpoint"]) if one["endpoint"] else ""
+        if problem:
+            refused.append(
+                "%s, the object store of %s, cannot be reached from this host: %s. Check regionendpoint, name service, "
+                "routes and firewalls." % (one["endpoint"], one["service"], problem)
+            )
+    return refused
+
+
+def _listener(host: Host, address: str, port: int) -> str:
+    """Return who listens on a port, empty where nobody does."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("" if address == "127.0.0.1" else address, port))
+            return ""
+        except socket.error as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return "nobody, but this host has no address %s" % address
+    out = host.run("ss", "-Hltnp", "sport = :%d" % port)[1]
+    found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', out)
+    return "%s (pid %s)" % found.groups() if found else "another program"
+
+
+def _free(path: str) -> Optional[int]:
+    """Return the bytes that are free where a folder is or would be."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
+def _unreachable(endpoint: str) -> str:
+    name, _, port = endpoint.rpartition(":")
+    try:
+        socket.create_connection((name, int(port)), timeout=TIMEOUT).close()
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", "") or error)
+    return ""
+
+
+def _closed(host: Host, ports: List[int]) -> List[str]:
+    """Return the ports that a firewall which is active does not let through."""
+    if not ports:
+        return []
+    if host.glob("/usr/bin/firewall-cmd") and host.run("firewall-cmd", "--state")[0] == 0:
+        listed = host.run("firewall-cmd", "--list-ports")[1].split()
+    elif host.glob("/usr/sbin/ufw"):
+        out = host.run("ufw", "status")[1]
+        if not out.startswith("Status: active"):
+            return []
+        listed = [line.split()[0] for line in out.splitlines() if "ALLOW" in line]
+    else:
+        return []
+    return ["%d/tcp" % port for port in ports if "%d/tcp" % port not in listed]

@@ -1,0 +1,101 @@
+"""The section ``registry_client`` of the probe: whose authority a client trusts, and who is logged in where.
+
+``observe`` reads a host, ``compare`` is pure. The wanted state is ``__registry_client_want`` in the role registry's
+``vars/main.yml``; a password is in neither, see registry.py.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import pwd
+import stat
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
+
+RECORD = "/var/lib/slipway/registry_logins.json"
+
+
+def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    marks = parse_record(host.read(RECORD))
+    return {
+        "files": dict((path, _digest(host.read_bytes(path))) for path in want["files"]),
+        "trusted": not want["bundle"] or in_bundle(host.read(want["bundle"]) or "", host.read(want["anchor"]) or ""),
+        "logins": [_login(host, one, marks) for one in want["logins"]],
+    }
+
+
+def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the drift of what is observed from what is wanted."""
+    drift = []
+    for path, digest in sorted(want["files"].items()):
+        found = observed["files"][path]
+        if found != digest:
+            is_ = "of another authority" if found else "missing"
+            drift.append(_entry("trust_authority", path, is_, "the registries' authority"))
+    if not observed["trusted"] and observed["files"].get(want["anchor"]) == want["files"].get(want["anchor"]):
+        drift.append(_entry("trust_authority", want["bundle"], "without the registries' authority", "with it"))
+    for one, found in zip(want["logins"], observed["logins"]):
+        if found != "logged in":
+            item = "login of %s to %s" % (one["user"], one["address"])
+            drift.append(_entry("log_in", item, found, "%s's password" % one["account"]))
+    return drift
+
+
+def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
+    return {"role": "registry_client", "phase": phase, "item": item, "is": is_, "want": want}
+
+
+def in_bundle(bundle: str, certificate: str) -> bool:
+    """Tell whether a bundle holds a certificate, however its lines are broken."""
+    body = "".join(line.strip() for line in certificate.splitlines() if not line.startswith("-----"))
+    return bool(body) and body in "".join(bundle.split())
+
+
+def parse_record(text: Optional[str]) -> Dict[str, Any]:
+    """Read the record of logins: by user and address, what stands for the password that was written."""
+    try:
+        record = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def mark(fingerprint: str, auth: str) -> str:
+    """Return what the record holds: that this entry was made from the password of this fingerprint."""
+    return hashlib.sha256(("%s\0%s" % (fingerprint, auth)).encode("utf-8")).hexdigest()
+
+
+def auth_of(account: str, password: str) -> str:
+    """Return a login as Docker's configuration has it."""
+    return base64.b64encode(("%s:%s" % (account, password)).encode("utf-8")).decode("ascii")
+
+
+def config_path(user: str) -> str:
+    """Return where Docker keeps a user's logins, empty where there is no such user."""
+    try:
+        return os.path.join(pwd.getpwnam(user).pw_dir, ".docker", "config.json")
+    except KeyError:
+        return ""
+
+
+def _login(host: Host, one: Dict[str, Any], marks: Dict[str, Any]) -> str:
+    path = config_path(one["user"])
+    if not path:
+        return "no such user"
+    try:
+        auth = json.loads(host.read(path) or "{}").get("auths", {}).get(one["address"], {}).get("auth", "")
+    except (ValueError, AttributeError):
+        return "unreadable"
+    if not auth:
+        return "missing"
+    if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+        return "readable by others"
+    noted = (marks.get(one["user"]) or {}).get(one["address"], "")
+    return "logged in" if one["fingerprint"] and noted == mark(one["fingerprint"], auth) else "another password"
+
+
+def _digest(content: Optional[bytes]) -> str:
+    return hashlib.sha256(content).hexdigest() if content is not None else ""

@@ -1,0 +1,148 @@
+"""The program slipway-registry: copies that are proved, and restores that lose nothing."""
+
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[3] / "roles" / "registry" / "files" / "slipway-registry"
+V2 = "docker/registry/v2"
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """The program with one store in a folder, and no engine to talk to."""
+    loader = importlib.machinery.SourceFileLoader("slipway_registry", str(PROGRAM))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("slipway_registry", loader))
+    loader.exec_module(module)
+    table = [
+        {
+            "name": "main",
+            "mode": "store",
+            "driver": "filesystem",
+            "path": str(tmp_path / "data"),
+            "anonymous_pull": True,
+        },
+        {"name": "objects", "mode": "store", "driver": "s3", "path": "", "anonymous_pull": False},
+    ]
+    monkeypatch.setattr(module, "settings", lambda: {"instances": table, "delete_untagged": False})
+    monkeypatch.setattr(module, "read_only", lambda name: contextlib.nullcontext())
+    module.asked = []
+    monkeypatch.setattr(module, "compose", lambda *words, **more: module.asked.append(words))
+    return module
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "data")
+
+
+class Store:
+    """A registry's folder, as it writes it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def blob(self, content):
+        name = hashlib.sha256(content).hexdigest()
+        path = self.root / V2 / "blobs/sha256" / name[:2] / name / "data"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        return f"sha256:{name}"
+
+    def image(self, repository, tag, layer):
+        config, layers = self.blob(b'{"os": "' + layer + b'"}'), [{"digest": self.blob(layer)}]
+        digest = self.blob(json.dumps({"config": {"digest": config}, "layers": layers}).encode())
+        manifests = self.root / V2 / "repositories" / repository / "_manifests"
+        for path in (f"revisions/sha256/{digest[7:]}/link", f"tags/{tag}/current/link"):
+            (manifests / path).parent.mkdir(parents=True)
+            (manifests / path).write_text(digest)
+        return digest
+
+    def path(self, digest):
+        return self.root / V2 / "blobs/sha256" / digest[7:9] / digest[7:] / "data"
+
+
+def backup(program, folder, capsys):
+    program.backup("main", str(folder))
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_copy_holds_all_images_and_is_restored_with_the_same_digests(program, store, tmp_path, capsys):
+    images = {"app": {"1": store.image("app", "1", b"one")}, "team/app": {"2": store.image("team/app", "2", b"two")}}
+    made = backup(program, tmp_path / "copies", capsys)
+    assert made["images"] == images
+    assert os.stat(made["archive"]).st_mode & 0o777 == 0o600
+    content = {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    store.image("later", "1", b"later")
+    program.restore("main", made["archive"], replace=True)
+    assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == content
+    assert json.loads(capsys.readouterr().out)["sha256"] == made["sha256"]
+    assert [words[0] for words in program.asked] == ["stop", "up"]
+    assert "main-pull" in program.asked[0]
+
+
+def test_images_are_not_replaced_unasked(program, store, tmp_path, capsys):
+    store.image("app", "1", b"one")
+    made = backup(program, tmp_path / "copies", capsys)
+    with pytest.raises(program.Problem, match="add --replace to lose them"):
+        program.restore("main", made["archive"], replace=False)
+    assert program.asked == []
+
+
+def test_a_damaged_copy_is_refused_before_anything_is_touched(program, store, tmp_path, capsys):
+    digest = store.image("app", "1", b"x" * 100000)
+    made = backup(program, tmp_path / "copies", capsys)
+    raw = bytearray(Path(made["archive"]).read_bytes())
+    raw[raw.index(b"xxxx") + 50000] = ord("y")
+    Path(made["archive"]).write_bytes(raw)
+    with pytest.raises(program.Problem, match="is damaged: its content has the digest"):
+        program.restore("main", made["archive"], replace=True)
+    assert store.path(digest).exists() and program.asked == []
+
+
+def test_a_copy_that_is_cut_short_is_refused(program, store, tmp_path, capsys):
+    store.image("app", "1", b"x" * 100000)
+    made = backup(program, tmp_path / "copies", capsys)
+    Path(made["archive"]).write_bytes(Path(made["archive"]).read_bytes()[:50000])
+    with pytest.raises(program.Problem, match=r"cannot be read|lacks|damaged"):
+        program.inspect(made["archive"])
+
+
+def test_an_image_that_lacks_a_layer_is_no_copy(program, store, tmp_path):
+    store.image("app", "1", b"layer")
+    store.path(f"sha256:{hashlib.sha256(b'layer').hexdigest()}").unlink()
+    with pytest.raises(program.Problem, match=r"app@sha256:.* lacks its part sha256:"):
+        program.backup("main", str(tmp_path / "copies"))
+    assert not list((tmp_path / "copies").glob("*.tar"))
+
+
+def test_uploads_and_tags_of_deleted_images_are_left_out(program, store, tmp_path, capsys):
+    store.image("app", "1", b"one")
+    upload = store.root / V2 / "repositories/app/_uploads/id/data"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"half")
+    dangling = store.root / V2 / "repositories/gone/_manifests/tags/1/current/link"
+    dangling.parent.mkdir(parents=True)
+    dangling.write_text("sha256:" + "0" * 64)
+    made = backup(program, tmp_path / "copies", capsys)
+    assert list(made["images"]) == ["app"]
+    assert b"_uploads" not in Path(made["archive"]).read_bytes()
+
+
+def test_an_empty_store_has_a_copy_too(program, store, tmp_path, capsys):
+    store.root.mkdir()
+    made = backup(program, tmp_path / "copies", capsys)
+    program.restore("main", made["archive"], replace=False)
+    assert made["images"] == {}
+
+
+@pytest.mark.parametrize(("name", "problem"), [("objects", "back up its object store"), ("other", "no instance other")])
+def test_what_cannot_be_copied_is_told(program, tmp_path, name, problem):
+    with pytest.raises(program.Problem, match=problem):
+        program.backup(name, str(tmp_path))
