@@ -8,6 +8,7 @@ since each scenario has a lab of its own; SLIPWAY_JOBS says another number.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -65,6 +66,11 @@ def main(wanted: list[str]) -> int:
     with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
         results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
     failed = [name for name, passed in results.items() if not passed]
+    for name in failed:
+        # What went wrong, said last too, since a step's own last lines are its cleaning up.
+        text = (LOGS / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        causes = [line for line in text.splitlines() if re.search(r"FAILED|fatal:|^\W*E {2,}|\[ERROR\]", line)]
+        print("\n".join([f"==> {name}: why", *causes[-15:]]))
     if failed:
         print(f"failed: {', '.join(failed)}")
     print(f"{len(results) - len(failed)} passed, {len(failed)} failed")

@@ -3,6 +3,7 @@
 import platform
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Archive:
         settings = {
             "Dir::Etc": work / "etc",
             "Dir::State::Lists": work / "lists",
+            # What is installed here, of another suite, is of no concern.
+            "Dir::State::Status": "/dev/null",
             "Dir::Cache": work / "cache",
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
@@ -48,10 +51,22 @@ class Archive:
     def unpack(self, package: str) -> Original:
         """Download and unpack one package."""
         root = self.work / package
-        root.mkdir()
-        run(*self.apt_get, "download", package, cwd=root)
-        (deb,) = root.glob("*.deb")
+        (deb,) = self._download(root, [package])
         run("dpkg-deb", "--extract", deb, root)
         version, depends = (run("dpkg-deb", "--field", deb, field).strip() for field in ("Version", "Depends"))
         deb.unlink()
         return Original(root, version, tuple(name for name in depends.split(", ") if name.startswith("lib")))
+
+    def unpack_into(self, root: Path, packages: Sequence[str]) -> str:
+        """Download several packages and unpack them into one folder; return the upstream version of the first."""
+        for deb in self._download(root, packages):
+            run("dpkg-deb", "--extract", deb, root)
+            if deb.name.startswith(f"{packages[0]}_"):
+                version = run("dpkg-deb", "--field", deb, "Version").strip()
+            deb.unlink()
+        return Original(root, version, ()).upstream_version
+
+    def _download(self, root: Path, packages: Sequence[str]) -> list[Path]:
+        root.mkdir()
+        run(*self.apt_get, "download", *packages, cwd=root)
+        return list(root.glob("*.deb"))

@@ -9,12 +9,12 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from lab.upstream import docker_ce, golang, hub, singularity
+from lab.upstream import docker_ce, golang, hub, rocky, singularity
 from lab.upstream.archive import Archive
 from lab.upstream.section import Site
 from lab.upstream.tools import Keys, parallel, run
 
-SECTIONS = (docker_ce.build, golang.build, hub.build, singularity.build)
+SECTIONS = (docker_ce.build, golang.build, hub.build, rocky.build, singularity.build)
 
 
 def main(out: Path, keys: Path) -> None:

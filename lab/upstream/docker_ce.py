@@ -34,7 +34,7 @@ Originals = Mapping[tuple[str, str], Original]
 
 
 def build(site: Site) -> None:
-    """Write docker-ce, extras, and what the broken mirrors have of their own."""
+    """Write docker-ce, and what the broken mirrors have of their own."""
     print("unpacking Debian's packages", flush=True)
     unpacked = parallel(partial(site.archives[codename].unpack, name) for codename, name in ORIGINALS)
     originals = dict(zip(ORIGINALS, unpacked, strict=True))
@@ -51,13 +51,12 @@ def build(site: Site) -> None:
 
 def pack(site: Site, packages: list[Package]) -> None:
     """Build every package for every suite; one that is the same in several suites is built once, and linked."""
-    yum, extras = yum_roots(site)
+    yum = yum_root(site)
     work = site.work / "packing"
     work.mkdir()
     first: dict[str, Path] = {}
     links: list[tuple[Path, Path]] = []
     jobs = [partial(package.build_rpm, site.rpm_arch, work, yum / "Packages") for package in packages]
-    jobs += [partial(package.build_rpm, site.rpm_arch, work, extras / "Packages") for package in stand_ins(site.work)]
     for distribution, codename, suite in SUITES:
         pool = site.out / f"docker-ce/linux/{distribution}/dists/{codename}/pool/stable/{site.deb_arch}"
         pool.mkdir(parents=True)
@@ -75,14 +74,13 @@ def pack(site: Site, packages: list[Package]) -> None:
 
 def sign(site: Site) -> None:
     """Index and sign the good repositories, and sign other indexes for the mirrors that are to be refused."""
-    good, yum_root = site.out / "docker-ce/linux", yum_roots(site)
-    jobs = [partial(repositories.index_yum, root, site.keys, "yum") for root in yum_root]
+    good, yum = site.out / "docker-ce/linux", yum_root(site)
+    jobs = [partial(repositories.index_yum, yum, site.keys, "yum")]
     jobs += [partial(repositories.index_apt, good / name, codename, site.deb_arch) for name, codename, _ in SUITES]
     parallel(jobs)
-    for root in yum_root:
-        repositories.sign_yum(root, site.keys, "yum")
+    repositories.sign_yum(yum, site.keys, "yum")
     for mirror in ("wrong-key", "wrong-signature"):
-        repositories.sign_yum(yum_root[0], site.keys, "wrong", site.out / mirror / yum_root[0].relative_to(site.out))
+        repositories.sign_yum(yum, site.keys, "wrong", site.out / mirror / yum.relative_to(site.out))
     for name, codename, _ in SUITES:
         suite = good / name / "dists" / codename
         place = suite.relative_to(site.out)
@@ -95,9 +93,9 @@ def sign(site: Site) -> None:
             (linux / name / "gpg").write_text(site.keys.public(chosen))
 
 
-def yum_roots(site: Site) -> tuple[Path, Path]:
-    """Return Docker's repository for Enterprise Linux 9, and the one that stands in for the distribution's own."""
-    return site.out / f"docker-ce/linux/centos/9/{site.rpm_arch}/stable", site.out / "extras/rocky/9"
+def yum_root(site: Site) -> Path:
+    """Return the folder of Docker's repository for Enterprise Linux 9."""
+    return site.out / f"docker-ce/linux/centos/9/{site.rpm_arch}/stable"
 
 
 def engine(trees: Path, codename: str, containerd: str, originals: Originals) -> Package:
@@ -215,20 +213,6 @@ def plugin(trees: Path, name: str, originals: Originals) -> Package:
         rpm_version=f"{original.upstream_version}-1.el9",
         rpm=("Enhances: docker-ce-cli",),
     )
-
-
-def stand_ins(work: Path) -> list[Package]:
-    """Empty packages by the names of what Enterprise Linux ships itself, and Docker's packages quarrel with."""
-    empty = work / "empty"
-    empty.mkdir()
-    summary = "Empty stand-in for the distribution's own {}"
-    # containerd.io replaces runc, but has no oci-runtime: with podman there, Docker cannot simply be installed.
-    runtime = ("Provides: oci-runtime = 2",)
-    runc = Package("runc", empty, summary.format("runc"), "", {}, "4:1.1.12-1.el9", runtime)
-    podman = Package(
-        "podman", empty, summary.format("podman"), "", {}, "4:4.9.4-1.el9", ("Requires: runc oci-runtime",)
-    )
-    return [runc, podman]
 
 
 def lay_out(

@@ -68,7 +68,7 @@ class Package:
         # The Rocky-shaped host's RPM database knows no libraries, so none may be required.
         preamble = [f"Name: {self.name}", f"Epoch: {epoch or 0}", f"Version: {version}", f"Release: {release}"]
         preamble += [f"Summary: {self.summary}", "License: see copyright", "AutoReqProv: no", *self.rpm]
-        paths = sorted(path for path in self.root.rglob("*") if not path.is_dir() or not any(path.iterdir()))
+        paths = sorted(path for path in self.root.rglob("*") if not is_folder(path) or not any(path.iterdir()))
         files = [self._rpm_file(path) for path in paths]
         scripts = [f"%{kind}\n{self.script(f'rpm.{kind}')}" for kind in ("post", "preun", "postun") if self.units]
         parts = ["\n".join(preamble), f"%description\n{LABEL}.", f"%install\ncp -al {self.root}/. %{{buildroot}}"]
@@ -89,5 +89,10 @@ class Package:
 
     def _rpm_file(self, path: Path) -> str:
         name = f"/{path.relative_to(self.root)}"
-        prefix = "%config(noreplace) " if name in self.config else "%dir " if path.is_dir() else ""
+        prefix = "%config(noreplace) " if name in self.config else "%dir " if is_folder(path) else ""
         return prefix + name
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder itself, and not a link to one."""
+    return path.is_dir() and not path.is_symlink()
