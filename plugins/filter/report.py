@@ -59,10 +59,16 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
                 "mirror": engine.get("mirror") or "none",
                 "go": toolchain.rpartition("/go-")[2] or "none",
                 "singularity": _observed(hostvar, "singularity").get("version") or "none",
+                "registry": _registries(_observed(hostvar, "registry")),
                 "changed": _outcome(hostvar),
             }
         )
     return rows
+
+
+def _registries(observed: dict[str, Any]) -> str:
+    """Name the registries of a host that answer."""
+    return " ".join(name for name, answer in observed.get("answers", {}).items() if isinstance(answer, int))
 
 
 def _observed(hostvar: Any, role: str) -> dict[str, Any]:
@@ -77,6 +83,8 @@ def _outcome(hostvar: Any) -> str:
     drift = _probe(hostvar).get("drift")
     if drift is None:
         return "not probed"
+    # A new registry's clients are probed again, for its authority.
+    drift = drift + (hostvar.get("__registry_client_probe") or {}).get("drift", [])
     if drift and hostvar.get("ansible_check_mode"):
         return "would change"
     left = []

@@ -39,6 +39,8 @@ def test_site_tells_what_became_of_every_host():
     mended = probe([], engine="26.1.5", mirror="http://mirror")
     compiled = {"observed": {"singularity": {"version": "singularity-ce 4.5.1"}}}
     linked = {"observed": {"golang": {"link": {"target": "/usr/local/go-1.26.7"}}}}
+    serving = {"observed": {"registry": {"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}}}
+    client = {"drift": [{"role": "registry_client"}]}
     pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
     hostvars = {
         "changed": {
@@ -47,11 +49,18 @@ def test_site_tells_what_became_of_every_host():
             "__docker_ce_proof": mended,
             "__golang_proof": linked,
             "__singularity_proof": compiled,
+            "__registry_proof": serving,
         },
         "same": {**facts, "slipway_probe": probe([], engine="26.1.5")},
         "failed": {**facts, "slipway_probe": probe(DRIFT)},
         "predicted": {**facts, "slipway_probe": probe(DRIFT), "ansible_check_mode": True},
         "pending": {**facts, "slipway_probe": probe(pending), "__docker_daemon_proof": {"drift": pending}},
+        "client": {
+            **facts,
+            "slipway_probe": probe([]),
+            "__registry_client_probe": client,
+            "__registry_client_proof": mended,
+        },
         "lost": {},
     }
     rows = {row["node"]: row for row in site_rows(list(hostvars), hostvars)}
@@ -62,6 +71,7 @@ def test_site_tells_what_became_of_every_host():
         "mirror": "http://mirror",
         "go": "1.26.7",
         "singularity": "singularity-ce 4.5.1",
+        "registry": "main hub",
         "changed": "yes",
     }
     assert {name: row["changed"] for name, row in rows.items()} == {
@@ -70,5 +80,6 @@ def test_site_tells_what_became_of_every_host():
         "failed": "FAILED",
         "predicted": "would change",
         "pending": "restart pending",
+        "client": "yes",
         "lost": "not probed",
     }
