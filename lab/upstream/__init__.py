@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.run import LabError, attempt, say, tail
-from lab.upstream import golang, singularity
+from lab.upstream import golang, hub, singularity
 
 HERE = Path(__file__).parent
 
@@ -52,6 +52,7 @@ def _build(builder: str, out: Path, keys: Path, log: Path) -> None:
     golang.fetch(wheels)
     sources = keys.parent / "sources"
     singularity.fetch(sources, wheels)
+    hub.fetch(sources, wheels)
     # The host's network, so that a mirror on loopback or behind its resolver works as it does outside.
     command = ["docker", "run", "--rm", "--network=host", "--env=PYTHONPATH=/opt", "--env=PYTHONDONTWRITEBYTECODE=1"]
     mounts = {HERE.parent: "/opt/lab:ro", out: "/out", keys: "/keys"}

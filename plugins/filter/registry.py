@@ -99,6 +99,12 @@ def registry_problems(instances: list[dict[str, Any]], settings: dict[str, Any])
             problems.append(
                 f"The password of {name} is longer than {BCRYPT_LIMIT} bytes, which bcrypt cannot tell apart."
             )
+    for rule in _plain(settings["retention"]):
+        if not rule.get("repository") or rule.get("keep") is rule.get("days") is None:
+            problems.append(
+                f"The rule {json.dumps(rule)} of registry_retention must name a repository and what is kept: give "
+                "keep, days or both."
+            )
     names = [str(account.get("name")) for account in settings["accounts"]]
     problems += [f"Account {name} is listed twice." for name in sorted({one for one in names if names.count(one) > 1})]
     return problems
@@ -212,7 +218,13 @@ def registry_files(instances: list[dict[str, Any]], settings: dict[str, Any], se
     ]
     files[f"{folder}/instances.json"] = {
         "content": json.dumps(
-            {"project": PROJECT, "delete_untagged": settings["delete_untagged"], "instances": table}, indent=2
+            {
+                "project": PROJECT,
+                "delete_untagged": settings["delete_untagged"],
+                "retention": [_rule(rule) for rule in _plain(settings["retention"])],
+                "instances": table,
+            },
+            indent=2,
         )
         + "\n",
         "mode": "0644",
@@ -233,6 +245,15 @@ def registry_files(instances: list[dict[str, Any]], settings: dict[str, Any], se
         }.items():
             files[f"/etc/systemd/system/{name}"] = {"content": content, "mode": "0644", "secret": False}
     return files
+
+
+def _rule(rule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "repository": str(rule["repository"]),
+        "tag": str(rule.get("tag") or "*"),
+        "keep": int(rule.get("keep") or 0),
+        "days": float(rule.get("days") or 0),
+    }
 
 
 def configuration(one: dict[str, Any], secret: str) -> dict[str, Any]:

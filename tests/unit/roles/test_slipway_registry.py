@@ -30,7 +30,7 @@ def program(tmp_path, monkeypatch):
         },
         {"name": "objects", "mode": "store", "driver": "s3", "path": "", "anonymous_pull": False},
     ]
-    monkeypatch.setattr(module, "settings", lambda: {"instances": table, "delete_untagged": False})
+    monkeypatch.setattr(module, "settings", lambda: {"instances": table, "delete_untagged": False, "retention": []})
     monkeypatch.setattr(module, "read_only", lambda name: contextlib.nullcontext())
     module.asked = []
     monkeypatch.setattr(module, "compose", lambda *words, **more: module.asked.append(words))
@@ -146,3 +146,73 @@ def test_an_empty_store_has_a_copy_too(program, store, tmp_path, capsys):
 def test_what_cannot_be_copied_is_told(program, tmp_path, name, problem):
     with pytest.raises(program.Problem, match=problem):
         program.backup(name, str(tmp_path))
+
+
+def test_an_empty_store_is_no_failure_and_a_failure_stops_no_other_store(program, store, capsys, monkeypatch):
+    def compose(*words, **_more):
+        where = "/docker/registry/v2/repositories" if words[4] == "objects" else "/elsewhere"
+        raise program.Problem(f"failed to garbage collect: failed to mark: s3aws: Path not found: {where}")
+
+    monkeypatch.setattr(program, "compose", compose)
+    with pytest.raises(program.Problem, match=r"^main: failed to garbage collect.*elsewhere$"):
+        program.collect_all(["main", "objects"], False)
+    assert capsys.readouterr().out == "objects: empty\n"
+
+
+DAY = 86400
+NOW = 1_800_000_000
+
+
+def tagged(store, repository, **days):
+    """Push an image for each tag, set some days ago."""
+    digests = {}
+    for tag, age in days.items():
+        digests[tag] = store.image(repository, tag, f"{repository} {tag}".encode())
+        link = store.root / V2 / "repositories" / repository / "_manifests/tags" / tag / "current/link"
+        os.utime(link, (NOW - age * DAY, NOW - age * DAY))
+    return digests
+
+
+@pytest.mark.parametrize(
+    ("rules", "old"),
+    [
+        ([], {}),
+        ([{"repository": "ci/*", "keep": 2}], {"ci/app": ["c", "v1"]}),
+        ([{"repository": "ci/*", "days": 7}], {"ci/app": ["c", "v1"]}),
+        ([{"repository": "*", "keep": 3, "days": 20}], {"ci/app": ["v1"]}),
+        ([{"repository": "ci/*", "tag": "v*", "keep": 9}, {"repository": "*", "keep": 2}], {"ci/app": ["c"]}),
+        ([{"repository": "CI/*", "keep": 0}, {"repository": "other", "keep": 0}], {"other": ["a"]}),
+    ],
+)
+def test_the_first_rule_says_which_tags_are_kept(program, store, rules, old):
+    tagged(store, "ci/app", a=1, b=2, c=10, v1=30)
+    tagged(store, "other", a=3)
+    assert program.outdated(str(store.root), rules, NOW) == old
+
+
+def test_an_image_goes_with_its_last_tag_and_takes_no_other_s_parts(program, store, capsys):
+    digests = tagged(store, "app", old=9, new=1)
+    manifests = store.root / V2 / "repositories/app/_manifests"
+
+    def index(tag, *parts):
+        digest = store.blob(json.dumps({"manifests": [{"digest": part} for part in parts], "tag": tag}).encode())
+        for path in (f"revisions/sha256/{digest[7:]}/link", f"tags/{tag}/current/link"):
+            (manifests / path).parent.mkdir(parents=True)
+            (manifests / path).write_text(digest)
+        return digest
+
+    shared, own, loose = (store.image("app", tag, tag.encode()) for tag in ("shared", "own", "loose"))
+    for tag in ("shared", "own", "loose"):
+        (manifests / "tags" / tag / "current/link").unlink()
+    first, second = index("first", shared, own), index("second", shared)
+    (manifests / "tags/same/current").mkdir(parents=True)
+    (manifests / "tags/same/current/link").write_text(digests["old"])
+    program.retire(str(store.root), "app", ["first", "old"])
+
+    def revisions():
+        return {f"sha256:{path.name}" for path in (manifests / "revisions/sha256").iterdir()}
+
+    assert first not in revisions() and own not in revisions()
+    assert revisions() == {second, shared, loose, *digests.values()}
+    program.retire(str(store.root), "app", ["same", "second"])
+    assert revisions() == {loose, digests["new"]}

@@ -80,7 +80,8 @@ def test_failed_build_tells_why_and_leaves_nothing(tmp_path: Path, monkeypatch: 
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(upstream.golang, "fetch", lambda folder: None)
-    monkeypatch.setattr(upstream.singularity, "fetch", lambda sources, wheels: None)
+    for section in (upstream.singularity, upstream.hub):
+        monkeypatch.setattr(section, "fetch", lambda sources, wheels: None)
     with pytest.raises(LabError, match=r"failed; the end of .*upstream\.log:\ncause"):
         upstream.ensure(tmp_path / "cache", str)
     assert [path.suffix for path in (tmp_path / "cache/upstream").iterdir()] == [".new"]

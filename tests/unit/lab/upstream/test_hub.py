@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.upstream.hub import Layer, Store, tags
+from lab.upstream.hub import CONFIG, OMITTED, Layer, Store, service, tags
 
 
 @pytest.fixture
@@ -26,6 +26,25 @@ def folder(tmp_path: Path) -> Path:
 
 def test_tags() -> None:
     assert tags("2.8.3") == ["latest", "2", "2.8", "2.8.3"]
+
+
+def test_version_3_is_compiled_without_the_drivers_that_no_test_asks() -> None:
+    drivers = ["azure", "filesystem", "gcs", "inmemory", "middleware/cloudfront", "middleware/redirect", "s3-aws"]
+    imports = [f'\t_ "github.com/distribution/distribution/v3/registry/storage/driver/{name}"\n' for name in drivers]
+    assert OMITTED.sub("", "".join(imports)).splitlines() == [imports[index].rstrip() for index in (1, 3, 5, 6)]
+
+
+@pytest.mark.parametrize("config", CONFIG.values())
+def test_a_registry_is_where_the_official_image_has_it(tmp_path: Path, config: str) -> None:
+    for name in ("program", "lib.so"):
+        (tmp_path / name).write_text(name)
+    root = tmp_path / "root"
+    service(root, tmp_path / "program", [str(tmp_path / "lib.so")], config)
+    assert (root / "bin/registry").read_text() == "program"
+    assert os.access(root / "bin/registry", os.X_OK) and os.access(root / "entrypoint.sh", os.X_OK)
+    assert (root / str(tmp_path / "lib.so").lstrip("/")).exists()
+    assert "rootdirectory: /var/lib/registry" in (root / config).read_text()
+    assert (root / "var/lib/registry").is_dir()
 
 
 def test_a_layer_keeps_modes_and_links_and_no_owner(folder: Path) -> None:

@@ -13,6 +13,7 @@ SETTINGS = {
     "tls": True,
     "anonymous_pull": False,
     "delete_untagged": False,
+    "retention": [],
     "schedule": "Sun 03:30",
     "accounts": [{"name": "slipway"}],
 }
@@ -55,6 +56,18 @@ def test_plain_http_is_what_was_asked_for():
     settings = config({"name": "main", "tls": False, "accounts": False})
     assert "tls" not in settings["http"]
     assert "auth" not in settings
+
+
+def test_rules_of_retention_are_made_whole():
+    made = files({"name": "main"}, retention=[{"repository": "ci/*", "keep": 3}])
+    table = json.loads(made["/etc/slipway/registry/instances.json"]["content"])
+    assert table["retention"] == [{"repository": "ci/*", "tag": "*", "keep": 3, "days": 0.0}]
+
+
+@pytest.mark.parametrize("rule", [{"repository": "ci/*"}, {"keep": 1}])
+def test_a_rule_of_retention_says_of_what_and_how_much(rule):
+    problems = registry.registry_problems([{"name": "main"}], {**SETTINGS, "retention": [rule]})
+    assert len(problems) == 1 and "must name a repository and what is kept" in problems[0]
 
 
 def test_anonymous_pull_is_a_second_registry_that_cannot_write():
