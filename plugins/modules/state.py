@@ -14,8 +14,8 @@ options:
   want:
     description:
       - The wanted state, one mapping a section. Each role keeps its own in C(__<role>_want).
-      - "Sections: V(docker_ce), V(docker_daemon), V(golang), V(registry), V(registry_client), V(singularity),
-        V(user_groups)."
+      - "Sections: V(docker_ce), V(docker_daemon), V(golang), V(images), V(registry), V(registry_client),
+        V(singularity), V(user_groups)."
     type: dict
     required: true
 attributes:
@@ -75,6 +75,7 @@ from ansible_collections.slipway.node.plugins.module_utils import (
     docker_ce,
     docker_daemon,
     golang,
+    images,
     registry,
     registry_client,
     singularity,
@@ -86,6 +87,7 @@ SECTIONS = {
     "docker_ce": docker_ce,
     "docker_daemon": docker_daemon,
     "golang": golang,
+    "images": images,
     "registry": registry,
     "registry_client": registry_client,
     "singularity": singularity,

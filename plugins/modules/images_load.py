@@ -1,0 +1,101 @@
+#!/usr/bin/python
+"""Load one image of an archive into the engine, under one name."""
+
+DOCUMENTATION = r"""
+---
+module: images_load
+short_description: Load one image of an archive into a Docker engine, under the name that is wanted
+version_added: 0.3.0
+author: Slipway (@slipway)
+description:
+  - Takes archives of C(docker save) and OCI archives, compressed or not, and hands the engine the one image that is
+    meant for its platform. No other tag of the engine moves, whatever else the archive holds.
+  - Always loads; M(slipway.node.state) tells whether that is needed.
+options:
+  path:
+    description: The archive, on this host.
+    type: path
+    required: true
+  name:
+    description: The image's name in the engine.
+    type: str
+    required: true
+  image:
+    description: Which image of the archive is meant, where it holds several and none is called like O(name).
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    description: Tells what would be loaded.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Load an image
+  slipway.node.images_load:
+    path: /srv/images/app.tar
+    name: registry.example.org:5000/team/app:1
+"""
+
+RETURN = r"""
+config:
+  description: The digest of the image's configuration, which is its id but in containerd's image store.
+  type: str
+  returned: success
+"""
+
+import subprocess
+import tarfile
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.converters import to_text
+from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images import last_words, remedy
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "image": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    path, name = module.params["path"], module.params["name"]
+    _rc, platform, _err = module.run_command(
+        ["env", "docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"], environ_update={"LC_ALL": "C"}
+    )
+    try:
+        archive = image_archive.read(path)
+        image = image_archive.choose(path, archive, name, module.params["image"])
+        chosen = image_archive.part(path, image, platform.strip())
+    except image_archive.ArchiveError as error:
+        module.fail_json(msg=str(error))
+    if not module.check_mode:
+        load = subprocess.Popen(
+            ["env", "docker", "load", "--quiet"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        broken = ""
+        try:
+            image_archive.stream(path, archive, chosen, name, load.stdin)  # type: ignore[arg-type]
+        except BrokenPipeError:
+            pass  # It says why below.
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+            broken = "%s is damaged: %s. " % (path, error)
+        said = to_text(load.communicate()[0])
+        if load.returncode or broken:
+            advice = remedy(said)
+            module.fail_json(
+                msg="%s cannot be loaded from %s: %s%s%s"
+                % (name, path, broken, last_words(said), " -- %s." % advice if advice else "")
+            )
+    module.exit_json(changed=True, config=chosen["config"])
+
+
+if __name__ == "__main__":
+    main()

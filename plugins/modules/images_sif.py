@@ -1,0 +1,161 @@
+#!/usr/bin/python
+"""Make a SIF file from an image, with a note beside it of what it was made from."""
+
+DOCUMENTATION = r"""
+---
+module: images_sif
+short_description: Make a SIF file from an image
+version_added: 0.3.0
+author: Slipway (@slipway)
+description:
+  - Builds beside the place of the file and puts it there at once, so that users see the old one or the new one. A note
+    beside it, C(.NAME.slipway.json), tells from what it was made, with its size and its SHA-256 sum.
+  - Always builds; M(slipway.node.state) tells whether that is needed.
+options:
+  path:
+    description: The SIF file.
+    type: path
+    required: true
+  program:
+    description: C(singularity) or C(apptainer).
+    type: path
+    required: true
+  location:
+    description: The source, as the program takes it.
+    type: str
+    required: true
+  image:
+    description:
+      - Which image of the archive in O(location) is meant, where it holds several. The program takes archives of one.
+    type: str
+    default: ""
+  source:
+    description: What the note says of the source.
+    type: str
+    required: true
+  digest:
+    description: The digest or id of the source's image, empty where it has none.
+    type: str
+    default: ""
+  arguments:
+    description: Further arguments of C(build).
+    type: list
+    elements: str
+    default: []
+  authfile:
+    description: A file of logins to registries. One that does not exist is left out.
+    type: path
+attributes:
+  check_mode:
+    description: Builds nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Make a SIF file
+  slipway.node.images_sif:
+    path: /opt/sif/tool.sif
+    program: /opt/singularity/current/bin/singularity
+    location: docker://registry.example.org:5000/team/tool:1
+    source: registry.example.org:5000/team/tool:1
+"""
+
+RETURN = r"""
+note:
+  description: What is noted of the file.
+  type: dict
+  returned: success
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images import last_words, remedy, sif_state_path
+
+# What images call machines.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def sha256(path: str) -> str:
+    """Return a file's SHA-256 sum."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    return found.hexdigest()
+
+
+def alone(path: str, image: str, folder: str) -> str:
+    """Write an archive with one image of another archive; return its path."""
+    archive = image_archive.read(path)
+    chosen = image_archive.choose(path, archive, image, image)
+    machine = os.uname().machine
+    part = image_archive.part(path, chosen, "linux/" + ARCHITECTURES.get(machine, machine))
+    target = os.path.join(folder, "image.tar")
+    with open(target, "wb") as file:
+        image_archive.stream(path, archive, part, "slipway/image:1", file)
+    return target
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "program": {"type": "path", "required": True},
+            "location": {"type": "str", "required": True},
+            "image": {"type": "str", "default": ""},
+            "source": {"type": "str", "required": True},
+            "digest": {"type": "str", "default": ""},
+            "arguments": {"type": "list", "elements": "str", "default": []},
+            "authfile": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    path, params = module.params["path"], module.params
+    if module.check_mode:
+        module.exit_json(changed=True, note={})
+    # In the same folder, so that the last step is a rename; also the place for layers, since /tmp may be small.
+    work = tempfile.mkdtemp(prefix=".slipway-", dir=os.path.dirname(path))
+    try:
+        environment = {"LC_ALL": "C"}
+        for flavor in ("SINGULARITY", "APPTAINER"):
+            environment[flavor + "_TMPDIR"] = environment[flavor + "_CACHEDIR"] = work
+            if params["authfile"] and os.path.exists(params["authfile"]):
+                environment[flavor + "_AUTHFILE"] = params["authfile"]
+        location = params["location"]
+        if params["image"]:
+            location = "docker-archive:" + alone(location.partition(":")[2], params["image"], work)
+        part = os.path.join(work, "part.sif")
+        command = [params["program"], "build"] + params["arguments"] + [part, location]
+        rc, out, err = module.run_command(command, environ_update=environment)
+        if rc or not os.path.exists(part):
+            said = [line for line in (out + err).splitlines() if "FATAL" in line] or (out + err).splitlines()
+            advice = remedy("\n".join(said))
+            module.fail_json(
+                msg="%s cannot be made from %s: %s%s"
+                % (path, params["location"], last_words("\n".join(said)), " -- %s." % advice if advice else "")
+            )
+        note = {"source": params["source"], "digest": params["digest"], "sha256": sha256(part)}
+        note["size"] = os.stat(part).st_size
+        written = os.path.join(work, "note")
+        with open(written, "w") as file:
+            json.dump(note, file, sort_keys=True)
+        os.chmod(part, 0o755)
+        os.chmod(written, 0o644)
+        # Between the two the note is of another size, so a run that breaks off here is repeated.
+        os.rename(part, path)
+        os.rename(written, sif_state_path(path))
+    except image_archive.ArchiveError as error:
+        module.fail_json(msg=str(error))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    module.exit_json(changed=True, note=note)
+
+
+if __name__ == "__main__":
+    main()
