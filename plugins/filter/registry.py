@@ -271,7 +271,9 @@ def configuration(one: dict[str, Any], secret: str) -> dict[str, Any]:
         keyfile = (
             {"keyfile": f"{OWN}/keyfile.json"} if one["driver"] == "gcs" and "keyfile" in one["secret_options"] else {}
         )
-        storage[one["driver"]] = {**one["options"], **one["secrets"], **keyfile}
+        # Version 2 does so by itself; version 3 would look for a host by the bucket's name, which few but AWS have.
+        style = {"forcepathstyle": True} if one["driver"] == "s3" and "regionendpoint" in one["options"] else {}
+        storage[one["driver"]] = {**style, **one["options"], **one["secrets"], **keyfile}
     if not one["reader"]:
         # A reader of another registry's storage is not told when that one deletes, so it remembers nothing.
         storage["cache"] = {"blobdescriptor": "inmemory"}

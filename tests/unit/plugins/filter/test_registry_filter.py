@@ -232,3 +232,16 @@ def test_clients_learn_mirrors_and_plain_registries_from_the_inventory():
         ("registry.example.org:5020", "store", False),
         ("other:5000", "store", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "style"),
+    [
+        ({"region": "eu-central-1"}, None),
+        ({"regionendpoint": "http://minio:9000"}, True),
+        ({"regionendpoint": "https://s3.example.org", "forcepathstyle": False}, False),
+    ],
+)
+def test_a_store_that_is_not_aws_is_asked_by_paths(options, style):
+    written = config({"name": "main", "storage": {"driver": "s3", "options": options}})
+    assert written["storage"]["s3"].get("forcepathstyle") is style
