@@ -78,5 +78,5 @@ unit: venv ## Run the unit tests
 docs: venv ## Write the reference tables of the roles' READMEs from their argument specifications
 	python3 docs/write_reference.py
 
-bench: venv ## Time Slipway against the plain shell commands on the lab
-	python3 benchmarks/bench.py
+bench: venv ## Time Slipway against the plain shell commands on the lab (ARGS='--role geerlingguy.docker ...')
+	python3 benchmarks/bench.py $(ARGS)

@@ -1,7 +1,8 @@
 """Time Slipway against the plain shell commands of Docker's manual, on a fresh Debian 12 node of the lab.
 
-`make bench` prints seconds and ratios from one run. `--role NAME` times another installed role's fresh and repeated run
-as well, for example geerlingguy.docker. Figures are for comparison within one run only.
+`make bench` prints seconds and ratios from one run: Docker alone on a fresh node, then a run with nothing to do for
+Docker, its daemon's configuration, groups and Go. `--role NAME --role-vars docker_repo_url=URL` times another installed
+role as well, fresh and once more, for example geerlingguy.docker. Figures are for comparison within one run only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ANSIBLE = [
     "--limit",
     f"{NODE},localhost",
 ]
+FRESH = ["site.yml", "-e", '{"slipway_roles": ["docker_ce"]}']
+SETTLED = ["site.yml", "-e", '{"slipway_roles": ["user_groups", "docker_ce", "docker_daemon", "golang"]}']
 SHELL = """set -e
 install -m 0755 -d /etc/apt/keyrings
 curl -fsSL http://upstream/docker-ce/linux/debian/gpg -o /etc/apt/keyrings/docker.asc
@@ -65,10 +68,11 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--role", help="another role to time, by the name that Ansible finds it under")
+    parser.add_argument("--role-vars", default="", help="its inputs, as ansible-playbook's -e takes them")
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default 3); medians are shown")
     options = parser.parse_args()
     ssh = ["ssh", "-F", f".cache/lab/{LAB}/ssh_config", NODE]
-    subjects = {"slipway": "site.yml"} | ({options.role: role_playbook(options.role)} if options.role else {})
+    other = [role_playbook(options.role), "-e", options.role_vars] if options.role else []
     times: dict[str, list[float]] = {}
 
     def note(name: str, seconds: float) -> None:
@@ -79,10 +83,14 @@ def main() -> int:
         for _round in range(options.runs):
             fresh_node()
             note("shell, fresh", run(*ssh, "sudo bash -s", text=SHELL))
-            for name, playbook in subjects.items():
+            if other:
                 fresh_node()
-                note(f"{name}, fresh", run(*ANSIBLE, playbook))
-                note(f"{name}, nothing to do", run(*ANSIBLE, playbook))
+                note(f"{options.role}, fresh", run(*ANSIBLE, *other))
+                note(f"{options.role}, nothing to do", run(*ANSIBLE, *other))
+            fresh_node()
+            note("slipway, fresh", run(*ANSIBLE, *FRESH))
+            run(*ANSIBLE, *SETTLED)
+            note("slipway, nothing to do", run(*ANSIBLE, *SETTLED))
             note("ansible -m ping", run("ansible", *ANSIBLE[1:], "-m", "ping", "container_hosts"))
     finally:
         run("python3", "-m", "lab", "down", "--name", LAB)

@@ -8,10 +8,13 @@ is the one definition of what the repository's files hold. The wanted state is t
 import configparser
 import json
 import re
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils import openpgp, versions
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+
+_entry = partial(drift_entry, "docker_ce")
 
 ENGINE_PACKAGES = ("docker-ce", "docker.io", "moby-engine")
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
@@ -104,10 +107,6 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += _compare_hold(want, observed)
     drift += _compare_services(want, observed["services"])
     return drift
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "docker_ce", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:

@@ -13,10 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils import daemon_json, docker_daemon_unit
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+
+_entry = partial(drift_entry, "docker_daemon", "apply_configuration")
 
 # What only a restart loads, besides keys of daemon.json.
 PROXY, COMMAND_LINE = "proxy", "command line"
@@ -241,10 +244,6 @@ def _exposed(host: Host, paths: List[str]) -> Dict[str, str]:
     _rc, out = host.run("stat", "--format", "mode %a of %U %n", *paths)
     found = dict(reversed(line.rsplit(" ", 1)) for line in out.splitlines())
     return dict((path, mode) for path, mode in found.items() if mode != SECRET)
-
-
-def _entry(item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "docker_daemon", "phase": "apply_configuration", "item": item, "is": is_, "want": want}
 
 
 def _state(text: Optional[str]) -> Dict[str, Any]:

@@ -11,10 +11,13 @@ import json
 import os
 import re
 import stat
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils import versions
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+
+_entry = partial(drift_entry, "golang")
 
 MANIFEST = ".slipway.json"
 # Programs are compared by size, mode and time: a toolchain has fifteen thousand files, and sums of them take seconds.
@@ -179,10 +182,6 @@ def unpacked_size(archive: str) -> int:
         length = int.from_bytes(file.read(4), "little")
     # Files take whole blocks.
     return length + length // 8
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "golang", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def _tree(want: Dict[str, Any], version: str) -> str:

@@ -5,7 +5,9 @@ the host through this class, and ``compare(want, observed)``, which is pure.
 """
 
 import glob
-from typing import Callable, List, Optional, Tuple
+import os
+import shutil
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.common.text.converters import to_text
 
@@ -41,3 +43,20 @@ class Host:
     def glob(self, *patterns: str) -> List[str]:
         """Return the sorted paths that match any of the shell patterns."""
         return sorted(path for pattern in patterns for path in glob.glob(pattern))
+
+
+def drift_entry(role: str, phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
+    """Return one difference between a host and its wanted state, and the phase of the role that mends it."""
+    return {"role": role, "phase": phase, "item": item, "is": is_, "want": want}
+
+
+def existing(path: str) -> str:
+    """Return the path, or the nearest folder above it that exists."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path) or "/"
+    return path
+
+
+def free_bytes(path: str) -> int:
+    """Return the space that is free to all where a path is or would be."""
+    return shutil.disk_usage(existing(path)).free

@@ -12,12 +12,15 @@ import json
 import os
 import re
 import socket
+from functools import partial
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
 
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.image_reference import HUB, BadReferenceError, parse
+
+_entry = partial(drift_entry, "images")
 
 SOCKET = "/var/run/docker.sock"
 _TIMEOUT = 30
@@ -285,10 +288,6 @@ def _archive(one: Dict[str, Any]) -> Dict[str, Any]:
         return dict(image_archive.facts(one["archive"], one["name"], one["archive_image"]), error="")
     except image_archive.ArchiveError as error:
         return {"ids": [], "whole": "", "transport": "", "inside": "", "error": str(error)}
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "images", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def _short(digest: str) -> str:

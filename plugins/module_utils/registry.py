@@ -16,9 +16,12 @@ import socket
 import ssl
 import stat
 import time
+from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
+
+_entry = partial(drift_entry, "registry")
 
 LOCK = "/run/slipway-registry.lock"
 TIMEOUT = 10
@@ -175,10 +178,6 @@ def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str,
     if observed["config_dir"]:
         drift.append(_entry("remove", want["config_dir"], "present", "absence"))
     return drift + [_entry("remove", path, "present", "absence") for path in observed["purge"]]
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "registry", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
@@ -384,7 +383,7 @@ def _refused(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -
                 "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
                 % (one["port"], one["service"], user)
             )
-        free = _free(one["data"]) if one["data"] else None
+        free = free_bytes(one["data"]) if one["data"] else None
         if free is not None and free < want["minimum_free"]:
             refused.append(
                 "%s, where %s keeps its images, has %d GiB free; registry_minimum_free is %d. Free some, choose "
@@ -413,14 +412,6 @@ def _listener(host: Host, address: str, port: int) -> str:
     out = host.run("ss", "-Hltnp", "sport = :%d" % port)[1]
     found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', out)
     return "%s (pid %s)" % found.groups() if found else "another program"
-
-
-def _free(path: str) -> Optional[int]:
-    """Return the bytes that are free where a folder is or would be."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
 
 
 def _unreachable(endpoint: str) -> str:

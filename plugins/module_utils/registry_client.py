@@ -10,9 +10,12 @@ import json
 import os
 import pwd
 import stat
+from functools import partial
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+
+_entry = partial(drift_entry, "registry_client")
 
 RECORD = "/var/lib/slipway/registry_logins.json"
 
@@ -42,10 +45,6 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
             item = "login of %s to %s" % (one["user"], one["address"])
             drift.append(_entry("log_in", item, found, "%s's password" % one["account"]))
     return drift
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "registry_client", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def in_bundle(bundle: str, certificate: str) -> bool:

@@ -10,11 +10,13 @@ import json
 import os
 import re
 import stat
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils import versions
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, existing, free_bytes
+
+_entry = partial(drift_entry, "singularity")
 
 MANIFEST = ".slipway.json"
 # Damaged files that are named one by one; the rest is a number.
@@ -48,7 +50,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "subid_text": files if accounts else {},
         "busy": _busy(candidates),
         "nosuid": _nosuid(want["root"]),
-        "free": min(_free(want["root"]), want["need"]),
+        "free": min(free_bytes(want["root"]) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
         "restricted": (host.read(RESTRICTED) or "").strip() == "1",
         "apparmor_file": _file(host, want["apparmor"]),
@@ -353,10 +355,6 @@ def _version(want: Dict[str, Any], observed: Dict[str, Any]) -> str:
     return "%s %s" % (manifest["flavor"], manifest["version"]) if manifest else ""
 
 
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "singularity", "phase": phase, "item": item, "is": is_, "want": want}
-
-
 def _said(values: Optional[List[str]]) -> str:
     return "missing" if values is None else ", ".join(values) if values else "unset"
 
@@ -448,20 +446,8 @@ def _busy(places: List[str]) -> Dict[str, List[str]]:
     return dict((place, sorted(programs)) for place, programs in busy.items() if programs)
 
 
-def _existing(path: str) -> str:
-    while not os.path.exists(path) and path != "/":
-        path = os.path.dirname(path) or "/"
-    return path
-
-
 def _nosuid(path: str) -> bool:
-    return bool(os.statvfs(_existing(path)).f_flag & os.ST_NOSUID)
-
-
-def _free(path: str) -> int:
-    """Return the free space for a tree, in MiB."""
-    status = os.statvfs(_existing(path))
-    return status.f_bavail * status.f_frsize // 2**20
+    return bool(os.statvfs(existing(path)).f_flag & os.ST_NOSUID)
 
 
 def _proc(name: str) -> str:

@@ -9,9 +9,12 @@ import contextlib
 import json
 import os
 import pwd
+from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+
+_entry = partial(drift_entry, "user_groups")
 
 # Who is in one of these may become root by sudo.
 ADMIN_GROUPS = ("sudo", "wheel", "admin", "root")
@@ -144,10 +147,6 @@ def parse_passwd(text: str) -> List[Tuple[str, int]]:
     """Read lines of a user database: name and primary gid."""
     lines = [line.split(":") for line in text.splitlines()]
     return [(fields[0], int(fields[3])) for fields in lines if len(fields) >= 7 and fields[3].isdigit()]
-
-
-def _entry(phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    return {"role": "user_groups", "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def _a_group(gid: Optional[int]) -> str:

@@ -52,10 +52,10 @@ changes:
 import ctypes
 import ctypes.util
 import os
-import tempfile
 from typing import Any, Dict, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 from ansible_collections.slipway.node.plugins.module_utils.registry import MARK, mark, parse_htpasswd
 
 ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -94,14 +94,6 @@ def settle(text: str, wanted: List[Dict[str, Any]], cost: int) -> Tuple[str, Lis
     return "".join(line + "\n" for line in lines), changes
 
 
-def write(path: str, text: str) -> None:
-    """Replace a file at once, readable by root alone whatever it was before."""
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".htpasswd")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.rename(part, path)
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -131,7 +123,7 @@ def main() -> None:
         if new != text or mode != 0o600:
             changed = True
             if not module.check_mode:
-                write(path, new)
+                write_private(path, new)
     module.exit_json(changed=changed, changes=changes)
 
 

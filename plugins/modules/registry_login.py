@@ -46,12 +46,12 @@ import json
 import os
 import pwd
 import ssl
-import tempfile
 import urllib.error
 import urllib.request
 from typing import Any, Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import (
     RECORD,
     auth_of,
@@ -99,17 +99,6 @@ def merged(text: str, logins: Any) -> Tuple[str, Any]:
     return json.dumps(config, indent="\t") + "\n", changed
 
 
-def write(path: str, text: str) -> None:
-    """Replace a file at once, readable by its owner alone."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        os.makedirs(folder, 0o700)
-    handle, part = tempfile.mkstemp(dir=folder, prefix=".slipway")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.rename(part, path)
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -138,7 +127,7 @@ def main() -> None:
         new, addresses = merged(text, logins)
         private = os.path.exists(path) and not os.stat(path).st_mode & 0o077
         if (addresses or not private) and not module.check_mode:
-            write(path, new)
+            write_private(path, new)
     except (OSError, ValueError, AttributeError) as error:
         os.seteuid(0)
         os.setegid(0)
@@ -150,14 +139,14 @@ def main() -> None:
         with open(RECORD) as file:
             record_text = file.read()
     record = parse_record(record_text)
-    for one in logins:
-        noted = mark(one["fingerprint"], auth_of(one["account"], one["password"]))
-        record.setdefault(user, {})[one["address"]] = noted
-    if not module.check_mode:
+    noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
+    unknown = any(record.get(user, {}).get(address) != what for address, what in noted.items())
+    if unknown and not module.check_mode:
+        record.setdefault(user, {}).update(noted)
         if not os.path.isdir(os.path.dirname(RECORD)):
             os.makedirs(os.path.dirname(RECORD), 0o755)
-        write(RECORD, json.dumps(record, indent=2) + "\n")
-    module.exit_json(changed=bool(addresses) or not private, addresses=addresses)
+        write_private(RECORD, json.dumps(record, indent=2) + "\n")
+    module.exit_json(changed=bool(addresses) or not private or unknown, addresses=addresses)
 
 
 if __name__ == "__main__":
