@@ -51,9 +51,9 @@ def test_list_of_architectures_is_kept_whole(pusher):
 
 
 def test_registry_over_plain_http_has_an_image_of_an_engine(pusher):
-    image = json.loads(pusher.check_output("docker image inspect registry:2.8.3"))[0]["Id"]
+    image = json.loads(pusher.check_output("docker image inspect registry:3.0.0"))[0]["Id"]
     found = json.loads(
-        pusher.check_output("skopeo inspect --raw --tls-verify=false docker://debian13:5020/infra/registry:2.8.3")
+        pusher.check_output("skopeo inspect --raw --tls-verify=false docker://debian13:5020/infra/registry:3.0.0")
     )
     assert found["config"]["digest"] == image
 
