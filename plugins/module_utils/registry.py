@@ -148,9 +148,9 @@ def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
     if found is None:
         return [_entry("start_containers", item, "missing", "running")]
     if found["digest"] != one["digest"]:
-        return [_entry("start_containers", item, "made from other settings", "made from the wanted ones")]
+        return [_entry("start_containers", item, "made from other settings", "a new one")]
     if observed["image"] and found["image"] != observed["image"]:
-        return [_entry("start_containers", item, "made from another image", "made from the wanted one")]
+        return [_entry("start_containers", item, "made from another image", "a new one")]
     if found["read_only"]:
         # While garbage is collected or a copy is made it is so on purpose.
         return [] if observed["maintenance"] else [_entry("start_containers", item, "read-only", "writable")]

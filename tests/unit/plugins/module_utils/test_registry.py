@@ -137,13 +137,13 @@ def test_a_host_as_wanted_has_no_drift():
             ["containers", "slipway-registry-main", "digest"],
             "d0",
             "start_containers",
-            f"{CONTAINER} made from other settings, made from the wanted ones wanted",
+            f"{CONTAINER} made from other settings, a new one wanted",
         ),
         (
             ["containers", "slipway-registry-main", "image"],
             "sha256:i0",
             "start_containers",
-            f"{CONTAINER} made from another image, made from the wanted one wanted",
+            f"{CONTAINER} made from another image, a new one wanted",
         ),
         (
             ["containers", "slipway-registry-main", "read_only"],
