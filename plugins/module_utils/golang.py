@@ -97,15 +97,14 @@ def surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
     """Return what the files of login shells are to hold, ``None`` for one that is not to be there."""
     folder = "%s/bin" % (want["link"] or _tree(want, want["version"]))
-    texts = {".sh": _SH.format(bin=folder), ".csh": _CSH.format(bin=folder)}
+    has_csh = bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh"))
     files = {}  # type: Dict[str, Optional[str]]
     for path in want["profile_files"]:
-        kind = os.path.splitext(path)[1]
-        wanted = want["profile"] and (kind == ".sh" or bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh")))
-        content = host.read(path)
-        if wanted:
-            files[path] = _HEADER + texts[kind]
-        elif _is_of(want, content):
+        is_sh = path.endswith(".sh")
+        # Debian's csh reads a folder of its own, which others have not.
+        if want["profile"] and (is_sh or (has_csh and os.path.isdir(os.path.dirname(path)))):
+            files[path] = _HEADER + (_SH if is_sh else _CSH).format(bin=folder)
+        elif _is_of(want, host.read(path)):
             files[path] = None
     return files
 
