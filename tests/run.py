@@ -1,8 +1,8 @@
 """Run the whole test suite: lint, unit tests, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
-.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Three steps run at a time,
-since each scenario has a lab of its own and mostly waits; SLIPWAY_JOBS says another number.
+.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Three steps run at a
+time, since each scenario has a lab of its own and mostly waits; SLIPWAY_JOBS says another number.
 """
 
 from __future__ import annotations

@@ -30,6 +30,19 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+# A cache panics (exit status 2) where its upstream does not answer when it starts. What it has is then served by a
+# store that cannot be written to, and every five minutes the cache is tried again.
+SERVE_CACHE = f"""run() {{ "$@" & program=$!; wait $program; }}
+trap 'kill $program; wait $program; exit' TERM INT
+config={OWN}/config.yml
+while run registry serve $config; [ $? = 2 ]; do
+  echo 'The cache does not start, see above. What it has is served for five minutes, then it is tried again.'
+  run env REGISTRY_PROXY_REMOTEURL= REGISTRY_STORAGE_MAINTENANCE_READONLY='{{enabled: true}}' \\
+    timeout 300 registry serve $config
+  [ $? = 143 ] || exit 1
+done
+exit 1
+"""
 # What bcrypt looks at; the rest of a longer password would count for nothing.
 BCRYPT_LIMIT = 72
 
@@ -312,7 +325,12 @@ def container(one: dict[str, Any], settings: dict[str, Any], digest: str) -> dic
     service: dict[str, Any] = {
         "image": settings["image"],
         "container_name": f"{PROJECT}-{one['service']}",
-        "command": ["serve", f"{OWN}/config.yml"],
+        # Compose takes a dollar for a variable of its own.
+        **(
+            {"entrypoint": ["/bin/sh", "-c", SERVE_CACHE.replace("$", "$$")]}
+            if one["mode"] == "cache"
+            else {"command": ["serve", f"{OWN}/config.yml"]}
+        ),
         "restart": "always",
         "ports": ports,
         # A folder that is missing, such as one on a disk that is not mounted, is an error and not an empty registry.

@@ -1,6 +1,7 @@
 """The filters of the role registry: defaults, errors, and the files that come of the inputs."""
 
 import json
+import subprocess
 
 import pytest
 import yaml
@@ -50,6 +51,15 @@ def test_a_cache_has_an_upstream_and_no_accounts():
         "username": "me",
         "password": "pw",
     }
+
+
+def test_a_cache_is_started_by_a_script_that_a_shell_takes():
+    service = compose({"name": "hub", "mode": "cache"})["hub"]
+    shell, option, script = service["entrypoint"]
+    # As compose hands it on; a single dollar would be a variable of compose's.
+    assert "$" not in script.replace("$$", "")
+    subprocess.run([shell, "-n", option, script.replace("$$", "$")], check=True)
+    assert "entrypoint" not in compose({"name": "main"})["main"]
 
 
 def test_plain_http_is_what_was_asked_for():
