@@ -46,7 +46,9 @@ def go_bootstrap(version: str) -> str:
 @cache
 def known() -> dict[str, dict[str, str]]:
     """Return the role's table of sums."""
-    return yaml.safe_load(SUMS.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    # In C where there is such a loader, eight times as fast: every host's process reads it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(SUMS.read_text(encoding="utf-8"), Loader=loader)  # type: ignore[no-any-return] # noqa: S506 it is safe
 
 
 class FilterModule:
