@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
-# They compile, so the others run meanwhile.
-FIRST = ["singularity", "golang"]
+# They take longest, so the others run meanwhile.
+FIRST = ["singularity", "golang", "registry"]
 
 LINT = {
     "ruff": ["ruff", "check", "."],
