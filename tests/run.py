@@ -1,8 +1,8 @@
 """Run the whole test suite: lint, unit tests, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
-.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Three steps run at a
-time, since each scenario has a lab of its own and mostly waits; SLIPWAY_JOBS says another number.
+.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Two steps run at a time,
+since each scenario has a lab of its own; SLIPWAY_JOBS says another number.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
-# They take longest, so the others run meanwhile.
-FIRST = ["singularity", "golang", "registry"]
+# It takes longest, so the others run meanwhile.
+FIRST = ["singularity"]
 
 LINT = {
     "ruff": ["ruff", "check", "."],
@@ -66,7 +66,7 @@ def main(wanted: list[str]) -> int:
         return 2
     names.sort(key=lambda name: name not in FIRST)
     LOGS.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "3"))) as pool:
+    with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
         results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
     failed = [name for name, passed in results.items() if not passed]
     for name in failed:

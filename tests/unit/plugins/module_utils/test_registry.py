@@ -58,7 +58,6 @@ GOOD = {
     "containers": {
         "slipway-registry-main": {
             "status": "running",
-            "health": "healthy",
             "image": "sha256:i1",
             "digest": "d1",
             "read_only": False,
@@ -150,12 +149,6 @@ def test_a_host_as_wanted_has_no_drift():
             True,
             "start_containers",
             f"{CONTAINER} read-only, writable wanted",
-        ),
-        (
-            ["containers", "slipway-registry-main", "health"],
-            "unhealthy",
-            "restart_containers",
-            f"{CONTAINER} unhealthy, healthy wanted",
         ),
         (["answers", "main"], 200, "restart_containers", f"{CONTAINER} answers 200, an answer of 401 wanted"),
         (
