@@ -151,6 +151,8 @@ def test_a_host_as_wanted_has_no_drift():
             f"{CONTAINER} read-only, writable wanted",
         ),
         (["answers", "main"], 200, "restart_containers", f"{CONTAINER} answers 200, an answer of 401 wanted"),
+        # What a registry says whose storage fails its health check.
+        (["answers", "main"], 503, "restart_containers", f"{CONTAINER} answers 503, an answer of 401 wanted"),
         (
             ["answers", "main"],
             "another certificate",
