@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.slipway.node.plugins.module_utils.host import sentence
+from ansible_collections.slipway.node.plugins.plugin_utils.inputs import ROLES
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -22,25 +27,56 @@ def drift_lines(drift: list[dict[str, str]]) -> str:
     return "\n".join(f"{entry['item']} {entry['is']}, {entry['want']} wanted" for entry in drift)
 
 
+def drift_text(drift: list[dict[str, str]]) -> str:
+    """Return drift as text, one difference a line: ``docker.service: not enabled -> enabled``."""
+    return "\n".join(sentence(entry) for entry in drift)
+
+
+def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the drift of all roles in C(slipway_state), in the order in which they are mended."""
+    own = [entry for role in ROLES for entry in (state.get(role) or {}).get("drift", [])]
+    return own + list(state.get("drift", []))
+
+
 def plan_data(hosts: list[str], hostvars: Any) -> dict[str, Any]:
-    """Return the drift of each host, and ``None`` for a host that could not be probed."""
-    return {host: _probe(hostvars[host]).get("drift") for host in hosts}
+    """Return what is known of each host: its drift, refusals, problems and errors; ``None`` where it was not reached."""
+    return {host: _plan(state) if (state := _state(hostvars[host])) else None for host in hosts}
 
 
 def plan_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
-    """Return the rows of the plan: one for each drift entry, one for each host without any."""
-    rows = []
-    for host, drift in plan_data(hosts, hostvars).items():
-        if drift is None:
-            rows.append({"node": host, "role": "", "phase": "unknown", "change": "not probed: see the error above"})
-        elif not drift:
-            rows.append({"node": host, "role": "", "phase": "", "change": "nothing to do"})
-        else:
-            rows += [
-                {"node": host, "role": one["role"], "phase": one["phase"], "change": drift_lines([one])}
-                for one in drift
-            ]
-    return rows
+    """Return the rows of the plan: what each host lacks and what stands in the way, equal hosts in one row.
+
+    ``phase`` is empty where there is nothing to do.
+    """
+    alike: dict[str, tuple[list[str], list[dict[str, str]]]] = {}
+    for host, plan in plan_data(hosts, hostvars).items():
+        rows = _plan_rows(plan)
+        alike.setdefault(json.dumps(rows), ([], rows))[0].append(host)
+    return [{"node": _names(names), **row} for names, rows in alike.values() for row in rows]
+
+
+def _plan(state: Mapping[str, Any]) -> dict[str, Any]:
+    roles = {role: state[role] for role in ROLES if state.get(role)}
+    return {
+        "drift": drift_of(state),
+        "refused": {role: one["refused"] for role, one in roles.items() if one["refused"]},
+        "problems": [*state.get("problems", []), *(text for one in roles.values() for text in one["problems"])],
+        "errors": {role: one["error"] for role, one in roles.items() if one["error"]},
+    }
+
+
+def _plan_rows(plan: dict[str, Any] | None) -> list[dict[str, str]]:
+    if plan is None:
+        return [{"role": "", "phase": "unknown", "change": "not probed: see the error above"}]
+    rows = [{"role": "", "phase": "PROBLEM", "change": text} for text in plan["problems"]]
+    rows += [{"role": role, "phase": "ERROR", "change": text} for role, text in plan["errors"].items()]
+    rows += [{"role": role, "phase": "REFUSED", "change": text} for role, texts in plan["refused"].items() for text in texts]
+    rows += [{"role": one["role"], "phase": one["phase"], "change": sentence(one)} for one in plan["drift"]]
+    return rows or [{"role": "", "phase": "", "change": "nothing to do"}]
+
+
+def _names(hosts: list[str]) -> str:
+    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more" if len(hosts) > 4 else ", ".join(hosts)
 
 
 def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
@@ -73,21 +109,26 @@ def _registries(observed: dict[str, Any]) -> str:
 
 def _observed(hostvar: Any, role: str) -> dict[str, Any]:
     """Return what the last probe for a role observed: its proof, where it acted, else the probe for all roles."""
-    last = hostvar.get(f"__{role}_proof") or _probe(hostvar)
+    state = _state(hostvar)
+    if state.get(role):
+        return state[role]["observed"]  # type: ignore[no-any-return]
+    last = hostvar.get(f"__{role}_proof") or state
     observed: dict[str, Any] = last.get("observed", {}).get(role, {})
     return observed
 
 
 def _outcome(hostvar: Any) -> str:
-    """Tell what a run made of a host: each role that found drift leaves the proof that it is gone."""
-    drift = _probe(hostvar).get("drift")
-    if drift is None:
-        return "not probed"
+    """Tell what a run made of a host: a role that found drift leaves the proof that it is gone."""
+    state = _state(hostvar)
+    if not state:
+        return "FAILED" if hostvar.get("slipway_state") else "not probed"
+    mended = [entry for role in ROLES for entry in (state.get(role) or {}).get("mended", [])]
     # A new registry's clients are probed again, for its authority.
-    drift = drift + (hostvar.get("__registry_client_probe") or {}).get("drift", [])
-    if drift and hostvar.get("ansible_check_mode"):
+    drift = list(state.get("drift", [])) + (hostvar.get("__registry_client_probe") or {}).get("drift", [])
+    open_ = [entry for role in ROLES for entry in (state.get(role) or {}).get("drift", [])]
+    if (open_ or drift) and hostvar.get("ansible_check_mode"):
         return "would change"
-    left = []
+    left = list(open_)
     for role in {entry["role"] for entry in drift}:
         proof = hostvar.get(f"__{role}_proof")
         if proof is None:
@@ -96,7 +137,7 @@ def _outcome(hostvar: Any) -> str:
     # The one thing that a role leaves undone on purpose.
     if left and all(entry["item"] == "restart of docker.service" for entry in left):
         return "restart pending"
-    return "FAILED" if left else "yes" if drift else "no"
+    return "FAILED" if left else "yes" if drift or mended else "no"
 
 
 def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
@@ -118,9 +159,10 @@ def _pulled(result: dict[str, Any]) -> str:
     return "pulled, runs without sudo" if result.get("rc") == 0 else "not pulled"
 
 
-def _probe(hostvar: Any) -> dict[str, Any]:
-    probe: dict[str, Any] = hostvar.get("slipway_probe") or {}
-    return probe
+def _state(hostvar: Any) -> dict[str, Any]:
+    """Return what the probe found, empty where it did not come to an end."""
+    state: dict[str, Any] = hostvar.get("slipway_state") or {}
+    return {} if state.get("failed") or state.get("unreachable") else state
 
 
 class FilterModule:
@@ -131,6 +173,8 @@ class FilterModule:
         return {
             "table": table,
             "drift_lines": drift_lines,
+            "drift_of": drift_of,
+            "drift_text": drift_text,
             "plan_data": plan_data,
             "plan_rows": plan_rows,
             "site_rows": site_rows,

@@ -1,25 +1,56 @@
 """What a section of the probe may ask of a host: files read and commands run, nothing changed.
 
-A section (``docker_ce.py`` and its sisters) has two functions: ``observe(host, want)``, which asks
-the host through this class, and ``compare(want, observed)``, which is pure.
+A section (``user_groups.py`` and its sisters) has ``want(inputs, platform)`` and ``compare(want, observed)``, which are
+pure, and ``observe(host, want)``, which asks the host through this class.
 """
 
 import glob
 import os
 import shutil
+import subprocess
 from typing import Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.common.text.converters import to_text
 
 
+# Seconds within which a program must answer.
+LIMIT = 60
+
+
+class NoAnswer(Exception):
+    """A program of the host that is missing or does not answer in time."""
+
+
+def run_limited(command: List[str], environ_update: Dict[str, str]) -> Tuple[int, str, str]:
+    """Run a command; return its exit status, standard output and error.
+
+    :raises NoAnswer: it is not there, or does not end within ``LIMIT`` seconds.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, **environ_update),
+            timeout=LIMIT,
+        )
+    except FileNotFoundError:
+        raise NoAnswer("the command %s is missing; install the package that has it" % command[0])
+    except subprocess.TimeoutExpired:
+        raise NoAnswer(
+            "`%s` does not answer within %d s; see why on the host, and end what hangs" % (" ".join(command), LIMIT)
+        )
+    return done.returncode, to_text(done.stdout, errors="replace"), to_text(done.stderr, errors="replace")
+
+
 class Host:
     """The host that the module runs on.
 
-    :param run_command: ``AnsibleModule.run_command`` or a function like it: takes a list of
-        arguments, returns ``(rc, stdout, stderr)``.
+    :param run_command: :func:`run_limited` or a function like it.
     """
 
-    def __init__(self, run_command: Callable[..., Tuple[int, str, str]]) -> None:
+    def __init__(self, run_command: Callable[..., Tuple[int, str, str]] = run_limited) -> None:
         self._run_command = run_command
 
     def run(self, *command: str) -> Tuple[int, str]:
@@ -43,6 +74,11 @@ class Host:
     def glob(self, *patterns: str) -> List[str]:
         """Return the sorted paths that match any of the shell patterns."""
         return sorted(path for pattern in patterns for path in glob.glob(pattern))
+
+
+def sentence(entry: Dict[str, str]) -> str:
+    """Return a difference as text: ``docker.service: not enabled -> enabled``."""
+    return "%(item)s: %(is)s -> %(want)s" % entry
 
 
 def drift_entry(role: str, phase: str, item: str, is_: str, want: str) -> Dict[str, str]:

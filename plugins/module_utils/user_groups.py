@@ -1,8 +1,7 @@
 """The section ``user_groups`` of the probe: groups, their members, and the record of what Slipway gave.
 
 The name service is asked (``getent``), so users and groups of a directory (LDAP, NIS) count like local ones. What can
-be changed is ``/etc/group`` alone. ``observe`` reads a host, ``changes`` decides, ``compare`` says it as drift. The
-wanted state is the mapping ``__user_groups_want`` in the role's ``vars/main.yml``.
+be changed is ``/etc/group`` alone. ``observe`` reads a host, ``changes`` decides, ``compare`` says it as drift.
 """
 
 import contextlib
@@ -13,11 +12,18 @@ from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 
 _entry = partial(drift_entry, "user_groups")
 
 # Who is in one of these may become root by sudo.
 ADMIN_GROUPS = ("sudo", "wheel", "admin", "root")
+RECORD = "/var/lib/slipway/user_groups.json"
+
+
+def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state: the role's inputs without their prefix, and where the record is kept."""
+    return dict(inputs, record_file=RECORD)
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -63,19 +69,29 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     for name, gid in todo["other_gid"]:
         drift.append(_entry("create_groups", name, "gid %d" % gid, "gid %d" % gids[name]))
     for group, user in todo["add"]:
-        drift.append(_entry("add_members", "%s %s" % (group, user), "not a member", "membership"))
+        drift.append(_entry("add_members", "%s %s" % (group, user), "not a member", "member"))
     if want["missing_users"] == "fail":
         for group, user in todo["missing"]:
-            drift.append(_entry("add_members", "%s %s" % (group, user), "no such user", "membership"))
+            drift.append(_entry("add_members", "%s %s" % (group, user), "no such user", "member"))
     for group, user in todo["revoke"]:
-        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member", "no membership"))
+        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member", "not a member"))
     for group, user, how in todo["fixed"]:
-        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member by %s" % how, "no membership"))
+        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member by %s" % how, "not a member"))
     for name in todo["remove"]:
-        drift.append(_entry("remove_groups", name, "present", "absence"))
+        drift.append(_entry("remove_groups", name, "present", "absent"))
     if want["state"] == "absent" and (observed["record"] is not None or observed["record_error"]):
-        drift.append(_entry("remove_groups", want["record_file"], "present", "absence"))
+        drift.append(_entry("remove_groups", want["record_file"], "present", "absent"))
     return drift
+
+
+def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed."""
+    return list(observed["changes"]["refused"])
+
+
+def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of the changes."""
+    return list(observed["changes"]["notes"])
 
 
 def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
@@ -84,6 +100,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     ``create``, ``remove``: groups. ``add``, ``revoke``: pairs of group and user. ``other_gid``, ``missing``, ``fixed``:
     what only an admin can mend. ``refused``, ``notes``: sentences that stop the role, and that it shows. ``before``,
     ``after``: the record to write before anything is added and after everything is done, ``None`` where it is right.
+    ``reconnect``: the groups of the run's own login change.
     """
     members, gids, groups = _wanted(want), _gids(want), observed["groups"]
     todo = {
@@ -114,6 +131,15 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     skipped = sorted({user for _group, user in todo["missing"]})
     if skipped and want["missing_users"] == "skip":
         todo["notes"].insert(0, "skipped, no such user: %s" % ", ".join(skipped))
+    rooted = [user for group, user in todo["add"] if group == "docker"]
+    if rooted:
+        todo["notes"].append(
+            "Members of the group docker can start a container that mounts the whole host, so they are root in effect. "
+            "Being added: %s." % ", ".join(rooted)
+        )
+    touched = {user for _group, user in todo["add"] + todo["revoke"]}
+    # Where it is not known as whom the run logged in, any change may be its own.
+    todo["reconnect"] = bool(touched and (not observed["logins"] or touched & set(observed["logins"])))
     return todo
 
 

@@ -8,16 +8,36 @@ short_description: Compare a host with its wanted state
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
-  - Observes a host and compares it with the state that the roles of this collection want it to have.
-  - Changes nothing, so check mode makes no difference.
+  - Reads the inputs of roles from the play's variables on the controller, makes the wanted state of them on the host, and
+    compares the host with it, in one round trip for all roles.
+  - Changes nothing. In check mode it reports what the roles would change, with C(--diff) in lines.
 options:
-  want:
+  roles:
+    description: The roles to ask for; by default those of C(slipway_roles).
+    type: list
+    elements: str
+  prove:
     description:
-      - The wanted state, one mapping a section. Each role keeps its own in C(__<role>_want).
-      - "Sections: V(docker_ce), V(docker_daemon), V(golang), V(images), V(registry), V(registry_client),
-        V(singularity), V(user_groups)."
+      - Fail where drift is left after a role has acted. What the role found before is kept as RV(ignore:mended).
+      - In check mode nothing is proved.
+    type: bool
+    default: false
+  refuse:
+    description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
+    type: bool
+    default: true
+  inputs:
+    description: The inputs of each role, which the action plugin makes.
     type: dict
-    required: true
+    default: {}
+  platform:
+    description: The setting C(slipway_platform), which the action plugin adds.
+    type: str
+    default: ""
+  want:
+    description: The wanted state of sections whose roles do not read their inputs here yet, one mapping a section.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Changes nothing in either mode.
@@ -25,50 +45,81 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Know the wanted state and check the inputs
-  ansible.builtin.import_role:
-    name: slipway.node.docker_ce
-    tasks_from: preflight
-
-- name: Compare the host with it
+- name: Compare the host with its wanted state
   slipway.node.state:
-    want:
-      docker_ce: "{{ __docker_ce_want }}"
-  register: probe
+    roles: [user_groups]
+  register: slipway_state
+
+- name: Act where it differs
+  ansible.builtin.include_tasks: act.yml
+  when: slipway_state.user_groups.phases | length > 0
+
+- name: Prove the result
+  slipway.node.state:
+    roles: [user_groups]
+    prove: true
+  register: slipway_state
 """
 
 RETURN = r"""
+user_groups:
+  description: What is known of a role; each role that was asked for has such a mapping, and the others keep theirs.
+  type: dict
+  returned: when the role was asked for
+  contains:
+    want:
+      description: The wanted state.
+      type: dict
+    observed:
+      description: What was found.
+      type: dict
+    drift:
+      description: What differs, in the order in which the role mends it, as C({role, phase, item, is, want}).
+      type: list
+      elements: dict
+    phases:
+      description: The phases with drift, in that order; each is a file of the role's tasks.
+      type: list
+      elements: str
+      sample: [create_groups, add_members]
+    refused:
+      description: What stands in the way on the host, as sentences with their remedies.
+      type: list
+      elements: str
+    problems:
+      description: What is wrong with the inputs, as sentences with their remedies.
+      type: list
+      elements: str
+    error:
+      description: Why the host could not be compared; empty where it could.
+      type: str
+    notes:
+      description: What an admin should know of it.
+      type: list
+      elements: str
+    mended:
+      description: With O(prove=true), the drift that was found before the role acted.
+      type: list
+      elements: dict
+platform:
+  description: The platform of the host.
+  type: dict
+  returned: always
+  sample: {distribution: Debian, version: "12.15", like: debian, release: "12", codename: bookworm, architecture: x86_64}
 observed:
-  description: What was found, one mapping a section.
+  description: What was found in the sections of O(want).
   type: dict
   returned: always
 drift:
-  description: What differs, in the order in which the roles mend it; empty on a converged host.
+  description: What differs in the sections of O(want).
   type: list
   elements: dict
   returned: always
-  contains:
-    role:
-      description: The role that owns the item.
-      type: str
-      sample: docker_ce
-    phase:
-      description: The phase of the role that mends it, which is the name of a file of tasks.
-      type: str
-      sample: install_packages
-    item:
-      description: What differs.
-      type: str
-      sample: docker-ce
-    is:
-      description: How it is.
-      type: str
-      sample: 20.10.24 installed
-    want:
-      description: How it should be.
-      type: str
-      sample: "26.1"
 """
+
+import sys
+import traceback
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils import (
@@ -76,12 +127,13 @@ from ansible_collections.slipway.node.plugins.module_utils import (
     docker_daemon,
     golang,
     images,
+    platforms,
     registry,
     registry_client,
     singularity,
     user_groups,
 )
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
 
 SECTIONS = {
     "docker_ce": docker_ce,
@@ -96,18 +148,64 @@ SECTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"want": {"type": "dict", "required": True}}, supports_check_mode=True)
-    wanted = module.params["want"]
-    unknown = sorted(set(wanted) - set(SECTIONS))
-    if unknown:
-        module.fail_json(msg="no such section: %s; there are: %s" % (", ".join(unknown), ", ".join(sorted(SECTIONS))))
-    host = Host(module.run_command)
-    observed, drift = {}, []
+    module = AnsibleModule(
+        argument_spec={
+            "roles": {"type": "list", "elements": "str"},
+            "prove": {"type": "bool", "default": False},
+            "refuse": {"type": "bool", "default": True},
+            "inputs": {"type": "dict", "default": {}},
+            "platform": {"type": "str", "default": ""},
+            "want": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    host, platform = Host(), platforms.find(module.params["platform"])
+    result = {
+        "platform": platforms.as_dict(platform),
+        "observed": {},
+        "drift": [],
+    }  # type: Dict[str, Any]
+    for name, inputs in module.params["inputs"].items():
+        result[name] = probe(SECTIONS[name], host, platform, inputs)
     for name, section in SECTIONS.items():
-        if name in wanted:
-            observed[name] = section.observe(host, wanted[name])
-            drift += section.compare(wanted[name], observed[name])
-    module.exit_json(changed=False, observed=observed, drift=drift)
+        if name in module.params["want"]:
+            result["observed"][name] = section.observe(host, module.params["want"][name])
+            result["drift"] += section.compare(module.params["want"][name], result["observed"][name])
+    module.exit_json(changed=False, **result)
+
+
+def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what is known of a role; an exception is the section's error and hides no other."""
+    state = {
+        "want": {},
+        "observed": {},
+        "drift": [],
+        "phases": [],
+        "refused": [],
+        "problems": [],
+        "notes": [],
+        "error": "",
+    }  # type: Dict[str, Any]
+    try:
+        state["want"] = section.want(inputs, platform)
+        state["observed"] = section.observe(host, state["want"])
+        state["drift"] = section.compare(state["want"], state["observed"])
+        state["refused"] = section.refusals(state["want"], state["observed"])
+        state["notes"] = section.notes(state["want"], state["observed"])
+    except platforms.InputProblem as problem:
+        state["problems"] = list(problem.args)
+    except NoAnswer as error:
+        state["error"] = "%s." % error
+    except OSError as error:
+        state["error"] = "%s: %s." % (error.filename or "the host", error.strerror or error)
+    except Exception as error:
+        place = traceback.extract_tb(sys.exc_info()[2])[-1]
+        where = "%s:%d" % (place[0].rpartition("/")[2], place[1])
+        state["error"] = "%s: %s (%s); this is a fault of Slipway." % (type(error).__name__, error, where)
+    for entry in state["drift"]:
+        if entry["phase"] not in state["phases"]:
+            state["phases"].append(entry["phase"])
+    return state
 
 
 if __name__ == "__main__":

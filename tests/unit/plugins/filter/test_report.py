@@ -26,9 +26,9 @@ def test_columns_are_as_wide_as_their_longest_cell():
 
 
 def test_plan_has_a_row_for_every_host():
-    hostvars = {"a": {"slipway_probe": probe(DRIFT)}, "b": {"slipway_probe": probe([])}, "c": {}}
+    hostvars = {"a": {"slipway_state": probe(DRIFT)}, "b": {"slipway_state": probe([])}, "c": {}}
     assert [(row["node"], row["change"]) for row in plan_rows(["a", "b", "c"], hostvars)] == [
-        ("a", "docker-ce 20.10.24 installed, 26.1 wanted"),
+        ("a", "docker-ce: 20.10.24 installed -> 26.1"),
         ("b", "nothing to do"),
         ("c", "not probed: see the error above"),
     ]
@@ -45,19 +45,19 @@ def test_site_tells_what_became_of_every_host():
     hostvars = {
         "changed": {
             **facts,
-            "slipway_probe": probe(DRIFT),
+            "slipway_state": probe(DRIFT),
             "__docker_ce_proof": mended,
             "__golang_proof": linked,
             "__singularity_proof": compiled,
             "__registry_proof": serving,
         },
-        "same": {**facts, "slipway_probe": probe([], engine="26.1.5")},
-        "failed": {**facts, "slipway_probe": probe(DRIFT)},
-        "predicted": {**facts, "slipway_probe": probe(DRIFT), "ansible_check_mode": True},
-        "pending": {**facts, "slipway_probe": probe(pending), "__docker_daemon_proof": {"drift": pending}},
+        "same": {**facts, "slipway_state": probe([], engine="26.1.5")},
+        "failed": {**facts, "slipway_state": probe(DRIFT)},
+        "predicted": {**facts, "slipway_state": probe(DRIFT), "ansible_check_mode": True},
+        "pending": {**facts, "slipway_state": probe(pending), "__docker_daemon_proof": {"drift": pending}},
         "client": {
             **facts,
-            "slipway_probe": probe([]),
+            "slipway_state": probe([]),
             "__registry_client_probe": client,
             "__registry_client_proof": mended,
         },

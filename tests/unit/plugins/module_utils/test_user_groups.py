@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.filter.report import drift_lines
 from ansible_collections.slipway.node.plugins.module_utils import user_groups
+from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.module_utils.user_groups import (
     changes,
     compare,
@@ -72,7 +72,7 @@ def login(monkeypatch):
 
 
 def sentences(want, host):
-    return drift_lines(compare(want, observe(host, want))).splitlines()
+    return [sentence(entry) for entry in compare(want, observe(host, want))]
 
 
 def test_a_converged_host_has_no_drift_and_is_asked_two_things():
@@ -88,55 +88,55 @@ def test_without_inputs_and_record_nothing_is_asked():
 
 
 DRIFT = [
-    ({"members": {"docker": ["admin"]}}, {}, ["docker admin not a member, membership wanted"]),
-    ({"members": {"hpc": []}}, {}, ["hpc missing, a group wanted"]),
+    ({"members": {"docker": ["admin"]}}, {}, ["docker admin: not a member -> member"]),
+    ({"members": {"hpc": []}}, {}, ["hpc: missing -> a group"]),
     (
         {"members": {"hpc": ["alice"]}, "gids": {"hpc": "990"}},
         {},
-        ["hpc missing, a group with gid 990 wanted", "hpc alice not a member, membership wanted"],
+        ["hpc: missing -> a group with gid 990", "hpc alice: not a member -> member"],
     ),
-    ({"gids": {"docker": 990}}, {}, ["docker gid 998, gid 990 wanted"]),
+    ({"gids": {"docker": 990}}, {}, ["docker: gid 998 -> gid 990"]),
     (
         {"exclusive": ["docker"], "members": {"docker": ["alice", "bob"]}},
         {},
-        ["docker mallory member, no membership wanted"],
+        ["docker mallory: member -> not a member"],
     ),
-    ({"members": {"docker": ["alice", "ghost"]}}, {}, ["docker ghost no such user, membership wanted"]),
+    ({"members": {"docker": ["alice", "ghost"]}}, {}, ["docker ghost: no such user -> member"]),
     ({"members": {"docker": ["alice", "ghost"]}, "missing_users": "skip"}, {}, []),
     # Bob's primary group is docker.
     ({"members": {"docker": ["bob"]}}, {}, []),
     (
         {"members": {"docker": ["alice", "mallory"]}, "missing_users": "skip", "exclusive": ["docker"]},
         {},
-        ["docker bob member by primary group, no membership wanted"],
+        ["docker bob: member by primary group -> not a member"],
     ),
     # Given earlier and no longer listed: revoked. What was there before stays.
     (
         {},
         {"record": {"groups": [], "members": {"docker": ["mallory"]}}},
-        ["docker mallory member, no membership wanted"],
+        ["docker mallory: member -> not a member"],
     ),
     (
         {"members": {}},
         {"record": {"groups": [], "members": {"docker": ["alice"]}}},
-        ["docker alice member, no membership wanted"],
+        ["docker alice: member -> not a member"],
     ),
     ({"members": {}}, {"record": {"groups": ["docker"], "members": {}}}, []),
     (
         {"members": {}},
         {"record": {"groups": ["hpc"], "members": {"hpc": ["alice"]}}, "group": GROUP + "hpc:x:990:alice\n"},
-        ["hpc alice member, no membership wanted", "hpc present, absence wanted"],
+        ["hpc alice: member -> not a member", "hpc: present -> absent"],
     ),
     # A user's name of digits alone is not a uid.
     (
         {"members": {"docker": ["20210001", "1001"]}},
         {"passwd": PASSWD + "20210001:x:2000:2000::/:/bin/sh\n"},
-        ["docker 20210001 not a member, membership wanted", "docker 1001 no such user, membership wanted"],
+        ["docker 20210001: not a member -> member", "docker 1001: no such user -> member"],
     ),
     (
         {"state": "absent"},
         {"record": {"groups": [], "members": {"docker": ["mallory"]}}},
-        ["docker mallory member, no membership wanted", "%s present, absence wanted" % RECORD],
+        ["docker mallory: member -> not a member", "%s: present -> absent" % RECORD],
     ),
 ]
 

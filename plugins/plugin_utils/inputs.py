@@ -1,0 +1,200 @@
+"""Inputs of a role, on the controller: read from a play's variables, cast, and checked, all problems at once.
+
+The specification is the role's ``meta/argument_specs.yml``. Ansible's own validator is not used, since it takes a string
+for a list by splitting it at commas, a number for a version by dropping its zeros, and says so with Python's classes.
+A problem is one sentence that says what is, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
+
+COLLECTION = Path(__file__).parents[2]
+ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
+# Variables that begin like an input and are none.
+NOT_INPUTS = {"slipway_state"}
+
+KINDS = {
+    "bool": "true or false",
+    "dict": "a mapping",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "str": "a text in quotes",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the controller knows beside a role's own inputs.
+
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` the inventory's.
+    """
+
+    host: str = "localhost"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def role_file(self, role: str, name: str) -> str:
+        """Return the text of a file of a role."""
+        return (COLLECTION / "roles" / role / "files" / name).read_text(encoding="utf-8")
+
+
+def specification(role: str = "") -> dict[str, dict[str, Any]]:
+    """Return the options of a role's inputs by name, or of the shared ones without a role."""
+    folder = COLLECTION / "roles" / role if role else COLLECTION
+    options: dict[str, dict[str, Any]] = _load(folder / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
+    return options
+
+
+def defaults(role: str) -> dict[str, Any]:
+    """Return the defaults of a role's inputs; they are plain values, without templates."""
+    return _load(COLLECTION / "roles" / role / "defaults/main.yml") or {}
+
+
+def read(
+    options: Mapping[str, dict[str, Any]],
+    default: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    template: Callable[[Any], Any],
+    prefix: str,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs without their prefix, cast, and what is wrong with them.
+
+    :param options: the specification of each input, by whole name.
+    :param default: the defaults, by whole name; an input without one is ``None``.
+    :param variables: the play's variables; ``None`` counts as not set.
+    :param template: resolves a value's templates; raises ``AnsibleError`` where it cannot.
+    """
+    inputs: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, option in options.items():
+        value = default.get(name)
+        try:
+            given = template(variables[name]) if name in variables else None
+        except AnsibleError as error:
+            problems.append(_cannot_be_read(name, error))
+            given = None
+        if given is not None:
+            value = cast(name, option, given, problems)
+        inputs[name.removeprefix(prefix)] = value
+    return inputs, problems
+
+
+def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
+    """Return a problem for each variable that begins like an input and is none."""
+    strangers = sorted(name for name in names if name.startswith(prefix) and name not in known)
+    return [
+        f"{name} is no input of Slipway{_suggest(name, known)}."
+        for name in strangers
+        if name not in NOT_INPUTS
+    ]
+
+
+def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) -> Any:
+    """Return a value as its specification wants it; what is wrong is added to the problems, and ``None`` returned."""
+    kind = option.get("type", "str")
+    secret = bool(option.get("no_log"))
+    try:
+        value = _convert(kind, value)
+    except (TypeError, ValueError):
+        remedy = _remedy(kind, value, secret)
+        problems.append(f"{name} is {_shown(value, secret)}; give {KINDS[kind]}{remedy}.")
+        return None
+    choices = option.get("choices")
+    if choices and value not in choices:
+        close = _suggest(str(value), [str(one) for one in choices])
+        problems.append(f"{name} is {_shown(value, secret)}; choose {_or(choices)}{close}.")
+        return None
+    if kind == "list" and ("elements" in option or "options" in option):
+        element = {**option, "type": option.get("elements", "dict"), "choices": option.get("choices")}
+        return [cast(f"{name}[{index}]", element, one, problems) for index, one in enumerate(value)]
+    if kind == "dict" and "options" in option:
+        return _cast_keys(name, option["options"], value, problems)
+    return value
+
+
+def _cast_keys(
+    name: str, options: Mapping[str, dict[str, Any]], value: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    for key in sorted(str(key) for key in value if key not in options):
+        problems.append(f"{name} has no key {key}{_suggest(key, options)}; there are: {', '.join(options)}.")
+    done: dict[str, Any] = {}
+    for key, option in options.items():
+        if value.get(key) is not None:
+            done[key] = cast(f"{name}.{key}", option, value[key], problems)
+        elif option.get("required"):
+            problems.append(f"{name} lacks the key {key}; give {KINDS[option.get('type', 'str')]}.")
+            done[key] = None
+        else:
+            done[key] = option.get("default")
+    return done
+
+
+def _convert(kind: str, value: Any) -> Any:
+    # From `-e name=value` and INI files a list or mapping comes as text.
+    if kind in ("list", "dict") and isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError from error
+    if kind == "list" and isinstance(value, (list, tuple)):
+        return list(value)
+    if kind == "dict" and isinstance(value, Mapping):
+        return dict(value)
+    if kind == "bool":
+        return check_type_bool(value)
+    if kind in ("int", "float") and not isinstance(value, bool):
+        return check_type_int(value) if kind == "int" else check_type_float(value)
+    # A version such as 1.20 is the number 1.2 without quotes.
+    if kind == "str" and isinstance(value, (str, int)) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError
+
+
+def _remedy(kind: str, value: Any, secret: bool) -> str:
+    if secret or isinstance(value, (list, dict)):
+        return ""
+    if kind == "list":
+        return f", as in {json.dumps([value])}"
+    return f', as in "{value}"' if kind == "str" else ""
+
+
+def _shown(value: Any, secret: bool) -> str:
+    if secret:
+        return "not shown"
+    text = json.dumps(value, default=str)
+    text = text if len(text) <= 80 else f"{text[:77]}..."
+    kinds = {bool: "", str: "the text ", int: "the number ", float: "the number ", list: "the list ", dict: "the mapping "}
+    return next((words for one, words in kinds.items() if isinstance(value, one)), "") + text
+
+
+def _or(choices: Iterable[Any]) -> str:
+    return " or ".join(str(choice) for choice in choices)
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _cannot_be_read(name: str, error: AnsibleError) -> str:
+    reason = " ".join(str(error).split()).rstrip(".")
+    needs_facts = "ansible_facts" in reason or "ansible_distribution" in reason or "object of type 'dict' has no" in reason
+    remedy = " If it needs a fact of the host, set slipway_gather_facts: true." if needs_facts else ""
+    return f"{name} cannot be read: {reason}. Correct its template.{remedy}"
+
+
+def _load(path: Path) -> Any:
+    # In C where there is such a loader, eight times as fast: every host's process reads it.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 it is safe
