@@ -1,4 +1,4 @@
-"""Write the reference table of each role's README.md from its argument specification.
+"""Write the reference table of each role's README.md from its argument specification, and that of docs/settings.md.
 
 `make docs` writes; `--check` only tells whether a table is out of date. The table stands between the two marker lines.
 """
@@ -34,7 +34,8 @@ def row(name: str, option: dict[str, Any]) -> str:
 
 def table(spec: Path) -> str:
     """Return the reference table of a role."""
-    options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    entry_points = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]
+    options = (entry_points.get("inputs") or entry_points["main"])["options"]
     rows = [row(name, option) for name, option in options.items()]
     return "\n".join([BEGIN, "", "| Input | Type | Default | What it does |", "|---|---|---|---|", *rows, "", END])
 
@@ -42,8 +43,9 @@ def table(spec: Path) -> str:
 def main(check: bool) -> int:
     """Write or check every README; return the exit status."""
     stale = []
-    for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
-        readme = spec.parents[1] / "README.md"
+    pages = {spec: spec.parents[1] / "README.md" for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))}
+    pages[ROOT / "meta/argument_specs.yml"] = ROOT / "docs/settings.md"
+    for spec, readme in pages.items():
         old = readme.read_text(encoding="utf-8")
         if BEGIN not in old or END not in old:
             print(f"{readme.relative_to(ROOT)} lacks the line {BEGIN} or {END}", file=sys.stderr)

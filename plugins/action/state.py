@@ -1,4 +1,4 @@
-"""The controller's half of ``slipway.node.state``: inputs are read, cast and checked here, then the module asks the host."""
+"""The controller's half of ``slipway.node.state``: inputs are read, cast and checked, then the module asks the host."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ class ActionModule(ActionBase):
             if values["state"] == "absent":
                 # Removal needs no valid inputs but those that it uses.
                 used = {f"{role}_{name}" for name in plugin.REMOVAL_INPUTS}
-                values, wrong = self._read(role, {name: variables[name] for name in used & set(variables)}, reader.defaults(role))
+                needed = {name: value for name, value in variables.items() if not name.startswith(role) or name in used}
+                values, wrong = self._read(role, needed, reader.defaults(role))
             if not wrong:
                 inputs[role], wrong = plugin.prepare(values, site)
             if wrong:
@@ -87,9 +88,7 @@ class ActionModule(ActionBase):
                 problems += wrong
         return inputs, settings["platform"], problems
 
-    def _read(
-        self, role: str, variables: dict[str, Any], default: dict[str, Any]
-    ) -> tuple[dict[str, Any], list[str]]:
+    def _read(self, role: str, variables: dict[str, Any], default: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
         prefix, options = f"{role or 'slipway'}_", reader.specification(role)
         default = default or {name: option.get("default") for name, option in options.items()}

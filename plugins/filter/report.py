@@ -39,7 +39,7 @@ def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def plan_data(hosts: list[str], hostvars: Any) -> dict[str, Any]:
-    """Return what is known of each host: its drift, refusals, problems and errors; ``None`` where it was not reached."""
+    """Return what is known of each host: drift, refusals, problems and errors; ``None`` where it was not reached."""
     return {host: _plan(state) if (state := _state(hostvars[host])) else None for host in hosts}
 
 
@@ -70,13 +70,17 @@ def _plan_rows(plan: dict[str, Any] | None) -> list[dict[str, str]]:
         return [{"role": "", "phase": "unknown", "change": "not probed: see the error above"}]
     rows = [{"role": "", "phase": "PROBLEM", "change": text} for text in plan["problems"]]
     rows += [{"role": role, "phase": "ERROR", "change": text} for role, text in plan["errors"].items()]
-    rows += [{"role": role, "phase": "REFUSED", "change": text} for role, texts in plan["refused"].items() for text in texts]
+    rows += [
+        {"role": role, "phase": "REFUSED", "change": text} for role, texts in plan["refused"].items() for text in texts
+    ]
     rows += [{"role": one["role"], "phase": one["phase"], "change": sentence(one)} for one in plan["drift"]]
     return rows or [{"role": "", "phase": "", "change": "nothing to do"}]
 
 
 def _names(hosts: list[str]) -> str:
-    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more" if len(hosts) > 4 else ", ".join(hosts)
+    return (
+        hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more" if len(hosts) > 4 else ", ".join(hosts)
+    )
 
 
 def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.common.text.converters import to_text
 
-
 # Seconds within which a program must answer.
 LIMIT = 60
 

@@ -104,8 +104,8 @@ def unsupported(platform: Platform, role: str, architectures: Optional[List[str]
     problems = []
     if "%s %s" % (platform.like, platform.release) not in RELEASES:
         problems.append(
-            "%s %s is not a platform of %s; there are: %s. If it is like one of them, set slipway_platform for this host, "
-            'as in slipway_platform: "ubuntu 24.04"; else take %s out of its slipway_roles.'
+            "%s %s is not a platform of %s; there are: %s. If it is like one of them, set slipway_platform for this "
+            'host, as in slipway_platform: "ubuntu 24.04"; else take %s out of its slipway_roles.'
             % (platform.distribution, platform.version, role, ", ".join(sorted(RELEASES)), role)
         )
     if architectures is not None and platform.architecture not in architectures:

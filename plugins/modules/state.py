@@ -8,8 +8,8 @@ short_description: Compare a host with its wanted state
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
-  - Reads the inputs of roles from the play's variables on the controller, makes the wanted state of them on the host, and
-    compares the host with it, in one round trip for all roles.
+  - Reads the inputs of roles from the play's variables on the controller, makes the wanted state of them on the host,
+    and compares the host with it, in one round trip for all roles.
   - Changes nothing. In check mode it reports what the roles would change, with C(--diff) in lines.
 options:
   roles:
@@ -105,7 +105,7 @@ platform:
   description: The platform of the host.
   type: dict
   returned: always
-  sample: {distribution: Debian, version: "12.15", like: debian, release: "12", codename: bookworm, architecture: x86_64}
+  sample: {distribution: Ubuntu, version: "24.04", like: ubuntu, release: "24.04", codename: noble}
 observed:
   description: What was found in the sections of O(want).
   type: dict

@@ -1,7 +1,7 @@
 """Inputs of a role, on the controller: read from a play's variables, cast, and checked, all problems at once.
 
-The specification is the role's ``meta/argument_specs.yml``. Ansible's own validator is not used, since it takes a string
-for a list by splitting it at commas, a number for a version by dropping its zeros, and says so with Python's classes.
+The specification is the role's ``meta/argument_specs.yml``. Ansible's own validator is not used, since it takes a
+string for a list by splitting it at commas and the number 1.20 for the version 1.2, and names Python's classes.
 A problem is one sentence that says what is, and what to do.
 """
 
@@ -32,6 +32,8 @@ KINDS = {
     "str": "a text in quotes",
 }
 
+_WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", list: "the list ", dict: "the mapping "}
+
 
 @dataclass(frozen=True)
 class Site:
@@ -52,7 +54,9 @@ class Site:
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
     folder = COLLECTION / "roles" / role if role else COLLECTION
-    options: dict[str, dict[str, Any]] = _load(folder / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
+    options: dict[str, dict[str, Any]] = _load(folder / "meta/argument_specs.yml")["argument_specs"]["inputs"][
+        "options"
+    ]
     return options
 
 
@@ -93,11 +97,7 @@ def read(
 def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
     """Return a problem for each variable that begins like an input and is none."""
     strangers = sorted(name for name in names if name.startswith(prefix) and name not in known)
-    return [
-        f"{name} is no input of Slipway{_suggest(name, known)}."
-        for name in strangers
-        if name not in NOT_INPUTS
-    ]
+    return [f"{name} is no input of Slipway{_suggest(name, known)}." for name in strangers if name not in NOT_INPUTS]
 
 
 def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) -> Any:
@@ -110,14 +110,14 @@ def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) 
         remedy = _remedy(kind, value, secret)
         problems.append(f"{name} is {_shown(value, secret)}; give {KINDS[kind]}{remedy}.")
         return None
+    if kind == "list" and ("elements" in option or "options" in option):
+        element = {**option, "type": option.get("elements", "dict")}
+        return [cast(f"{name}[{index}]", element, one, problems) for index, one in enumerate(value)]
     choices = option.get("choices")
     if choices and value not in choices:
         close = _suggest(str(value), [str(one) for one in choices])
         problems.append(f"{name} is {_shown(value, secret)}; choose {_or(choices)}{close}.")
         return None
-    if kind == "list" and ("elements" in option or "options" in option):
-        element = {**option, "type": option.get("elements", "dict"), "choices": option.get("choices")}
-        return [cast(f"{name}[{index}]", element, one, problems) for index, one in enumerate(value)]
     if kind == "dict" and "options" in option:
         return _cast_keys(name, option["options"], value, problems)
     return value
@@ -174,8 +174,7 @@ def _shown(value: Any, secret: bool) -> str:
         return "not shown"
     text = json.dumps(value, default=str)
     text = text if len(text) <= 80 else f"{text[:77]}..."
-    kinds = {bool: "", str: "the text ", int: "the number ", float: "the number ", list: "the list ", dict: "the mapping "}
-    return next((words for one, words in kinds.items() if isinstance(value, one)), "") + text
+    return next((words for one, words in _WORDS.items() if isinstance(value, one)), "") + text
 
 
 def _or(choices: Iterable[Any]) -> str:
@@ -189,9 +188,10 @@ def _suggest(name: str, known: Iterable[str]) -> str:
 
 def _cannot_be_read(name: str, error: AnsibleError) -> str:
     reason = " ".join(str(error).split()).rstrip(".")
-    needs_facts = "ansible_facts" in reason or "ansible_distribution" in reason or "object of type 'dict' has no" in reason
-    remedy = " If it needs a fact of the host, set slipway_gather_facts: true." if needs_facts else ""
-    return f"{name} cannot be read: {reason}. Correct its template.{remedy}"
+    # A fact that was not gathered is a key that the mapping ansible_facts lacks.
+    lacks_fact = "ansible_" in reason or "has no attribute" in reason
+    remedy = "if it needs a fact of the host, set slipway_gather_facts: true" if lacks_fact else "correct its template"
+    return f"{name} cannot be read: {reason}; {remedy}."
 
 
 def _load(path: Path) -> Any:

@@ -29,21 +29,21 @@ def prepare(inputs: dict[str, Any], _site: Site) -> tuple[dict[str, Any], list[s
         bad = [user for users in members.values() for user in users if not _matches(_USER, user)]
         if bad:
             problems.append(
-                f"user_groups_members names users that cannot be: {json.dumps(bad)}; write each as `getent passwd` prints "
-                'it, without spaces, colons or commas, and quote one of digits alone, as in "20210001".'
+                f"user_groups_members names users that cannot be: {json.dumps(bad)}; write each as `getent passwd` "
+                'prints it, without spaces, colons or commas, and quote one of digits alone, as in "20210001".'
             )
     strangers = [group for group in inputs["exclusive"] if group not in members]
     if strangers:
         problems.append(
-            f"user_groups_exclusive has groups that user_groups_members has not: {', '.join(strangers)}; list the members "
-            "of each in user_groups_members, where [] revokes everyone."
+            f"user_groups_exclusive has groups that user_groups_members has not: {', '.join(strangers)}; list the "
+            "members of each in user_groups_members, where [] revokes everyone."
         )
     numbers = [int(gid) if re.fullmatch("[0-9]+", str(gid)) else 0 for gid in gids.values()]
     usable = all(0 < number < 4294967294 and number not in (65534, 65535) for number in numbers)
     if set(gids) - set(members) or not usable or len(set(numbers)) < len(numbers):
         problems.append(
-            f"user_groups_gids is {json.dumps(gids)}; give groups of user_groups_members a number each, as in {{hpc: 2990}}: "
-            "from 1 to 4294967293, not 65534 or 65535, each for one group alone."
+            f"user_groups_gids is {json.dumps(gids)}; give groups of user_groups_members a number each, as in "
+            "{hpc: 2990}: from 1 to 4294967293, not 65534 or 65535, each for one group alone."
         )
     return {**inputs, "gids": dict(zip(gids, numbers, strict=True))}, problems
 
