@@ -47,13 +47,13 @@ lab-if-wanted: venv
 	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up; fi
 
 .PHONY: site plan verify remove
-site: lab-if-wanted ## Provision every node, then prove it by running a container on each
-	ansible-playbook --inventory $(INVENTORY) site.yml playbooks/verify.yml $(ARGS)
+site: lab-if-wanted ## Provision every node, and prove what changed by using it
+	ansible-playbook --inventory $(INVENTORY) site.yml $(ARGS)
 
 plan: venv ## Show what `make site` would change, and change nothing
 	ansible-playbook --inventory $(INVENTORY) playbooks/plan.yml $(ARGS)
 
-verify: venv ## Run a container on every node
+verify: venv ## Prove on every node that what it takes works
 	ansible-playbook --inventory $(INVENTORY) playbooks/verify.yml $(ARGS)
 
 remove: venv ## Remove what was installed (ARGS='-e slipway_confirm=remove')
