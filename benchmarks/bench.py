@@ -1,10 +1,10 @@
 """Time Slipway against the plain shell commands of Docker's manual, and a converged cluster against `ansible -m ping`.
 
 `make bench` prints seconds and ratios from one run: Docker alone on a fresh Debian 12 node of the lab, a run with
-nothing to do, then plan and site on 8 and on 40 converged hosts, which are that one node under other names, beside a ping of
-the same hosts: the controller's processor time and wall time. `--role NAME --role-vars docker_repo_url=URL` times
-another installed role as well, fresh and once more, for example geerlingguy.docker. Figures are for comparison within
-one run.
+nothing to do, then plan and site on 8 and on 40 converged hosts, which are that one node under other names, beside a
+ping of the same hosts: the controller's processor time and wall time. `--role NAME --role-vars docker_repo_url=URL`
+times another installed role as well, fresh and once more, for example geerlingguy.docker. Figures are for comparison
+within one run.
 """
 
 from __future__ import annotations
