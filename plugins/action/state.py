@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
@@ -12,13 +13,13 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
 # The roles whose inputs are read here.
-ROLES = ("user_groups",)
+ROLES = ("user_groups", "images")
 
 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "refuse", "want"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "want"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -47,11 +48,15 @@ class ActionModule(ActionBase):
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
             return {**result, "failed": True, "msg": "\n".join(reasons)}
-        lines = [sentence(entry) for state in found.values() for entry in state["drift"]]
+        drift = [entry for state in found.values() for entry in state["drift"]]
+        phases = self._task.args.get("phases")
+        lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
             return {**result, "failed": True, "msg": _left(found, lines)}
         for role, state in found.items():
-            state["mended"] = known.get(role, {}).get("drift", []) if prove else []
+            before = known.get(role, {})
+            gone = [entry for entry in before.get("drift", []) if prove and entry not in state["drift"]]
+            state["mended"] = before.get("mended", []) + gone
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         result["warnings"] = [note for state in found.values() for note in state["notes"]]
@@ -70,7 +75,18 @@ class ActionModule(ActionBase):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
-        site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
+
+        def variable(name: str, host: str = "") -> Any:
+            try:
+                if host and host != variables["inventory_hostname"]:
+                    return variables["hostvars"][host].get(name) if host in variables["hostvars"] else None
+                templar = self._templar.copy_with_new_env(available_variables=variables)
+                return templar.template(variables[name]) if name in variables else None
+            except AnsibleError as error:
+                problems.append(reader.cannot_be_read(name, error))
+                return None
+
+        site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}), variable)
         inputs = {}
         asked = self._task.args.get("roles")
         for role in [role for role in ROLES if role in settings["roles"]] if asked is None else asked:
@@ -86,7 +102,7 @@ class ActionModule(ActionBase):
             if wrong:
                 inputs.pop(role, None)
                 problems += wrong
-        return inputs, settings["platform"], problems
+        return inputs, settings["platform"], list(dict.fromkeys(problems))
 
     def _read(self, role: str, variables: dict[str, Any], default: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
