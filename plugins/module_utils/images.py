@@ -28,10 +28,10 @@ RECORD = "/var/lib/slipway/images.json"
 REGISTRIES = "/etc/slipway/images-registries.conf"
 _REGISTRIES_HEADER = "# Written by Slipway, role images: changes here are lost.\n"
 _TIMEOUT = 30
-# What registries, skopeo and docker say of an image that is not there: a code of the registry's API, or HTTP's status.
+# What registries, skopeo and docker say of an image that is not there: a code of the API, or HTTP's status.
 _MISSING = re.compile(
-    r"\b(manifest|name) unknown\b|\b(artifact|repository|manifest|tag)( for)? \S+ not found\b|[^\s:]+:[^\s:]+: not found$|"
-    r"\b(HTTP|HTTP status|status|status ?code):? 404\b",
+    r"\b(manifest|name) unknown\b|\b(artifact|repository|manifest|tag)( for)? \S+ not found\b|"
+    r"[^\s:]+:[^\s:]+: not found$|\b(HTTP|HTTP status|status|status ?code):? 404\b",
     re.I,
 )
 UNREACHABLE = "the registry cannot be reached from this host: does it run, does its name resolve, is there a firewall?"
