@@ -1,8 +1,7 @@
 """The section ``images`` of the probe: images that an engine and a registry hold, and SIF files made from them.
 
 An image is told by its id or digest, not by its tag alone. ``observe`` reads a host and asks the registries that the
-role pushes to, ``compare`` is pure; the wanted state is ``__images_want`` in the role's ``vars/main.yml``, made by the
-filters of plugins/filter/images.py. Credentials are read from the host's own file and are in no result.
+role pushes to, ``compare`` is pure. Credentials are read from the host's own file and are in no result.
 """
 
 import base64
@@ -13,19 +12,29 @@ import os
 import re
 import socket
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import quote
 
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.image_reference import HUB, BadReferenceError, parse
+from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
+from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 
 _entry = partial(drift_entry, "images")
 
 SOCKET = "/var/run/docker.sock"
+RECORD = "/var/lib/slipway/images.json"
+REGISTRIES = "/etc/slipway/images-registries.conf"
+_REGISTRIES_HEADER = "# Written by Slipway, role images: changes here are lost.\n"
 _TIMEOUT = 30
-# What registries and skopeo say of an image that is not there.
-_MISSING = re.compile(r"manifest unknown|name unknown|not ?found|404", re.I)
+# What registries, skopeo and docker say of an image that is not there: a code of the API, or HTTP's status.
+_MISSING = re.compile(
+    r"\b(manifest|name) unknown\b|\b(artifact|repository|manifest|tag)( for)? \S+ not found\b|"
+    r"[^\s:]+:[^\s:]+: not found$|\b(HTTP|HTTP status|status|status ?code):? 404\b",
+    re.I,
+)
+UNREACHABLE = "the registry cannot be reached from this host: does it run, does its name resolve, is there a firewall?"
 # What goes wrong between hosts and registries, and what to do; the first that fits counts.
 _REMEDIES = (
     (
@@ -46,11 +55,11 @@ _REMEDIES = (
         r"cannot connect to the docker daemon|docker: not found|docker[^a-z]*no such file",
         "no Docker engine answers on this host: install it with the role docker_ce, or see `systemctl status docker`",
     ),
-    (r"manifest unknown|name unknown|not found", "there is no such image: correct the reference"),
+    (_MISSING.pattern, "there is no such image: correct the reference"),
     (r"no (image|match).*platform|no matching manifest", "the image is not made for this host's platform"),
     (
         r"connection refused|no such host|i/o timeout|timed? ?out|network is unreachable|no route to host",
-        "the registry cannot be reached from this host: does it run, does its name resolve, is there a firewall?",
+        UNREACHABLE,
     ),
 )
 
@@ -61,6 +70,42 @@ def remedy(text: str) -> str:
         if re.search(pattern, text, re.I):
             return advice
     return ""
+
+
+def told(text: str) -> str:
+    """Return an error of docker, skopeo or singularity with what it means and what to do."""
+    said = last_words(text)
+    advice = remedy(said)
+    return "%s -- %s%s." % (said, advice[0].upper(), advice[1:]) if advice else said
+
+
+def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state: the role's inputs, made whole on the controller, with places and skopeo's settings."""
+    copies = bool(inputs["push"] or inputs["build"])
+    content = registries(inputs["mirrors"], inputs["insecure"]) if copies else ""
+    return dict(
+        inputs,
+        record=RECORD,
+        registries=REGISTRIES if content or inputs["state"] == "absent" else "",
+        registries_content=content,
+        skopeo=copies,
+    )
+
+
+def registries(mirrors: Dict[str, List[str]], insecure: List[str]) -> str:
+    """Return skopeo's registries.conf: mirrors by registry, and registries over plain HTTP; empty without any."""
+    tables = []
+    for registry in sorted({name for name, places in mirrors.items() if places} | set(insecure)):
+        lines = ["[[registry]]"] + _location(parse("%s/x" % registry)["registry"], registry in insecure)
+        for mirror in mirrors.get(registry, []):
+            place = re.sub(r"^https?://", "", mirror).rstrip("/")
+            lines += ["[[registry.mirror]]"] + _location(place, mirror.startswith("http://"))
+        tables.append("\n".join(lines) + "\n")
+    return _REGISTRIES_HEADER + "\n".join(tables) if tables else ""
+
+
+def _location(place: str, plain: bool) -> List[str]:
+    return ['location = "%s"' % place, "insecure = %s" % str(plain).lower()]
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -88,6 +133,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "pushed": {},
         "sources": {},
         "sif": {},
+        "used": {},
     }  # type: Dict[str, Any]
     for one in preload + want["push"] + want["build"]:
         if one["remote"]:
@@ -103,7 +149,39 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     paths = {one["path"] for one in want["build"] + want["place"]} if present else set(made(host, want["sif_path"]))
     for path in sorted(paths):
         observed["sif"][path] = sif(host, path)
+    observed["todo"] = todo(want, observed) if present else {}
+    if engine and not present:
+        observed["used"] = _used(host, observed)
     return observed
+
+
+def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed: archives that cannot be used, images to remove that are in use."""
+    refused = sorted({about["error"] for about in observed["archives"].values() if about["error"]})
+    for name, containers in sorted(observed["used"].items()):
+        refused.append(
+            "%s is used by the containers %s. Remove them (`docker rm`), then run again."
+            % (name, ", ".join(containers))
+        )
+    return refused
+
+
+def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: nothing so far."""
+    return []
+
+
+def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[str, Any]]]:
+    """Return the wanted entries that are to be acted on, by what is done with them. Pure."""
+    preload = [one for one in want["preload"] if _compare_preload(one, observed)]
+    return {
+        "push": [one for one in want["push"] if _compare_push(one, observed)],
+        "build": [one for one in want["build"] if _compare_build(one, observed)],
+        "keep": [one for one in want["build"] if _compare_keep(one, want, observed)],
+        "pull": [dict((key, one[key]) for key in ("pull", "local", "source")) for one in preload if one["pull"]],
+        "load": [one for one in preload if one["archive"]],
+        "place": [one for one in want["place"] if _compare_place(one, observed)],
+    }
 
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
@@ -112,24 +190,39 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         return _compare_absent(want, observed)
     drift = []
     if want["skopeo"] and not observed["skopeo"]:
-        drift.append(_entry("install_skopeo", "skopeo", "missing", "presence"))
+        drift.append(_entry("install_skopeo", "skopeo", "absent", "present"))
     if want["registries"] and observed["registries"] != want["registries_content"]:
-        is_ = "missing" if observed["registries"] is None else "other content"
+        is_ = "absent" if observed["registries"] is None else "other content"
         drift.append(_entry("write_registries", want["registries"], is_, "Slipway's content"))
     drift += [entry for one in want["push"] for entry in _compare_push(one, observed)]
     drift += [entry for one in want["build"] for entry in _compare_build(one, observed)]
+    drift += [entry for one in want["build"] for entry in _compare_keep(one, want, observed)]
     drift += [entry for one in want["preload"] for entry in _compare_preload(one, observed)]
     drift += [entry for one in want["place"] for entry in _compare_place(one, observed)]
     return drift
 
 
 def parse_record(text: Optional[str]) -> Dict[str, Any]:
-    """Read the record of the images that the role put on a host: by name, the id and where it came from."""
+    """Read the record: ``images`` that the role put on a host, and those of its engine that it ``pushed``.
+
+    By name each has an id and where it came from; of one that was pushed that is the engine's id.
+    """
     try:
-        images = json.loads(text or "{}")["images"]
-        return {"images": dict((name, {"id": one["id"], "from": one["from"]}) for name, one in images.items())}
+        tables = json.loads(text or "{}")
+        return dict(
+            (key, dict((name, {"id": one["id"], "from": one["from"]}) for name, one in tables.get(key, {}).items()))
+            for key in ("images", "pushed")
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {"images": {}}
+        return {"images": {}, "pushed": {}}
+
+
+def record(path: str, table: str, name: str, identity: str, origin: str) -> None:
+    """Note in the record what the role just put here or pushed, so that a run that breaks off forgets nothing."""
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    noted = parse_record(Host().read(path))
+    noted[table][name] = {"id": identity, "from": origin}
+    write_private(path, json.dumps(noted, indent=4, sort_keys=True) + "\n")
 
 
 def sif_state_path(path: str) -> str:
@@ -163,7 +256,11 @@ def source_ids(host: Host, want: Dict[str, Any], one: Dict[str, Any], observed: 
         return {"ids": [about["whole"]] if about["whole"] else [], "error": about.get("error", "")}
     if one["kind"] == "docker-daemon":
         image = observed["images"].get(one["location"].partition(":")[2])
-        return {"ids": [image["id"]] if image else [], "error": "" if image else "the engine has no such image"}
+        ids = [image["id"]] if image else []
+        # In containerd's image store an id is not that of the configuration, by which what was pushed is told.
+        pushed = observed["record"]["pushed"].get(one["name"], {})
+        ids += [pushed["id"]] if pushed.get("from") in ids else []
+        return {"ids": ids, "error": "" if image else "the engine has no such image"}
     if one["digest"]:
         return {"ids": [one["digest"]], "error": ""}
     if one["kind"] in ("docker", "oras") and observed["skopeo"]:
@@ -190,6 +287,33 @@ def skopeo_inspect(host: Host, want: Dict[str, Any], location: str) -> Dict[str,
 def digest_of(manifest: str) -> str:
     """Return by what a registry knows a manifest."""
     return "sha256:" + hashlib.sha256(manifest.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def copy_command(want: Dict[str, Any], version: str, keep: bool) -> List[str]:
+    """Return skopeo's command to copy an image whole, but for source and target.
+
+    :param version: what ``skopeo --version`` says.
+    :param keep: digests must stay; skopeo before 1.5 cannot promise that, and then the proof tells.
+    """
+    numbers = [int(number) for number in re.findall("[0-9]+", version)[:2]]
+    conf = ["--registries-conf", want["registries"]] if os.path.exists(want["registries"]) else []
+    return (
+        ["skopeo"]
+        + conf
+        + ["copy", "--all", "--quiet", "--retry-times", "2"]
+        + (["--preserve-digests"] if keep and numbers >= [1, 5] else [])
+        + authfile(want)
+    )
+
+
+def save(run: Callable[..., Tuple[int, str, str]], name: str, folder: str) -> Tuple[str, str]:
+    """Save an image of the engine in a folder; return the archive's path, or an error.
+
+    By the ``docker`` command, which talks to any engine: what skopeo and Singularity speak is too old for new ones.
+    """
+    path = os.path.join(folder, "saved.tar")
+    rc, out, err = run(["env", "docker", "save", "--output", path, name])
+    return path, told(out + err) if rc else ""
 
 
 def skopeo(want: Dict[str, Any]) -> List[str]:
@@ -277,6 +401,22 @@ def _images(host: Host, names: List[str]) -> Dict[str, Any]:
     return found
 
 
+def _used(host: Host, observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return the containers of the role's images by name, those that are stopped too."""
+    names = [one["item"] for one in _compare_images(observed)]
+    containers = host.run("docker", "ps", "--all", "--quiet")[1].split() if names else []
+    if not containers:
+        return {}
+    _rc, out = host.run("docker", "inspect", "--format", "{{.Image}} {{.Name}}", *containers)
+    users = [line.split() for line in out.splitlines()]
+    used = {}
+    for name in names:
+        found = sorted(user[1].lstrip("/") for user in users if user[0] == observed["images"][name]["id"])
+        if found:
+            used[name] = found
+    return used
+
+
 def archive_key(one: Dict[str, Any]) -> str:
     """Return by what an archive on the host is told from others; which image is meant may follow from the name."""
     return "%s of %s" % (one["name"], one["archive"])
@@ -312,9 +452,9 @@ def _compare_preload(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
         title = "image of %s" % one["source"]
         fits = found and (found["id"] == source["id"] if source else recorded and noted["from"] == one["source"])
     else:
-        title, fits = "presence", bool(found)
+        title, fits = "present", bool(found)
     if not fits:
-        is_ = "image %s" % _short(found["id"]) if found else "missing"
+        is_ = "image %s" % _short(found["id"]) if found else "absent"
         return [_entry(phase, one["name"], is_, title)]
     now = observed["registry"].get(one["pull"], "")
     if now and not any(name.endswith("@" + now) for name in found["digests"]):
@@ -331,7 +471,7 @@ def _compare_push(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
     if found is None:
         return [_entry("push_images", one["name"], "not to be seen without skopeo", want)]
     if found["error"]:
-        is_ = "missing" if _MISSING.search(found["error"]) else "not to be seen (%s)" % _why(found["error"])
+        is_ = "absent" if _MISSING.search(found["error"]) else "not to be seen (%s)" % _why(found["error"])
         return [_entry("push_images", one["name"], is_, want)]
     # A source that does not answer is no reason to doubt what was pushed.
     if ids and found["digest"] not in ids and found["config"] not in ids:
@@ -343,7 +483,7 @@ def _compare_build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
     found, source = observed["sif"][one["path"]], observed["sources"][one["location"]]
     note, is_ = found["note"], ""
     if found["size"] is None:
-        is_ = "missing"
+        is_ = "absent"
     elif note.get("source") != one["title"]:
         is_ = "made from %s" % note["source"] if note.get("source") else "not Slipway's"
     elif found["size"] != note.get("size"):
@@ -356,10 +496,19 @@ def _compare_build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
     return [_entry("build_sif", one["path"], is_, want)] if is_ else []
 
 
+def _compare_keep(one: Dict[str, Any], want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Compare a SIF file that is as wanted with the controller's copy, which is for the other hosts."""
+    note, copy = observed["sif"][one["path"]]["note"], want["kept"].get(one["path"], {})
+    if not want["keep"] or _compare_build(one, observed) or copy.get("sha256") == note.get("sha256"):
+        return []
+    is_ = "another build" if copy else "absent"
+    return [_entry("keep_sif", "%s on the controller" % one["path"], is_, "the build from %s" % one["title"])]
+
+
 def _compare_place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     found = observed["sif"][one["path"]]
     if found["size"] is None:
-        is_ = "missing"
+        is_ = "absent"
     elif found["size"] != one["size"]:
         is_ = "of %d bytes instead of %d" % (found["size"], one["size"])
     elif found["note"].get("sha256") != one["sha256"]:
@@ -369,21 +518,26 @@ def _compare_place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
     return [_entry("place_sif", one["path"], is_, "the build from %s" % one["source"])]
 
 
+def _compare_images(observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Compare the role's images with none; one that somebody else put under the name stays."""
+    return [
+        _entry("remove_images", name, "present", "absent")
+        for name, one in sorted(observed["record"]["images"].items())
+        if (observed["images"].get(name) or {}).get("id") == one["id"]
+    ]
+
+
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = []
-    for name, one in sorted(observed["record"]["images"].items()):
-        # An image that somebody else put under the name stays.
-        if (observed["images"].get(name) or {}).get("id") == one["id"]:
-            drift.append(_entry("remove_images", name, "present", "absence"))
+    drift = _compare_images(observed)
     for path, found in sorted(observed["sif"].items()):
         if found["note"]:
-            drift.append(_entry("remove_files", sif_state_path(path), "present", "absence"))
+            drift.append(_entry("remove_files", sif_state_path(path), "present", "absent"))
             if found["size"] is not None:
-                drift.append(_entry("remove_files", path, "present", "absence"))
+                drift.append(_entry("remove_files", path, "present", "absent"))
     if observed["registries"] is not None:
-        drift.append(_entry("remove_files", want["registries"], "present", "absence"))
+        drift.append(_entry("remove_files", want["registries"], "present", "absent"))
     if observed["recorded"]:
-        drift.append(_entry("remove_files", want["record"], "present", "absence"))
+        drift.append(_entry("remove_files", want["record"], "present", "absent"))
     return drift
 
 

@@ -24,6 +24,9 @@ options:
     description: Which image of the archive is meant, where it holds several and none is called like O(name).
     type: str
     default: ""
+  record:
+    description: The file in which it is noted, so that the role removes what it put there and nothing else.
+    type: path
 attributes:
   check_mode:
     description: Tells what would be loaded.
@@ -51,7 +54,7 @@ import zlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images import last_words, remedy
+from ansible_collections.slipway.node.plugins.module_utils.images import record, told
 
 
 def main() -> None:
@@ -60,6 +63,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
             "image": {"type": "str", "default": ""},
+            "record": {"type": "path"},
         },
         supports_check_mode=True,
     )
@@ -89,11 +93,10 @@ def main() -> None:
             broken = "%s is damaged: %s. " % (path, error)
         said = to_text(load.communicate()[0])
         if load.returncode or broken:
-            advice = remedy(said)
-            module.fail_json(
-                msg="%s cannot be loaded from %s: %s%s%s"
-                % (name, path, broken, last_words(said), " -- %s." % advice if advice else "")
-            )
+            module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, told(said)))
+        if module.params["record"]:
+            _rc, identity, _err = module.run_command(["env", "docker", "image", "inspect", "--format", "{{.Id}}", name])
+            record(module.params["record"], "images", name, identity.strip(), chosen["config"])
     module.exit_json(changed=True, config=chosen["config"])
 
 

@@ -21,12 +21,15 @@ options:
     type: path
     required: true
   location:
-    description: The source, as the program takes it.
-    type: str
-    required: true
-  image:
     description:
-      - Which image of the archive in O(location) is meant, where it holds several. The program takes archives of one.
+      - The source, as the program takes it. From C(docker-daemon:NAME) the image is saved by C(docker) first, since
+        programs speak an API that newer engines do not know.
+    type: str
+  archive:
+    description: An archive of C(docker save) or an OCI archive on this host, in place of O(location).
+    type: path
+  image:
+    description: Which image of O(archive) is meant, where it holds several and none is called like the file.
     type: str
     default: ""
   source:
@@ -75,7 +78,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images import last_words, remedy, sif_state_path
+from ansible_collections.slipway.node.plugins.module_utils.images import save, sif_state_path, told
 
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -102,23 +105,49 @@ def alone(path: str, image: str, folder: str) -> str:
     return target
 
 
+def source(module: AnsibleModule, folder: str) -> str:
+    """Return what the program is to read."""
+    archive, location = module.params["archive"], module.params["location"]
+    if archive:
+        about = image_archive.facts(archive, os.path.basename(module.params["path"]), module.params["image"])
+        if about["inside"]:
+            return "docker-archive:" + alone(archive, about["inside"], folder)
+        return "%s:%s" % (about["transport"], archive)
+    if not location.startswith("docker-daemon:"):
+        return location
+    saved, error = save(module.run_command, location.partition(":")[2], folder)
+    if error:
+        module.fail_json(msg="%s cannot be made from %s: %s" % (module.params["path"], location, error))
+    written = alone(saved, "", folder)
+    os.unlink(saved)
+    return "docker-archive:" + written
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
             "program": {"type": "path", "required": True},
-            "location": {"type": "str", "required": True},
+            "location": {"type": "str"},
+            "archive": {"type": "path"},
             "image": {"type": "str", "default": ""},
             "source": {"type": "str", "required": True},
             "digest": {"type": "str", "default": ""},
             "arguments": {"type": "list", "elements": "str", "default": []},
             "authfile": {"type": "path"},
         },
+        required_one_of=[("location", "archive")],
+        mutually_exclusive=[("location", "archive")],
         supports_check_mode=True,
     )
     path, params = module.params["path"], module.params
     if module.check_mode:
         module.exit_json(changed=True, note={})
+    if not os.access(params["program"], os.X_OK) or os.path.isdir(params["program"]):
+        module.fail_json(
+            msg="%s, which makes SIF files on this host, is no program. Install it with the role singularity, or name "
+            "another in images_sif_command; or another host in images_sif_host." % params["program"]
+        )
     # In the same folder, so that the last step is a rename; also the place for layers, since /tmp may be small.
     work = tempfile.mkdtemp(prefix=".slipway-", dir=os.path.dirname(path))
     try:
@@ -127,19 +156,13 @@ def main() -> None:
             environment[flavor + "_TMPDIR"] = environment[flavor + "_CACHEDIR"] = work
             if params["authfile"] and os.path.exists(params["authfile"]):
                 environment[flavor + "_AUTHFILE"] = params["authfile"]
-        location = params["location"]
-        if params["image"]:
-            location = "docker-archive:" + alone(location.partition(":")[2], params["image"], work)
+        location = source(module, work)
         part = os.path.join(work, "part.sif")
         command = [params["program"], "build"] + params["arguments"] + [part, location]
         rc, out, err = module.run_command(command, environ_update=environment)
         if rc or not os.path.exists(part):
             said = [line for line in (out + err).splitlines() if "FATAL" in line] or (out + err).splitlines()
-            advice = remedy("\n".join(said))
-            module.fail_json(
-                msg="%s cannot be made from %s: %s%s"
-                % (path, params["location"], last_words("\n".join(said)), " -- %s." % advice if advice else "")
-            )
+            module.fail_json(msg="%s cannot be made from %s: %s" % (path, params["source"], told("\n".join(said))))
         note = {"source": params["source"], "digest": params["digest"], "sha256": sha256(part)}
         note["size"] = os.stat(part).st_size
         written = os.path.join(work, "note")

@@ -18,10 +18,14 @@ options:
     elements: str
   prove:
     description:
-      - Fail where drift is left after a role has acted. What the role found before is kept as RV(ignore:mended).
+      - Fail where drift is left after a role has acted. What the role found before is added to RV(ignore:mended).
       - In check mode nothing is proved.
     type: bool
     default: false
+  phases:
+    description: With O(prove=true), the phases of which no drift may be left; by default all.
+    type: list
+    elements: str
   refuse:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
@@ -98,7 +102,7 @@ user_groups:
       type: list
       elements: str
     mended:
-      description: With O(prove=true), the drift that was found before the role acted.
+      description: The drift that was found earlier in this run and that a proof found gone.
       type: list
       elements: dict
 platform:
@@ -152,6 +156,7 @@ def main() -> None:
         argument_spec={
             "roles": {"type": "list", "elements": "str"},
             "prove": {"type": "bool", "default": False},
+            "phases": {"type": "list", "elements": "str"},
             "refuse": {"type": "bool", "default": True},
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},

@@ -39,12 +39,14 @@ _WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", 
 class Site:
     """What the controller knows beside a role's own inputs.
 
-    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` the inventory's.
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` the inventory's. ``variable(name, host)``
+    returns another variable of the play, of this host where none is named, and ``None`` where there is none.
     """
 
     host: str = "localhost"
     settings: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, list[str]] = field(default_factory=dict)
+    variable: Callable[..., Any] = lambda _name, _host="": None
 
     def role_file(self, role: str, name: str) -> str:
         """Return the text of a file of a role."""
@@ -86,7 +88,7 @@ def read(
         try:
             given = template(variables[name]) if name in variables else None
         except AnsibleError as error:
-            problems.append(_cannot_be_read(name, error))
+            problems.append(cannot_be_read(name, error))
             given = None
         if given is not None:
             value = cast(name, option, given, problems)
@@ -186,7 +188,8 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _cannot_be_read(name: str, error: AnsibleError) -> str:
+def cannot_be_read(name: str, error: AnsibleError) -> str:
+    """Return the problem of a variable whose template fails."""
     reason = " ".join(str(error).split()).rstrip(".")
     # A fact that was not gathered is a key that the mapping ansible_facts lacks.
     lacks_fact = "ansible_" in reason or "has no attribute" in reason

@@ -6,8 +6,8 @@ import socketserver
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import images
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils import images, platforms
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 ENTRY = {
@@ -44,6 +44,8 @@ def want(**more):
         "registries": "",
         "registries_content": "",
         "skopeo": False,
+        "keep": "",
+        "kept": {},
         "preload": [],
         "push": [],
         "build": [],
@@ -56,7 +58,7 @@ def want(**more):
 def observed(**more):
     return {
         "engine": {"version": "26.1.5", "platform": "linux/amd64"},
-        "record": {"images": {}},
+        "record": {"images": {}, "pushed": {}},
         "recorded": False,
         "images": {},
         "archives": {},
@@ -66,12 +68,13 @@ def observed(**more):
         "pushed": {},
         "sources": {},
         "sif": {},
+        "used": {},
         **more,
     }
 
 
 def lines(wanted, found):
-    return [f"{one['phase']}: {one['item']} {one['is']}, {one['want']} wanted" for one in images.compare(wanted, found)]
+    return [f"{one['phase']}: {sentence(one)}" for one in images.compare(wanted, found)]
 
 
 def image(identity, *digests):
@@ -81,20 +84,20 @@ def image(identity, *digests):
 @pytest.mark.parametrize(
     ("entry", "more", "drift"),
     [
-        ({}, {}, ["pull_images: app:1 missing, presence wanted"]),
+        ({}, {}, ["pull_images: app:1: absent -> present"]),
         ({}, {"images": {"app:1": image(A)}}, []),
         # A digest is looked for among the image's digests.
         ({"digest": B}, {"images": {"app:1": image(A, B)}}, []),
         (
             {"digest": B},
             {"images": {"app:1": image(A, C)}},
-            ["pull_images: app:1 image aaaaaaaaaaaa, digest bbbbbbbbbbbb wanted"],
+            ["pull_images: app:1: image aaaaaaaaaaaa -> digest bbbbbbbbbbbb"],
         ),
         # A tag moved in the registry counts where that is asked.
         (
             {"refresh": True},
             {"images": {"app:1": image(A, B)}, "registry": {"app:1": C}},
-            ["pull_images: app:1 digest bbbbbbbbbbbb, digest cccccccccccc of the registry wanted"],
+            ["pull_images: app:1: digest bbbbbbbbbbbb -> digest cccccccccccc of the registry"],
         ),
         ({"refresh": True}, {"images": {"app:1": image(A, B)}, "registry": {"app:1": B}}, []),
         ({"refresh": True}, {"images": {"app:1": image(A, B)}, "registry": {"app:1": ""}}, []),
@@ -102,13 +105,13 @@ def image(identity, *digests):
         (
             {"archive": "/srv/app.tar", "ids": [A], "pull": ""},
             {},
-            ["load_images: app:1 missing, image of archive app.tar wanted"],
+            ["load_images: app:1: absent -> image of archive app.tar"],
         ),
         ({"archive": "/srv/app.tar", "ids": [A], "pull": ""}, {"images": {"app:1": image(A)}}, []),
         (
             {"archive": "/srv/app.tar", "ids": [A], "pull": ""},
             {"images": {"app:1": image(B)}},
-            ["load_images: app:1 image bbbbbbbbbbbb, image of archive app.tar wanted"],
+            ["load_images: app:1: image bbbbbbbbbbbb -> image of archive app.tar"],
         ),
         # Another kind of store gives it an id of its own, which the record knows.
         (
@@ -119,7 +122,7 @@ def image(identity, *digests):
         (
             {"archive": "/srv/app.tar", "ids": [C], "pull": ""},
             {"images": {"app:1": image(B)}, "record": {"images": {"app:1": {"id": B, "from": A}}}},
-            ["load_images: app:1 image bbbbbbbbbbbb, image of archive app.tar wanted"],
+            ["load_images: app:1: image bbbbbbbbbbbb -> image of archive app.tar"],
         ),
         (
             {"archive": "/srv/app.tar", "remote": True, "pull": ""},
@@ -130,7 +133,7 @@ def image(identity, *digests):
         (
             {"source": "h/app:2", "pull": "h/app:2"},
             {"images": {"app:1": image(A), "h/app:2": image(B)}},
-            ["pull_images: app:1 image aaaaaaaaaaaa, image of h/app:2 wanted"],
+            ["pull_images: app:1: image aaaaaaaaaaaa -> image of h/app:2"],
         ),
         ({"source": "h/app:2", "pull": "h/app:2"}, {"images": {"app:1": image(A), "h/app:2": image(A)}}, []),
         (
@@ -151,17 +154,17 @@ def pushed(digest="", config="", error=""):
 @pytest.mark.parametrize(
     ("found", "ids", "drift"),
     [
-        ({}, [A], ["push_images: app:1 not to be seen without skopeo, image of app:1 wanted"]),
-        (pushed(error="manifest unknown"), [A], ["push_images: app:1 missing, image of app:1 wanted"]),
+        ({}, [A], ["push_images: app:1: not to be seen without skopeo -> image of app:1"]),
+        (pushed(error="manifest unknown"), [A], ["push_images: app:1: absent -> image of app:1"]),
         (
             pushed(error="pinging: Get https://h/v2/: connection refused"),
             [A],
-            ["push_images: app:1 not to be seen (connection refused), image of app:1 wanted"],
+            ["push_images: app:1: not to be seen (connection refused) -> image of app:1"],
         ),
         (pushed(A), [A], []),
         # What `docker save` wrote gets a new manifest, with the same configuration.
         (pushed(B, A), [A], []),
-        (pushed(B, C), [A], ["push_images: app:1 digest bbbbbbbbbbbb, image of app:1 wanted"]),
+        (pushed(B, C), [A], ["push_images: app:1: digest bbbbbbbbbbbb -> image of app:1"]),
         # A source that does not answer.
         (pushed(B, C), [], []),
     ],
@@ -174,26 +177,26 @@ def test_pushed_images(found, ids, drift):
 @pytest.mark.parametrize(
     ("size", "note", "ids", "drift"),
     [
-        (None, {}, [A], ["missing, image of app:1 wanted"]),
-        (10, {}, [A], ["not Slipway's, image of app:1 wanted"]),
+        (None, {}, [A], ["absent -> image of app:1"]),
+        (10, {}, [A], ["not Slipway's -> image of app:1"]),
         (10, NOTE, [A], []),
         (10, NOTE, [], []),
-        (9, NOTE, [A], ["of 9 bytes instead of 10, image of app:1 wanted"]),
-        (10, {**NOTE, "source": "app:0"}, [A], ["made from app:0, image of app:1 wanted"]),
-        (10, NOTE, [B], ["made from digest aaaaaaaaaaaa, digest bbbbbbbbbbbb of app:1 wanted"]),
+        (9, NOTE, [A], ["of 9 bytes instead of 10 -> image of app:1"]),
+        (10, {**NOTE, "source": "app:0"}, [A], ["made from app:0 -> image of app:1"]),
+        (10, NOTE, [B], ["made from digest aaaaaaaaaaaa -> digest bbbbbbbbbbbb of app:1"]),
     ],
 )
 def test_sif_files_to_make(size, note, ids, drift):
     found = observed(
         sif={SIF["path"]: {"size": size, "note": note}}, sources={SIF["location"]: {"ids": ids, "error": ""}}
     )
-    assert lines(want(build=[SIF]), found) == [f"build_sif: /opt/sif/app.sif {one}" for one in drift]
+    assert lines(want(build=[SIF]), found) == [f"build_sif: /opt/sif/app.sif: {one}" for one in drift]
 
 
 @pytest.mark.parametrize(
     ("size", "note", "drift"),
     [
-        (None, {}, ["missing"]),
+        (None, {}, ["absent"]),
         (9, NOTE, ["of 9 bytes instead of 10"]),
         (10, {**NOTE, "sha256": "1"}, ["another build"]),
         (10, NOTE, []),
@@ -202,15 +205,15 @@ def test_sif_files_to_make(size, note, ids, drift):
 def test_sif_files_to_place(size, note, drift):
     found = observed(sif={"/opt/sif/app.sif": {"size": size, "note": note}})
     place = {"path": "/opt/sif/app.sif", "file": "/x", **NOTE}
-    expected = [f"place_sif: /opt/sif/app.sif {one}, the build from app:1 wanted" for one in drift]
+    expected = [f"place_sif: /opt/sif/app.sif: {one} -> the build from app:1" for one in drift]
     assert lines(want(place=[place]), found) == expected
 
 
 def test_settings():
     wanted = want(skopeo=True, registries="/etc/r.conf", registries_content="x")
     assert lines(wanted, observed(skopeo=False)) == [
-        "install_skopeo: skopeo missing, presence wanted",
-        "write_registries: /etc/r.conf missing, Slipway's content wanted",
+        "install_skopeo: skopeo: absent -> present",
+        "write_registries: /etc/r.conf: absent -> Slipway's content",
     ]
     assert lines(wanted, observed(registries="x")) == []
 
@@ -225,17 +228,17 @@ def test_absent_removes_what_the_role_put_there_and_is_still_that():
         sif={"/opt/sif/app.sif": {"size": 10, "note": NOTE}, "/opt/sif/other.sif": {"size": 10, "note": {}}},
     )
     assert lines(want(state="absent"), found) == [
-        "remove_images: app:1 present, absence wanted",
-        "remove_files: /opt/sif/.app.sif.slipway.json present, absence wanted",
-        "remove_files: /opt/sif/app.sif present, absence wanted",
-        "remove_files: /var/lib/slipway/images.json present, absence wanted",
+        "remove_images: app:1: present -> absent",
+        "remove_files: /opt/sif/.app.sif.slipway.json: present -> absent",
+        "remove_files: /opt/sif/app.sif: present -> absent",
+        "remove_files: /var/lib/slipway/images.json: present -> absent",
     ]
     assert lines(want(state="absent"), observed()) == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"images": 1}', '{"images": {"a": {}}}', None])
 def test_a_spoiled_record_is_an_empty_one(text):
-    assert images.parse_record(text) == {"images": {}}
+    assert images.parse_record(text) == {"images": {}, "pushed": {}}
 
 
 def test_an_engine_s_images_are_found_under_all_their_names():
@@ -321,3 +324,187 @@ def test_the_engine_is_asked_for_a_registry_s_digest_with_the_login(tmp_path, mo
 def test_an_engine_that_does_not_answer_tells_no_digest(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "SOCKET", str(tmp_path / "none.sock"))
     assert images.registry_digest("app:1", "/none") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("reading manifest 1 in h:5000/app: manifest unknown", True),
+        ("name unknown: repository name not known to registry", True),
+        ("unknown: artifact team/app:1 not found", True),
+        ("error parsing HTTP 404 response body: invalid character", True),
+        ("received unexpected HTTP status: 404 Not Found", True),
+        ('reading manifest 1 in h/app: StatusCode: 404, "404 page not found"', True),
+        ('failed to resolve reference "h:5000/app:1": h:5000/app:1: not found', True),
+        # A port, a name or a digest with that number is no status, and what else is not found is no image.
+        ("pinging container registry h:5404: connect: connection refused", False),
+        ("dial tcp 10.0.0.1:404: connect: connection refused", False),
+        ("received unexpected HTTP status: 503 Service Unavailable for app404", False),
+        ("lookup registry404.example.org: no such host", False),
+        ("open /etc/slipway/policy.json: file not found", False),
+    ],
+)
+def test_an_image_is_missing_by_status_codes(said, missing):
+    (line,) = lines(want(push=[PUSH]), observed(pushed=pushed(error=said), sources={PUSH["location"]: {"ids": [A]}}))
+    assert line.startswith("push_images: app:1: absent ->") == missing
+    assert ("there is no such image" in images.remedy(said)) == missing
+
+
+@pytest.mark.parametrize(
+    ("version", "keep", "promised"),
+    [
+        ("skopeo version 1.4.1", True, False),
+        ("skopeo version 1.5.0", True, True),
+        ("skopeo version 1.18.0 commit: 3.2", True, True),
+        ("skopeo version 2.0.0-dev", True, True),
+        ("skopeo version 1.18.0", False, False),
+        # One that does not say is taken for an old one.
+        ("", True, False),
+    ],
+)
+def test_digests_are_kept_by_a_skopeo_that_can(version, keep, promised):
+    command = images.copy_command(want(), version, keep)
+    assert ("--preserve-digests" in command) == promised
+    assert [word for word in command if word != "--preserve-digests"] == [
+        "skopeo",
+        "copy",
+        "--all",
+        "--quiet",
+        "--retry-times",
+        "2",
+    ]
+
+
+def test_an_image_of_an_engine_is_saved_by_its_own_client():
+    asked = []
+
+    def run(command):
+        asked.append(command)
+        return (0, "", "") if len(asked) == 1 else (1, "", "Cannot connect to the Docker daemon at unix:///x")
+
+    path = "/var/tmp/saved.tar"
+    assert images.save(run, "app:1", "/var/tmp") == (path, "")
+    assert asked == [["env", "docker", "save", "--output", path, "app:1"]]
+    assert "No Docker engine answers" in images.save(run, "app:1", "/var/tmp")[1]
+
+
+def test_what_was_pushed_of_containerd_s_store_is_told_by_its_configuration():
+    one = {**PUSH, "kind": "docker-daemon", "location": "docker-daemon:app:1"}
+    found = observed(images={"app:1": image(A)})
+    assert images.source_ids(Host(), want(), one, found)["ids"] == [A]
+    found["record"]["pushed"]["app:1"] = {"id": B, "from": A}
+    assert images.source_ids(Host(), want(), one, found)["ids"] == [A, B]
+    # Of an earlier image of that name.
+    found["record"]["pushed"]["app:1"] = {"id": B, "from": C}
+    assert images.source_ids(Host(), want(), one, found)["ids"] == [A]
+
+
+def test_the_record_grows_image_by_image(tmp_path):
+    path = str(tmp_path / "slipway" / "images.json")
+    images.record(path, "images", "app:1", A, "h/app:1")
+    images.record(path, "images", "tool:1", B, "")
+    images.record(path, "pushed", "h/app:1", C, A)
+    with open(path) as file:
+        assert images.parse_record(file.read()) == {
+            "images": {"app:1": {"id": A, "from": "h/app:1"}, "tool:1": {"id": B, "from": ""}},
+            "pushed": {"h/app:1": {"id": C, "from": A}},
+        }
+    assert (tmp_path / "slipway" / "images.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_registries_for_skopeo():
+    text = images.registries({"docker.io": ["http://upstream:5000", "https://m.org/"]}, ["h:5020"])
+    assert text.splitlines()[1:] == [
+        "[[registry]]",
+        'location = "docker.io"',
+        "insecure = false",
+        "[[registry.mirror]]",
+        'location = "upstream:5000"',
+        "insecure = true",
+        "[[registry.mirror]]",
+        'location = "m.org"',
+        "insecure = false",
+        "",
+        "[[registry]]",
+        'location = "h:5020"',
+        "insecure = true",
+    ]
+    assert images.registries({"docker.io": []}, []) == ""
+
+
+def inputs(**more):
+    return {"state": "present", "mirrors": {}, "insecure": ["h"], "push": [], "build": [], "preload": [], **more}
+
+
+@pytest.mark.parametrize(
+    ("given", "skopeo", "registries"),
+    [
+        (inputs(), False, ""),
+        (inputs(push=[PUSH]), True, images.REGISTRIES),
+        (inputs(build=[SIF]), True, images.REGISTRIES),
+        (inputs(push=[PUSH], insecure=[]), True, ""),
+        (inputs(state="absent"), False, images.REGISTRIES),
+    ],
+)
+def test_skopeo_is_for_hosts_that_publish(given, skopeo, registries):
+    made = images.want(given, platforms.describe("Debian", "12", "bookworm", "x86_64"))
+    assert (made["skopeo"], made["registries"], made["record"]) == (skopeo, registries, images.RECORD)
+
+
+@pytest.mark.parametrize(
+    ("kept", "drift"),
+    [
+        ({}, ["keep_sif: /opt/sif/app.sif on the controller: absent -> the build from app:1"]),
+        (
+            {SIF["path"]: {"sha256": "1"}},
+            ["keep_sif: /opt/sif/app.sif on the controller: another build -> the build from app:1"],
+        ),
+        ({SIF["path"]: {"sha256": "0"}}, []),
+    ],
+)
+def test_the_controller_keeps_what_was_made(kept, drift):
+    found = observed(sif={SIF["path"]: {"size": 10, "note": NOTE}}, sources={SIF["location"]: {"ids": [A]}})
+    wanted = want(build=[SIF], keep="/cache/site", kept=kept)
+    assert lines(wanted, found) == drift
+    assert bool(images.todo(wanted, found)["keep"]) == bool(drift)
+    # What is to be made anew is kept once it is there, and nothing where the folder is shared.
+    stale = {**found, "sources": {SIF["location"]: {"ids": [B]}}}
+    assert [line.partition(":")[0] for line in lines(wanted, stale)] == ["build_sif"]
+    assert lines(want(build=[SIF]), found) == []
+
+
+def test_what_is_to_be_done_is_what_drifts():
+    entries = [{**ENTRY, "name": name, "local": name, "pull": name} for name in ("app:1", "tool:1")]
+    archived = {**ENTRY, "name": "arch:1", "local": "arch:1", "pull": "", "archive": "/a.tar", "ids": [A]}
+    wanted = want(preload=[*entries, archived], push=[PUSH])
+    found = observed(images={"app:1": image(A)}, pushed=pushed(A), sources={PUSH["location"]: {"ids": [A]}})
+    todo = images.todo(wanted, found)
+    assert todo["pull"] == [{"pull": "tool:1", "local": "tool:1", "source": ""}]
+    assert (todo["load"], todo["push"]) == ([archived], [])
+
+
+def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
+    found = observed(
+        archives={"a of /x": {"error": "/x does not exist."}, "b of /x": {"error": "/x does not exist."}},
+        used={"app:1": ["one", "two"]},
+    )
+    assert images.refusals(want(), found) == [
+        "/x does not exist.",
+        "app:1 is used by the containers one, two. Remove them (`docker rm`), then run again.",
+    ]
+
+
+def test_who_uses_an_image_that_is_to_be_removed():
+    answers = {"ps": "c1 c2\n", "inspect": f"{A} /one\n{B} /two\n"}
+    host = Host(lambda command, **_: (0, answers[command[1]], ""))
+    record = {"images": {"app:1": {"id": A, "from": ""}, "gone:1": {"id": B, "from": ""}}, "pushed": {}}
+    found = observed(record=record, images={"app:1": image(A), "gone:1": None})
+    assert images._used(host, found) == {"app:1": ["one"]}
+
+
+def test_an_error_is_told_with_its_remedy():
+    assert images.told("x509: unknown\n") == (
+        "x509: unknown -- This host does not trust the registry's certificate: run the role registry with tasks_from: "
+        "client here."
+    )
+    assert images.told("strange") == "strange"
