@@ -12,7 +12,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
 # The roles whose inputs are read here.
-ROLES = ("user_groups",)
+ROLES = ("user_groups", "registry", "registry_client")
 
 
 class ActionModule(ActionBase):
@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
 
     def _inputs(self, variables: dict[str, Any], result: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
         """Return the inputs of each role, what the host is to be taken for, and what is wrong with any of them."""
-        settings, problems = self._read("", variables, {})
+        settings, problems = reader.of_role("", variables, self._templar)
         problems += shared.check(settings, variables.get("groups", {}))
         if problems:
             return {}, "", problems
@@ -70,31 +70,28 @@ class ActionModule(ActionBase):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
-        site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
+        groups = variables.get("groups", {})
+        site = reader.Site(variables.get("inventory_hostname", ""), settings, groups, variables.get("hostvars", {}))
         inputs = {}
         asked = self._task.args.get("roles")
-        for role in [role for role in ROLES if role in settings["roles"]] if asked is None else asked:
+        for role in [role for role in ROLES if reader.is_taken(role, site)] if asked is None else asked:
             plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
-            values, wrong = self._read(role, variables, reader.defaults(role))
+            values, wrong = reader.of_role(role, variables, self._templar)
             if values["state"] == "absent":
                 # Removal needs no valid inputs but those that it uses.
-                used = {f"{role}_{name}" for name in plugin.REMOVAL_INPUTS}
-                needed = {name: value for name, value in variables.items() if not name.startswith(role) or name in used}
-                values, wrong = self._read(role, needed, reader.defaults(role))
+                prefix = f"{reader.folder(role)}_"
+                used = {f"{prefix}{name}" for name in plugin.REMOVAL_INPUTS}
+                needed = {
+                    name: value for name, value in variables.items() if not name.startswith(prefix) or name in used
+                }
+                values, wrong = reader.of_role(role, needed, self._templar)
             if not wrong:
                 inputs[role], wrong = plugin.prepare(values, site)
             if wrong:
                 inputs.pop(role, None)
-                problems += wrong
+                # Two sections of a role read the same inputs.
+                problems += [problem for problem in wrong if problem not in problems]
         return inputs, settings["platform"], problems
-
-    def _read(self, role: str, variables: dict[str, Any], default: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
-        prefix, options = f"{role or 'slipway'}_", reader.specification(role)
-        default = default or {name: option.get("default") for name, option in options.items()}
-        templar = self._templar.copy_with_new_env(available_variables={**default, **variables})
-        values, problems = reader.read(options, default, variables, templar.template, prefix)
-        return values, problems + reader.unknown(variables, prefix, options)
 
 
 def _reasons(role: str, state: dict[str, Any]) -> list[str]:
@@ -105,5 +102,5 @@ def _reasons(role: str, state: dict[str, Any]) -> list[str]:
 
 def _left(found: dict[str, Any], lines: list[str]) -> str:
     roles = ", ".join(found)
-    hints = [reason for role, state in found.items() for reason in _reasons(role, state)]
+    hints = [hint for role, state in found.items() for hint in [*_reasons(role, state), *state["notes"]]]
     return "\n".join([f"{roles} acted, and this is still not as wanted:", *(f"  {line}" for line in lines), *hints])

@@ -20,6 +20,8 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_f
 
 COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
+# What is asked of a host: the roles, of which the registry is two.
+SECTIONS = (*ROLES[:-1], "registry_client", "images")
 # Variables that begin like an input and are none.
 NOT_INPUTS = {"slipway_state"}
 
@@ -39,30 +41,41 @@ _WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", 
 class Site:
     """What the controller knows beside a role's own inputs.
 
-    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` the inventory's.
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's.
     """
 
     host: str = "localhost"
     settings: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, list[str]] = field(default_factory=dict)
+    hostvars: Mapping[str, Any] = field(default_factory=dict)
 
     def role_file(self, role: str, name: str) -> str:
         """Return the text of a file of a role."""
         return (COLLECTION / "roles" / role / "files" / name).read_text(encoding="utf-8")
 
 
+def folder(section: str) -> str:
+    """Return the role whose inputs a section has."""
+    return "registry" if section == "registry_client" else section
+
+
+def is_taken(section: str, site: Site) -> bool:
+    """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
+    hosts = site.groups.get("registry_hosts", [])
+    asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
+    return asked and folder(section) in site.settings["roles"]
+
+
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
-    folder = COLLECTION / "roles" / role if role else COLLECTION
-    options: dict[str, dict[str, Any]] = _load(folder / "meta/argument_specs.yml")["argument_specs"]["inputs"][
-        "options"
-    ]
+    home = COLLECTION / "roles" / folder(role) if role else COLLECTION
+    options: dict[str, dict[str, Any]] = _load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
     return options
 
 
 def defaults(role: str) -> dict[str, Any]:
     """Return the defaults of a role's inputs; they are plain values, without templates."""
-    return _load(COLLECTION / "roles" / role / "defaults/main.yml") or {}
+    return _load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
 
 
 def read(
@@ -88,10 +101,22 @@ def read(
         except AnsibleError as error:
             problems.append(_cannot_be_read(name, error))
             given = None
+        if given is None and isinstance(value, (list, dict)):
+            # For the keys that it leaves to their own defaults.
+            given = value
         if given is not None:
             value = cast(name, option, given, problems)
         inputs[name.removeprefix(prefix)] = value
     return inputs, problems
+
+
+def of_role(role: str, variables: Mapping[str, Any], templar: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
+    prefix, options = f"{folder(role) or 'slipway'}_", specification(role)
+    default = defaults(role) if role else {name: option.get("default") for name, option in options.items()}
+    own = templar.copy_with_new_env(available_variables={**default, **variables})
+    values, problems = read(options, default, variables, own.template, prefix)
+    return values, problems + unknown(variables, prefix, options)
 
 
 def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
