@@ -36,6 +36,8 @@ MARK = "# slipway "
 WRITTEN = "# Written by Slipway, role registry"
 # In each folder of images, so that one whose disk is not mounted is known from one that is new.
 DATA_MARK = ".slipway"
+# Where a container has its folder of images.
+DATA = "/var/lib/registry"
 # What a registry says that is worth showing.
 TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
 
@@ -70,10 +72,10 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     )
     observed["names"] = names(host, want) if want["tls"] else []
     observed["certificate"] = certificate(want["tls"]) if want["tls"] else {}
-    observed["answers"] = dict(
-        (one["service"], answer(one)) for one in services if _is_up(containers.get(one["container"]))
-    )
-    down = [one for one in services if not _is_up(containers.get(one["container"]))]
+    up = [one for one in services if _is_up(containers.get(one["container"]))]
+    down = [one for one in services if one not in up]
+    observed["answers"] = dict((one["service"], answer(one)) for one in up)
+    observed["unwritable"] = _unwritable(host, up, observed["data"])
     observed["blocked"] = _blocked(host, want, down)
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
     observed["closed_ports"] = _closed(host, want["open_ports"])
@@ -130,7 +132,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         for path, found in sorted(observed["data"].items())
         if found["broken_off"] and drift
     ]
-    refused += observed["blocked"] + observed["lost"] + observed["no_schedule"] + _unwritable(want, observed)
+    refused += observed["blocked"] + observed["lost"] + observed["no_schedule"] + observed["unwritable"]
     error = (observed["certificate"] or {}).get("error", "")
     tls = want["tls"]
     if tls and not tls["given"] and not tls["replace"] and _is_foreign(tls, error):
@@ -324,7 +326,7 @@ def _is_ours(host: Host, folder: str) -> bool:
 def data(path: str) -> Dict[str, Any]:
     """Return what is known of a folder of images.
 
-    ``unwritable`` is the first place in it where the container, root without rights over others' files, cannot write.
+    ``foreign`` is the first place in it where root without rights over others' files, as in a container, cannot write.
     """
     there = os.path.isdir(path)
     base = os.path.join(path, "docker", "registry", "v2")
@@ -335,7 +337,7 @@ def data(path: str) -> Dict[str, Any]:
         "marked": os.path.exists(os.path.join(path, DATA_MARK)),
         "empty": not there or not set(os.listdir(path)) - {"lost+found"},
         "broken_off": os.path.isdir(os.path.join(path, "docker.before-restore")),
-        "unwritable": bad[0] if bad else "",
+        "foreign": bad[0] if bad else "",
     }
 
 
@@ -346,15 +348,19 @@ def _root_writes(path: str) -> bool:
     return not fixed and status.st_mode & needed == needed
 
 
-def _unwritable(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    paths = sorted({one["data"] for one in want["services"] if one["writes"]})
-    return [
-        "%s cannot be written to by the registry, which is root without rights over the files of others: pushes would "
-        "end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written." % (place, path)
-        for path in paths
-        for place in [observed["data"][path]["unwritable"]]
-        if place
-    ]
+def _unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any]) -> List[str]:
+    """Return where running registries cannot write. Of a disk in the network only a container knows."""
+    told = []
+    for one in services:
+        place = found[one["data"]]["foreign"] if one["writes"] else ""
+        inside = place.replace(one["data"], DATA, 1)
+        if place and host.run("timeout", "10", "docker", "exec", one["container"], "test", "-w", inside)[0] == 1:
+            told.append(
+                "%s cannot be written to by the registry, which is root without rights over the files of others: "
+                "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
+                % (place, one["data"])
+            )
+    return told
 
 
 def _lost(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:

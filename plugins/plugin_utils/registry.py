@@ -17,7 +17,13 @@ from urllib.parse import urlsplit
 
 import bcrypt
 import yaml
-from ansible_collections.slipway.node.plugins.module_utils.registry import DATA_MARK, MARK, WRITTEN, mark
+from ansible_collections.slipway.node.plugins.module_utils.registry import (
+    DATA,
+    DATA_MARK,
+    MARK,
+    WRITTEN,
+    mark,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
@@ -38,12 +44,13 @@ ACCOUNT = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 HUB = "https://registry-1.docker.io"
 # In the containers: an instance's own folder, and the certificate that all instances share.
 OWN, TLS = "/etc/slipway", "/etc/slipway-tls"
-DATA = "/var/lib/registry"
 DEBUG_PORT = 5001
 PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
 UNITS = "/etc/systemd/system"
 TIMER = "slipway-registry-collect.timer"
+# By default, on the controller.
+CACHE, DATA_FOLDER = "~/.cache/slipway", "~/.local/share/slipway/registry"
 # What bcrypt looks at; the rest of a longer password would count for nothing.
 BCRYPT_LIMIT = 72
 
@@ -93,15 +100,21 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
 
 def filled(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
     """Return the inputs with those that depend on others."""
-    cache = site.settings.get("cache_dir") or "~/.cache/slipway"
     result = dict(inputs)
     result["hostname"] = inputs["hostname"] or site.host
     result["image"] = inputs["image"] or f"registry:{inputs['version']}"
-    result["secrets_dir"] = str(Path(inputs["secrets_dir"] or f"{cache}/registry").expanduser())
+    result["secrets_dir"] = str(Path(inputs["secrets_dir"] or _secrets_dir(site)).expanduser())
     result["client_hosts"] = (
         site.groups.get("registry_hosts", []) if inputs["client_hosts"] is None else inputs["client_hosts"]
     )
     return result
+
+
+def _secrets_dir(site: reader.Site) -> str:
+    """Return where secrets are kept by default: beside other data, not in a cache, which people empty."""
+    cache = site.settings.get("cache_dir") or CACHE
+    there = f"{cache}/registry"
+    return DATA_FOLDER if cache == CACHE and not Path(there).expanduser().is_dir() else there
 
 
 def whole(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:

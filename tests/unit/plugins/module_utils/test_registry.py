@@ -72,12 +72,13 @@ GOOD = {
     "maintenance": False,
     "purge": [],
     "image": "sha256:i1",
-    "data": {"/data/main": {"there": True, "marked": True, "empty": False, "broken_off": False, "unwritable": ""}},
+    "data": {"/data/main": {"there": True, "marked": True, "empty": False, "broken_off": False, "foreign": ""}},
     "accounts": {f"{DIR}/main/htpasswd": {"accounts": {"alice": True}, "mode": "0600"}},
     "names": ["localhost", "registry.example.org"],
     "certificate": {"error": "", "names": ["localhost", "registry.example.org"], "days": 300, "mode": "0600"},
     "answers": {"main": 401},
     "blocked": [],
+    "unwritable": [],
     "lost": [],
     "no_schedule": [],
     "forwards": True,
@@ -174,7 +175,7 @@ def test_a_host_as_wanted_has_no_drift():
         (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp: closed by the firewall -> open"),
         (
             ["data", "/data/main"],
-            {"there": False, "marked": False, "empty": True, "broken_off": False, "unwritable": ""},
+            {"there": False, "marked": False, "empty": True, "broken_off": False, "foreign": ""},
             "create_folders",
             "/data/main: absent -> a folder with Slipway's mark",
         ),
@@ -210,7 +211,7 @@ def test_a_given_certificate_may_lack_names_of_the_host():
             "is of an authority that is not in /secrets on this controller",
         ),
         (["forwards"], False, "net.ipv4.ip_forward is 0 on this host"),
-        (["data", "/data/main", "unwritable"], "/data/main/docker", "Run `chown -R 0:0 /data/main`"),
+        (["unwritable"], ["/data/main cannot be written to."], "cannot be written to"),
         (["blocked"], ["Port 5000 is taken."], "Port 5000 is taken"),
         (["lost"], ["/data/main is empty or gone."], "/data/main is empty or gone"),
         (["no_schedule"], ["give it as systemd.time(7) has it."], "systemd.time"),
@@ -270,7 +271,17 @@ def test_a_folder_of_images_is_judged(tmp_path):
     (path / "docker/registry/v2/blobs").mkdir(parents=True)
     # As root's in the container, which has no right over the files of others.
     (path / "docker/registry/v2/blobs").chmod(0o555)
-    assert registry.data(str(path))["unwritable"].endswith("/blobs")
+    assert registry.data(str(path))["foreign"].endswith("/blobs")
+
+
+@pytest.mark.parametrize(("status", "told"), [(1, 1), (0, 0), (124, 0)])
+def test_the_container_is_asked_whether_it_can_write(status, told):
+    host, asked = FakeHost({}), []
+    host.run = lambda *command: asked.append(command) or (status, "")
+    found = {"/data/main": {"foreign": "/data/main/docker"}}
+    assert len(registry._unwritable(host, [SERVICE], found)) == told
+    assert asked[0][-1] == "/var/lib/registry/docker"
+    assert registry._unwritable(host, [SERVICE], {"/data/main": {"foreign": ""}}) == []
 
 
 def test_a_disk_that_is_not_mounted_is_known_by_what_was_written_before(tmp_path):
@@ -481,6 +492,31 @@ def test_a_registry_is_asked_over_tls_and_for_its_certificate(tls, tmp_path):
     server.shutdown()
     server.server_close()
     assert str(registry.answer(one)).startswith("does not answer")
+
+
+class Upstream(Registry):
+    def do_GET(self):
+        self.send_response({"/v2/": 401, "/closed/v2/": 403}[self.path])
+        self.end_headers()
+
+
+def test_an_upstream_is_asked_with_its_authority_and_named_where_it_does_not_answer(tls, tmp_path):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Upstream)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls["certificate"], tls["key"])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    want = {"config_dir": str(tmp_path)}
+    url = f"https://localhost:{server.server_port}"
+    (tmp_path / "hub").mkdir()
+    assert "certificate verify failed" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    (tmp_path / "hub/upstream.crt").write_text((tmp_path / "ca.crt").read_text())
+    assert registry.upstream(Host(), want, {"service": "hub", "upstream": url}) == ""
+    assert registry.upstream(Host(), want, {"service": "hub", "upstream": f"{url}/closed"}).endswith("answers 403")
+    (tmp_path / "hub/environment").write_text("HTTPS_PROXY=http://127.0.0.1:9\n")
+    assert "Connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    server.shutdown()
+    server.server_close()
 
 
 LOGIN = {"user": "root", "account": "slipway", "address": "reg:5000", "tls": True, "fingerprint": "f1"}

@@ -289,6 +289,15 @@ def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
     assert registry.prepare(plain, SITE)[0]["lacking"] == ["secret"]
 
 
+def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    site = reader.Site("reg", {"cache_dir": "~/.cache/slipway"})
+    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
+    # Where they are already, they stay.
+    (tmp_path / ".cache/slipway/registry").mkdir(parents=True)
+    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
+
+
 def test_defaults_follow_others():
     filled = registry.filled(read(version="2.8.3"), SITE)
     assert (filled["hostname"], filled["image"]) == ("reg", "registry:2.8.3")
