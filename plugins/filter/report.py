@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import ROLES
+from ansible_collections.slipway.node.plugins.plugin_utils.inputs import SECTIONS
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -34,7 +34,7 @@ def drift_text(drift: list[dict[str, str]]) -> str:
 
 def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the drift of all roles in C(slipway_state), in the order in which they are mended."""
-    own = [entry for role in ROLES for entry in (state.get(role) or {}).get("drift", [])]
+    own = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
     return own + list(state.get("drift", []))
 
 
@@ -56,7 +56,7 @@ def plan_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
 
 
 def _plan(state: Mapping[str, Any]) -> dict[str, Any]:
-    roles = {role: state[role] for role in ROLES if state.get(role)}
+    roles = {role: state[role] for role in SECTIONS if state.get(role)}
     return {
         "drift": drift_of(state),
         "refused": {role: one["refused"] for role, one in roles.items() if one["refused"]},
@@ -126,10 +126,9 @@ def _outcome(hostvar: Any) -> str:
     state = _state(hostvar)
     if not state:
         return "FAILED" if hostvar.get("slipway_state") else "not probed"
-    mended = [entry for role in ROLES for entry in (state.get(role) or {}).get("mended", [])]
-    # A new registry's clients are probed again, for its authority.
-    drift = list(state.get("drift", [])) + (hostvar.get("__registry_client_probe") or {}).get("drift", [])
-    open_ = [entry for role in ROLES for entry in (state.get(role) or {}).get("drift", [])]
+    mended = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("mended", [])]
+    drift = list(state.get("drift", []))
+    open_ = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
     if (open_ or drift) and hostvar.get("ansible_check_mode"):
         return "would change"
     left = list(open_)

@@ -1,8 +1,8 @@
 """The section ``registry`` of the probe: registries in containers, their files, certificate and accounts.
 
 ``observe`` reads a host and asks each registry over the network, as a client would; ``compare`` is pure. The wanted
-state is the mapping ``__registry_want`` in the role's ``vars/main.yml``. Passwords are in neither: what stands for one
-is a fingerprint, made on the controller with a secret that never leaves it.
+state is made on the controller (``plugin_utils/registry.py``), since it comes of files with secrets. Passwords are in
+neither: what stands for one is a fingerprint, made there with a secret that never leaves it.
 """
 
 import errno
@@ -16,10 +16,13 @@ import socket
 import ssl
 import stat
 import time
+import urllib.error
+import urllib.request
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 
 _entry = partial(drift_entry, "registry")
 
@@ -29,6 +32,19 @@ TIMEOUT = 10
 OWN_INTERFACES = re.compile(r"(lo|docker\d+|br-[0-9a-f]{12}|veth\w+|virbr\d+|cni\w*|podman\d+|flannel\S*|cali\w+)$")
 DAY = 86400
 MARK = "# slipway "
+# How a file of ours begins; nothing else in the folder of configuration is touched.
+WRITTEN = "# Written by Slipway, role registry"
+# In each folder of images, so that one whose disk is not mounted is known from one that is new.
+DATA_MARK = ".slipway"
+# Where a container has its folder of images.
+DATA = "/var/lib/registry"
+# What a registry says that is worth showing.
+TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
+
+
+def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state, which the controller made."""
+    return inputs
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -36,17 +52,19 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     containers = _containers(host, want["project"])
     observed = {
         "files": dict((path, _file(host, path)) for path in want["files"]),
-        "folders": host.glob(want["config_dir"] + "/*/"),
-        "config_dir": os.path.isdir(want["config_dir"]),
+        "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)],
         "containers": containers,
         "maintenance": _locked(),
-        "purge": [path for path in want["purge"] if os.path.isdir(path)],
+        "purge": [path for path in want["purge"] if os.path.exists(path)],
     }  # type: Dict[str, Any]
     if want["state"] == "absent":
+        own = ("compose.yml", "instances.json", "tls")
+        observed["own"] = host.glob(*("%s/%s" % (want["config_dir"], name) for name in own))
+        observed["changes"] = _removals(want, observed)
         return observed
     observed["image"] = _image(host, want["image"])
     services = want["services"]
-    observed["data"] = dict((one["data"], os.path.isdir(one["data"])) for one in services if one["data"])
+    observed["data"] = dict((one["data"], data(one["data"])) for one in services if one["data"])
     observed["accounts"] = dict(
         (one["htpasswd"], accounts(_text(host, one["htpasswd"]), want["accounts"]))
         for one in services
@@ -54,14 +72,19 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     )
     observed["names"] = names(host, want) if want["tls"] else []
     observed["certificate"] = certificate(want["tls"]) if want["tls"] else {}
-    authority = want["tls"].get("authority", "") if want["tls"] else ""
-    observed["answers"] = dict(
-        (one["service"], answer(one, authority)) for one in services if _is_up(containers.get(one["container"]))
-    )
-    down = [one for one in services if not _is_up(containers.get(one["container"]))]
-    observed["refused"] = _refused(host, want, down)
+    up = [one for one in services if _is_up(containers.get(one["container"]))]
+    down = [one for one in services if one not in up]
+    observed["answers"] = dict((one["service"], answer(one)) for one in up)
+    observed["unwritable"] = _unwritable(host, up, observed["data"])
+    observed["blocked"] = _blocked(host, want, down)
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
     observed["closed_ports"] = _closed(host, want["open_ports"])
+    observed["lost"] = _lost(host, want, observed["data"])
+    observed["no_schedule"] = _no_schedule(host, want, observed)
+    observed["forwards"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
+    observed["upstreams"] = dict((one["service"], upstream(host, want, one)) for one in services if one["upstream"])
+    observed["said"] = _said(host, want, observed)
+    observed["changes"] = changes(want, observed)
     return observed
 
 
@@ -70,24 +93,125 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     if want["state"] == "absent":
         return _leftovers(want, observed)
     drift = []
+    for path, found in sorted(observed["data"].items()):
+        if not found["marked"]:
+            is_ = "without Slipway's mark" if found["there"] else "absent"
+            drift.append(_entry("create_folders", path, is_, "a folder with Slipway's mark"))
     if not observed["image"]:
-        drift.append(_entry("provide_image", want["image"], "missing", "presence"))
+        drift.append(_entry("provide_image", want["image"], "absent", "present"))
     drift += _file_drift(want, observed)
     drift += _certificate_drift(want, observed)
     for path in sorted(observed["accounts"]):
         drift += _account_drift(want, path, observed["accounts"][path])
-    for path in sorted(path for path, there in observed["data"].items() if not there):
-        drift.append(_entry("start_containers", path, "missing", "a folder"))
     for one in want["services"]:
         drift += _service_drift(one, observed)
     wanted = [one["container"] for one in want["services"]]
     for name in sorted(set(observed["containers"]) - set(wanted)):
-        drift.append(_entry("start_containers", "container %s" % name, "present", "absence"))
+        drift.append(_entry("start_containers", "container %s" % name, "present", "absent"))
     if want["timer"] and observed["timer"] != "active":
-        drift.append(_entry("schedule_collection", want["timer"], observed["timer"] or "missing", "active"))
+        drift.append(_entry("schedule_collection", want["timer"], observed["timer"] or "absent", "active"))
     for port in observed["closed_ports"]:
         drift.append(_entry("open_firewall", "port %s" % port, "closed by the firewall", "open"))
     return drift
+
+
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed, each with the remedy."""
+    drift = compare(want, observed)
+    refused = []
+    if observed["maintenance"] and drift:
+        refused.append(
+            "slipway-registry is collecting garbage or copying on this host. Run again when it is done; `systemctl "
+            "status slipway-registry-collect` tells of the scheduled collection."
+        )
+    if want["state"] == "absent":
+        return refused
+    refused += [
+        "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
+        "%s/docker." % (path, path)
+        for path, found in sorted(observed["data"].items())
+        if found["broken_off"] and drift
+    ]
+    refused += observed["blocked"] + observed["lost"] + observed["no_schedule"] + observed["unwritable"]
+    error = (observed["certificate"] or {}).get("error", "")
+    tls = want["tls"]
+    if tls and not tls["given"] and not tls["replace"] and _is_foreign(tls, error):
+        refused.append(
+            "The certificate here is of an authority that is not in %s on this controller. Copy ca.crt, ca.key and the "
+            "rest there from the controller that made them, or set registry_replace_authority: true; every client then "
+            "has to trust the new one (tasks_from: client)." % want["secrets_dir"]
+        )
+    if tls and tls["given"]:
+        refused += [
+            "The certificate of registry_certificate is no good: %s. Put another in its place." % one["is"]
+            for one in drift
+            if one["phase"] == "issue_certificate"
+        ]
+    if observed["answers"] and not observed["forwards"]:
+        refused.append(
+            "net.ipv4.ip_forward is 0 on this host, so no other host reaches its containers. Set it to 1 in the file "
+            "of /etc/sysctl.d that says so, and run `sysctl -w net.ipv4.ip_forward=1`."
+        )
+    return refused
+
+
+def _is_foreign(tls: Dict[str, Any], error: str) -> bool:
+    return error == "of another authority" or (not tls["authority_sha256"] and error != "missing")
+
+
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: upstreams that do not answer, and the last words of what does not run."""
+    if want["state"] == "absent":
+        return []
+    told = [
+        "The cache %s does not reach its upstream: %s. It serves what it has. Check upstream.url, and upstream.proxy "
+        "and upstream.authority where it takes them." % (name, why)
+        for name, why in sorted(observed["upstreams"].items())
+        if why
+    ]
+    return told + [
+        "%s says: %s" % (name, " | ".join(lines)) for name, lines in sorted(observed["said"].items()) if lines
+    ]
+
+
+def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return what the phases act on. Pure.
+
+    ``write``, ``write_secret``: files. ``remove``, ``folders``, ``private_folders``: folders of configuration.
+    ``accounts``: files of accounts. ``data``, ``data_marks``: folders of images and their marks that are to be made.
+    ``restart``: services that do not answer as they should. ``reread``: those whose configuration somebody else
+    changed: they may run with that, though they are made from the right settings.
+    """
+    drift = compare(want, observed)
+    by_phase = dict(
+        (phase, [one for one in drift if one["phase"] == phase]) for phase in {one["phase"] for one in drift}
+    )
+    files = [one["item"] for one in by_phase.get("write_files", [])]
+    items = [one["item"] for one in drift]
+    restart = [one["item"] for one in by_phase.get("restart_containers", [])]
+    return {
+        "write": [path for path in files if path in want["files"] and not want["files"][path]["secret"]],
+        "write_secret": [path for path in files if path in want["files"] and want["files"][path]["secret"]],
+        "remove": [path for path in files if path not in want["files"]],
+        "folders": [want["config_dir"]] + [want["config_dir"] + "/tls"] * bool(want["tls"]),
+        "private_folders": ["%s/%s" % (want["config_dir"], one["service"]) for one in want["services"]],
+        "accounts": [
+            path
+            for path, found in sorted(observed["accounts"].items())
+            if any(item == path or item.endswith(" in " + path) for item in items)
+        ],
+        "data": sorted(path for path, found in observed["data"].items() if not found["there"]),
+        "data_marks": sorted(
+            os.path.join(path, DATA_MARK) for path, found in observed["data"].items() if not found["marked"]
+        ),
+        "restart": [one["service"] for one in want["services"] if "container " + one["container"] in restart],
+        "reread": [
+            one["service"]
+            for one in want["services"]
+            if "%s/%s/config.yml" % (want["config_dir"], one["service"]) in files
+            and "container " + one["container"] not in items
+        ],
+    }
 
 
 def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
@@ -95,15 +219,20 @@ def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str
     for path, wanted in sorted(want["files"].items()):
         found = observed["files"][path]
         if found is None:
-            drift.append(_entry("write_files", path, "missing", "Slipway's content"))
+            drift.append(_entry("write_files", path, "absent", "Slipway's content"))
         elif found["sha256"] != wanted["sha256"]:
             drift.append(_entry("write_files", path, "other content", "Slipway's content"))
         elif (found["mode"], found["owner"]) != (wanted["mode"], "0:0"):
             is_ = "mode %s of %s" % (found["mode"], found["owner"])
             drift.append(_entry("write_files", path, is_, "mode %s of root" % wanted["mode"]))
     for path in sorted(set(observed["folders"]) - set(_folders(want))):
-        drift.append(_entry("write_files", path, "present", "absence"))
+        drift.append(_entry("write_files", path, "present", "absent"))
     return drift
+
+
+def _differs(want: Dict[str, Any], observed: Dict[str, Any], path: str) -> bool:
+    found = observed["files"][path]
+    return found is None or found["sha256"] != want["files"][path]["sha256"]
 
 
 def _folders(want: Dict[str, Any]) -> List[str]:
@@ -115,7 +244,11 @@ def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[D
     if not want["tls"]:
         return []
     found = observed["certificate"]
-    wish = "a valid one for all names of the host"
+    wish = "valid for all names of the host"
+    given = [want["tls"][key] for key in ("certificate", "key", "authority")]
+    if want["tls"]["given"] and any(_differs(want, observed, path) for path in given if path in want["files"]):
+        # It follows from the files, which are told of above.
+        return []
     if found["error"]:
         is_ = found["error"]
     elif found["mode"] != "0600":
@@ -134,10 +267,10 @@ def _account_drift(want: Dict[str, Any], path: str, found: Dict[str, Any]) -> Li
     drift = []
     for name in sorted(want["accounts"]):
         if found["accounts"].get(name) is not True:
-            is_ = "other password" if name in found["accounts"] else "missing"
+            is_ = "another password" if name in found["accounts"] else "absent"
             drift.append(_entry("set_accounts", "account %s in %s" % (name, path), is_, "the wanted password"))
     for name in sorted(set(found["accounts"]) - set(want["accounts"])):
-        drift.append(_entry("set_accounts", "account %s in %s" % (name, path), "present", "absence"))
+        drift.append(_entry("set_accounts", "account %s in %s" % (name, path), "present", "absent"))
     if found["mode"] not in ("", "0600"):
         drift.append(_entry("set_accounts", path, "mode %s" % found["mode"], "0600"))
     return drift
@@ -146,11 +279,11 @@ def _account_drift(want: Dict[str, Any], path: str, found: Dict[str, Any]) -> Li
 def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     item, found = "container %s" % one["container"], observed["containers"].get(one["container"])
     if found is None:
-        return [_entry("start_containers", item, "missing", "running")]
+        return [_entry("start_containers", item, "absent", "running")]
     if found["digest"] != one["digest"]:
-        return [_entry("start_containers", item, "made from other settings", "a new one")]
+        return [_entry("start_containers", item, "made from other settings", "made anew")]
     if observed["image"] and found["image"] != observed["image"]:
-        return [_entry("start_containers", item, "made from another image", "a new one")]
+        return [_entry("start_containers", item, "made from another image", "made anew")]
     if found["read_only"]:
         # While garbage is collected or a copy is made it is so on purpose.
         return [] if observed["maintenance"] else [_entry("start_containers", item, "read-only", "writable")]
@@ -162,21 +295,134 @@ def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
         # It follows from the folder's certificate, which is told of above.
         return []
     if answered == "another certificate":
-        return [_entry("restart_containers", item, "serves an older certificate", "the one in its folder")]
+        return [_entry("restart_containers", item, "serves an older certificate", "serves the one in its folder")]
     if answered != one["answer"]:
         is_ = "answers %s" % answered if isinstance(answered, int) else answered
-        return [_entry("restart_containers", item, is_, "an answer of %d" % one["answer"])]
+        return [_entry("restart_containers", item, is_, "answers %d" % one["answer"])]
     return []
 
 
 def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = [_entry("remove", "container %s" % name, "present", "absence") for name in sorted(observed["containers"])]
-    for path in sorted(path for path, found in observed["files"].items() if found):
-        if not path.startswith(want["config_dir"] + "/"):
-            drift.append(_entry("remove", path, "present", "absence"))
-    if observed["config_dir"]:
-        drift.append(_entry("remove", want["config_dir"], "present", "absence"))
-    return drift + [_entry("remove", path, "present", "absence") for path in observed["purge"]]
+    items = ["container %s" % name for name in sorted(observed["containers"])]
+    items += _removals(want, observed)["remove"]
+    return [_entry("remove", item, "present", "absent") for item in items]
+
+
+def _removals(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    files = sorted(path for path, found in observed["files"].items() if found)
+    folders = sorted({os.path.dirname(path) for path in observed["purge"]})
+    return {
+        "stop_timer": any(path.endswith("/" + want["timer"]) for path in files),
+        "remove": files + observed["folders"] + observed["own"] + observed["purge"],
+        "rmdir": [want["config_dir"]] * bool(observed["folders"] or observed["own"]) + folders,
+    }
+
+
+def _is_ours(host: Host, folder: str) -> bool:
+    """Tell whether a folder of configuration was made by this role."""
+    return (host.read(folder + "config.yml") or "").startswith(WRITTEN)
+
+
+def data(path: str) -> Dict[str, Any]:
+    """Return what is known of a folder of images.
+
+    ``foreign`` is the first place in it where root without rights over others' files, as in a container, cannot write.
+    """
+    there = os.path.isdir(path)
+    base = os.path.join(path, "docker", "registry", "v2")
+    places = [path, base, os.path.join(base, "blobs"), os.path.join(base, "repositories")] if there else []
+    bad = [place for place in places if os.path.isdir(place) and not _root_writes(place)]
+    return {
+        "there": there,
+        "marked": os.path.exists(os.path.join(path, DATA_MARK)),
+        "empty": not there or not set(os.listdir(path)) - {"lost+found"},
+        "broken_off": os.path.isdir(os.path.join(path, "docker.before-restore")),
+        "foreign": bad[0] if bad else "",
+    }
+
+
+def _root_writes(path: str) -> bool:
+    status = os.stat(path)
+    needed = 0o300 if status.st_uid == 0 else 0o030 if status.st_gid == 0 else 0o003
+    fixed = os.statvfs(path).f_flag & os.ST_RDONLY
+    return not fixed and status.st_mode & needed == needed
+
+
+def _unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any]) -> List[str]:
+    """Return where running registries cannot write. Of a disk in the network only a container knows."""
+    told = []
+    for one in services:
+        place = found[one["data"]]["foreign"] if one["writes"] else ""
+        inside = place.replace(one["data"], DATA, 1)
+        if place and host.run("timeout", "10", "docker", "exec", one["container"], "test", "-w", inside)[0] == 1:
+            told.append(
+                "%s cannot be written to by the registry, which is root without rights over the files of others: "
+                "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
+                % (place, one["data"])
+            )
+    return told
+
+
+def _lost(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
+    """Return which folders held images of this host and are empty now, as where a disk is not mounted."""
+    table = "%s/instances.json" % want["config_dir"]
+    try:
+        former = json.loads(host.read(table) or "{}")
+        known = (
+            [one["path"] for one in former["instances"] if one["driver"] == "filesystem"] if former["data_mark"] else []
+        )
+    except (ValueError, KeyError, TypeError):
+        known = []
+    return [
+        "%s held a registry's images and is empty or gone. Mount its disk and run again; or where the images are lost, "
+        "run `mkdir -p %s && touch %s/%s` for an empty registry." % (path, path, path, DATA_MARK)
+        for path in sorted(set(known))
+        if path in found and not found[path]["marked"] and found[path]["empty"]
+    ]
+
+
+def _no_schedule(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what systemd says of a schedule that it does not take; one that is written already it took."""
+    unit = "/etc/systemd/system/%s" % want["timer"]
+    if not want["schedule"] or not _differs(want, observed, unit):
+        return []
+    if host.run("systemd-analyze", "calendar", want["schedule"])[0] == 0:
+        return []
+    return [
+        'registry_collect_schedule is "%s", which systemd does not take; give it as systemd.time(7) has it, for '
+        'example "Sun 03:30" for every Sunday.' % want["schedule"]
+    ]
+
+
+def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
+    """Ask a cache's upstream as the cache does; return why it does not answer, empty where it does."""
+    folder = "%s/%s" % (want["config_dir"], one["service"])
+    pairs = [line.partition("=") for line in (host.read(folder + "/environment") or "").splitlines()]
+    proxies = dict((name.partition("_")[0].lower(), value) for name, _, value in pairs)
+    authority = folder + "/upstream.crt"
+    try:
+        context = ssl.create_default_context()
+        if os.path.exists(authority):
+            context.load_verify_locations(authority)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
+        )
+        opener.open(one["upstream"] + "/v2/", timeout=TIMEOUT).close()
+    except urllib.error.HTTPError as error:
+        return "" if error.code == 401 else "%s answers %d" % (one["upstream"], error.code)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return "%s: %s" % (one["upstream"], getattr(error, "reason", "") or error)
+    return ""
+
+
+def _said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return the last words of containers that are there and do not answer as they should."""
+    said = {}
+    for one in want["services"]:
+        if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
+            out = host.run("timeout", "10", "sh", "-c", 'docker logs --tail 50 "$1" 2>&1', "sh", one["container"])[1]
+            said[one["container"]] = [line[:300] for line in out.splitlines() if TROUBLE.search(line)][-3:]
+    return said
 
 
 def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
@@ -248,9 +494,9 @@ def normal(name: str) -> str:
     return ":".join("%X" % (packed[index] * 256 + packed[index + 1]) for index in range(0, 16, 2))
 
 
-def answer(one: Dict[str, Any], authority: str) -> Any:
+def answer(one: Dict[str, Any]) -> Any:
     """Ask a registry for /v2/ without an account; return the HTTP status, or why there is none."""
-    address = "127.0.0.1" if one["address"] in ("", "0.0.0.0", "::") else one["address"]
+    address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(one["address"], one["address"])
     try:
         if one["tls"]:
             # The folder's certificate was judged by itself; here it matters that this is the one that is served.
@@ -371,7 +617,7 @@ def _locked() -> bool:
     return False
 
 
-def _refused(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -> List[str]:
+def _blocked(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -> List[str]:
     """Return why registries that do not run cannot be started, each with the remedy."""
     refused = []
     for one in services:
@@ -399,8 +645,11 @@ def _refused(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -
 
 def _listener(host: Host, address: str, port: int) -> str:
     """Return who listens on a port, empty where nobody does."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind(("" if address == "127.0.0.1" else address, port))
             return ""

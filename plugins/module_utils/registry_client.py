@@ -1,7 +1,6 @@
 """The section ``registry_client`` of the probe: whose authority a client trusts, and who is logged in where.
 
-``observe`` reads a host, ``compare`` is pure. The wanted state is ``__registry_client_want`` in the role registry's
-``vars/main.yml``; a password is in neither, see registry.py.
+``observe`` reads a host, ``compare`` is pure. A password is in neither, see registry.py.
 """
 
 import base64
@@ -14,29 +13,69 @@ from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform, manager
 
 _entry = partial(drift_entry, "registry_client")
 
 RECORD = "/var/lib/slipway/registry_logins.json"
+# The system's store: our file in it, all authorities in one file, and the command that makes that.
+STORES = {
+    "apt": (
+        "/usr/local/share/ca-certificates/slipway-registry.crt",
+        "/etc/ssl/certs/ca-certificates.crt",
+        "update-ca-certificates",
+    ),
+    "dnf": (
+        "/etc/pki/ca-trust/source/anchors/slipway-registry.pem",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "update-ca-trust",
+    ),
+}
+
+
+def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state: which files hold the authority, and who is logged in where. Pure."""
+    anchor, bundle, renew = STORES[manager(platform)]
+    absent = inputs["state"] == "absent"
+    system = absent or bool(inputs["system_trust"] and inputs["addresses"])
+    paths = ["/etc/docker/certs.d/%s/ca.crt" % address for address in inputs["addresses"]] + [anchor] * system
+    return {
+        "state": inputs["state"],
+        "files": dict((path, inputs["authority_sha256"]) for path in paths),
+        "authority_file": inputs["authority_file"],
+        "anchor": anchor if system else "",
+        "bundle": bundle if system else "",
+        "renew": renew,
+        "logins": inputs["logins"],
+    }
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
     marks = parse_record(host.read(RECORD))
-    return {
+    observed = {
         "files": dict((path, _digest(host.read_bytes(path))) for path in want["files"]),
         "trusted": not want["bundle"] or in_bundle(host.read(want["bundle"]) or "", host.read(want["anchor"]) or ""),
         "logins": [_login(host, one, marks) for one in want["logins"]],
-    }
+        "recorded": dict((user, sorted(logins)) for user, logins in marks.items()),
+    }  # type: Dict[str, Any]
+    observed["changes"] = changes(want, observed)
+    return observed
 
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     """Return the drift of what is observed from what is wanted."""
+    if want["state"] == "absent":
+        return [
+            _entry("log_out", "login of %s to %s" % (user, address), "present", "absent")
+            for user, addresses in sorted(observed["recorded"].items())
+            for address in addresses
+        ] + [_entry("distrust_authority", path, "present", "absent") for path in _leftovers(want, observed)]
     drift = []
     for path, digest in sorted(want["files"].items()):
         found = observed["files"][path]
         if found != digest:
-            is_ = "of another authority" if found else "missing"
+            is_ = "of another authority" if found else "absent"
             drift.append(_entry("trust_authority", path, is_, "the registries' authority"))
     if not observed["trusted"] and observed["files"].get(want["anchor"]) == want["files"].get(want["anchor"]):
         drift.append(_entry("trust_authority", want["bundle"], "without the registries' authority", "with it"))
@@ -45,6 +84,35 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
             item = "login of %s to %s" % (one["user"], one["address"])
             drift.append(_entry("log_in", item, found, "%s's password" % one["account"]))
     return drift
+
+
+def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return what the phases act on: files, and users. Pure."""
+    drifted = [user for user, found in zip(want["logins"], observed["logins"]) if found != "logged in"]
+    return {
+        "write": sorted(want["files"]),
+        "log_in": sorted({one["user"] for one in drifted}),
+        "log_out": sorted(observed["recorded"]),
+        "remove": _leftovers(want, observed),
+    }
+
+
+def refusals(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed: nothing stands in the way of a client."""
+    return []
+
+
+def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of the changes."""
+    return []
+
+
+def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the files to remove: the system's by its name, Docker's where they hold the registries' authority."""
+    ours = {want["files"].get(want["anchor"]), observed["files"].get(want["anchor"])} - {"", None}
+    return sorted(
+        path for path, found in observed["files"].items() if found and (path == want["anchor"] or found in ours)
+    )
 
 
 def in_bundle(bundle: str, certificate: str) -> bool:
@@ -59,7 +127,8 @@ def parse_record(text: Optional[str]) -> Dict[str, Any]:
         record = json.loads(text or "{}")
     except ValueError:
         return {}
-    return record if isinstance(record, dict) else {}
+    sound = isinstance(record, dict) and all(isinstance(logins, dict) for logins in record.values())
+    return record if sound else {}
 
 
 def mark(fingerprint: str, auth: str) -> str:

@@ -10,16 +10,46 @@ version_added: 0.1.0
 description:
   - Asks each registry whether it takes the password, then writes it to C(~/.docker/config.json) of the user, mode 0600.
   - Needs no daemon and no membership of the group docker. What else is in that file stays.
+  - Keeps a record of the logins that it wrote, and takes back those alone.
 options:
   user:
     description: The user of this host.
     type: str
     required: true
+  state:
+    description: V(absent) takes back all that was written for the user.
+    type: str
+    choices: [present, absent]
+    default: present
   logins:
-    description: One mapping each with C(address), C(account), C(password), C(fingerprint) and C(tls).
+    description: The logins.
     type: list
     elements: dict
-    required: true
+    default: []
+    suboptions:
+      user:
+        description: As O(user).
+        type: str
+      address:
+        description: Host and port of the registry.
+        type: str
+        required: true
+      account:
+        description: The account there.
+        type: str
+        required: true
+      password:
+        description: Its password.
+        type: str
+        required: true
+      fingerprint:
+        description: What stands for the password where it may be seen.
+        type: str
+        required: true
+      tls:
+        description: Whether the registry speaks TLS.
+        type: bool
+        required: true
 attributes:
   check_mode:
     description: Tells what would change, and asks the registries too.
@@ -36,19 +66,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 addresses:
-  description: The registries whose entry was written.
+  description: The registries whose entry was written, or taken back.
   type: list
   elements: str
   returned: always
 """
 
+import contextlib
 import json
 import os
 import pwd
 import ssl
 import urllib.error
 import urllib.request
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
@@ -61,6 +92,15 @@ from ansible_collections.slipway.node.plugins.module_utils.registry_client impor
 )
 
 TIMEOUT = 20
+# Nothing but the password is a secret, so that an error may show the rest.
+LOGIN_KEYS = {
+    "user": {"type": "str"},
+    "address": {"type": "str", "required": True},
+    "account": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "fingerprint": {"type": "str", "required": True, "no_log": False},
+    "tls": {"type": "bool", "required": True},
+}  # type: Dict[str, Dict[str, Any]]
 
 
 def refusal(one: Dict[str, Any]) -> str:
@@ -84,7 +124,7 @@ def refusal(one: Dict[str, Any]) -> str:
     return ""
 
 
-def merged(text: str, logins: Any) -> Tuple[str, Any]:
+def merged(text: str, logins: List[Dict[str, Any]]) -> Tuple[str, List[str]]:
     """Return Docker's configuration with the logins in it, and the addresses whose entry changed."""
     config = json.loads(text or "{}")
     auths, changed = config.setdefault("auths", {}), []
@@ -99,54 +139,80 @@ def merged(text: str, logins: Any) -> Tuple[str, Any]:
     return json.dumps(config, indent="\t") + "\n", changed
 
 
+def without(text: str, addresses: Any) -> Tuple[str, Any]:
+    """Return Docker's configuration without the logins to some registries, and the addresses that it had."""
+    config = json.loads(text or "{}")
+    auths = config.get("auths", {})
+    there = [address for address in addresses if address in auths]
+    for address in there:
+        del auths[address]
+    return json.dumps(config, indent="\t") + "\n", there
+
+
+@contextlib.contextmanager
+def acting_as(account: Any) -> Iterator[None]:
+    """Act as a user, who may have put anything in place of the file."""
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def text_of(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "user": {"type": "str", "required": True},
-            "logins": {"type": "list", "elements": "dict", "required": True, "no_log": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "logins": {"type": "list", "elements": "dict", "default": [], "options": LOGIN_KEYS},
         },
         supports_check_mode=True,
     )
-    user, logins = module.params["user"], module.params["logins"]
+    user, logins, absent = module.params["user"], module.params["logins"], module.params["state"] == "absent"
     path = config_path(user)
-    if not path:
+    if not path and not absent:
         module.fail_json(msg="no such user: %s" % user)
     for one in logins:
         why = refusal(one)
         if why:
-            module.fail_json(msg="%s does not let %s in as %s: %s" % (one["address"], user, one["account"], why))
-    account = pwd.getpwnam(user)
-    # As the user, who may have put anything in place of the file.
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        text = ""
-        if os.path.exists(path):
-            with open(path) as file:
-                text = file.read()
-        new, addresses = merged(text, logins)
-        private = os.path.exists(path) and not os.stat(path).st_mode & 0o077
-        if (addresses or not private) and not module.check_mode:
-            write_private(path, new)
-    except (OSError, ValueError, AttributeError) as error:
-        os.seteuid(0)
-        os.setegid(0)
-        module.fail_json(msg="%s cannot be merged with: %s" % (path, error))
-    os.seteuid(0)
-    os.setegid(0)
-    record_text = ""
-    if os.path.exists(RECORD):
-        with open(RECORD) as file:
-            record_text = file.read()
-    record = parse_record(record_text)
+            module.fail_json(msg="%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
+    record = parse_record(text_of(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
-    unknown = any(record.get(user, {}).get(address) != what for address, what in noted.items())
-    if unknown and not module.check_mode:
+    addresses, private = [], True  # type: List[str], bool
+    if path:
+        try:
+            with acting_as(pwd.getpwnam(user)):
+                text = text_of(path)
+                new, addresses = without(text, record.get(user, {})) if absent else merged(text, logins)
+                private = bool(text) and not os.stat(path).st_mode & 0o077
+                if (addresses or not (private or absent)) and not module.check_mode:
+                    write_private(path, new)
+        except (OSError, ValueError, AttributeError) as error:
+            module.fail_json(msg="%s cannot be merged with: %s" % (path, error))
+    was = json.dumps(record)
+    if absent:
+        record.pop(user, None)
+    else:
         record.setdefault(user, {}).update(noted)
-        if not os.path.isdir(os.path.dirname(RECORD)):
-            os.makedirs(os.path.dirname(RECORD), 0o755)
-        write_private(RECORD, json.dumps(record, indent=2) + "\n")
-    module.exit_json(changed=bool(addresses) or not private or unknown, addresses=addresses)
+    if json.dumps(record) != was and not module.check_mode:
+        if not record:
+            os.remove(RECORD)
+        else:
+            if not os.path.isdir(os.path.dirname(RECORD)):
+                os.makedirs(os.path.dirname(RECORD), 0o755)
+            write_private(RECORD, json.dumps(record, indent=2) + "\n")
+    changed = bool(addresses) or not (private or absent) or json.dumps(record) != was
+    module.exit_json(changed=changed, addresses=addresses)
 
 
 if __name__ == "__main__":

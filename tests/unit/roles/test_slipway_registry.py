@@ -87,6 +87,57 @@ def test_a_copy_holds_all_images_and_is_restored_with_the_same_digests(program, 
     assert "main-pull" in program.asked[0]
 
 
+def test_copies_of_another_instance_are_never_removed(program, store, tmp_path, capsys):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    others = ["main-2-20200101T000000Z.tar", "main-20200101T000000Z.tar.part", "main-20200101.tar"]
+    for name in [*others, "main-20200101T000000Z.tar", "main-20200102T000000Z.tar"]:
+        (folder / name).touch()
+    program.backup("main", str(folder), keep=2)
+    told = json.loads(capsys.readouterr().out)
+    assert told["removed"] == [str(folder / "main-20200101T000000Z.tar")]
+    kept = {*others, "main-20200102T000000Z.tar", Path(told["archive"]).name}
+    assert {path.name for path in folder.iterdir()} == kept
+    program.restore("main", str(folder), replace=True)
+    assert json.loads(capsys.readouterr().out)["archive"] == told["archive"]
+    with pytest.raises(program.Problem, match="has no copy of main"):
+        program.restore("main", str(tmp_path), replace=True)
+
+
+def failing(monkeypatch, program, times):
+    """Let the renames of a restore fail but for the first one."""
+    done, rename = [], os.rename
+
+    def fail(old, new):
+        done.append(new)
+        if len(done) in times:
+            raise OSError("no space")
+        rename(old, new)
+
+    monkeypatch.setattr(program.os, "rename", fail)
+
+
+def test_a_restore_that_fails_half_way_puts_back_what_was_there(program, store, tmp_path, capsys, monkeypatch):
+    digest = store.image("app", "1", b"one")
+    made = backup(program, tmp_path / "copies", capsys)
+    failing(monkeypatch, program, {2})
+    with pytest.raises(program.Problem, match="what was there is back: no space"):
+        program.restore("main", made["archive"], replace=True)
+    assert store.path(digest).exists()
+    assert [words[0] for words in program.asked] == ["stop", "up"]
+
+
+def test_nothing_is_started_where_it_cannot_be_put_back(program, store, tmp_path, capsys, monkeypatch):
+    store.image("app", "1", b"one")
+    made = backup(program, tmp_path / "copies", capsys)
+    failing(monkeypatch, program, {2, 3})
+    with pytest.raises(
+        program.Problem, match=r"is in .*docker.before-restore, and the registry stays stopped: move it to"
+    ):
+        program.restore("main", made["archive"], replace=True)
+    assert [words[0] for words in program.asked] == ["stop"]
+
+
 def test_images_are_not_replaced_unasked(program, store, tmp_path, capsys):
     store.image("app", "1", b"one")
     made = backup(program, tmp_path / "copies", capsys)

@@ -39,28 +39,22 @@ def test_site_tells_what_became_of_every_host():
     mended = probe([], engine="26.1.5", mirror="http://mirror")
     compiled = {"observed": {"singularity": {"version": "singularity-ce 4.5.1"}}}
     linked = {"observed": {"golang": {"link": {"target": "/usr/local/go-1.26.7"}}}}
-    serving = {"observed": {"registry": {"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}}}
-    client = {"drift": [{"role": "registry_client"}]}
+    serving = {"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}
+    client = {"observed": {}, "drift": [], "mended": [{"role": "registry_client"}]}
     pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
     hostvars = {
         "changed": {
             **facts,
-            "slipway_state": probe(DRIFT),
+            "slipway_state": {**probe(DRIFT), "registry": {"observed": serving}},
             "__docker_ce_proof": mended,
             "__golang_proof": linked,
             "__singularity_proof": compiled,
-            "__registry_proof": serving,
         },
         "same": {**facts, "slipway_state": probe([], engine="26.1.5")},
         "failed": {**facts, "slipway_state": probe(DRIFT)},
         "predicted": {**facts, "slipway_state": probe(DRIFT), "ansible_check_mode": True},
         "pending": {**facts, "slipway_state": probe(pending), "__docker_daemon_proof": {"drift": pending}},
-        "client": {
-            **facts,
-            "slipway_state": probe([]),
-            "__registry_client_probe": client,
-            "__registry_client_proof": mended,
-        },
+        "client": {**facts, "slipway_state": {**probe([]), "registry_client": client}},
         "lost": {},
     }
     rows = {row["node"]: row for row in site_rows(list(hostvars), hostvars)}

@@ -4,12 +4,15 @@ import copy
 import datetime
 import http.server
 import ipaddress
+import json
+import socket
 import ssl
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.filter.report import drift_lines
-from ansible_collections.slipway.node.plugins.module_utils import registry, registry_client
+from ansible_collections.slipway.node.plugins.filter.report import drift_text
+from ansible_collections.slipway.node.plugins.module_utils import platforms, registry, registry_client
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +27,8 @@ SERVICE = {
     "tls": True,
     "answer": 401,
     "data": "/data/main",
+    "writes": True,
+    "upstream": "",
     "endpoint": "",
     "htpasswd": f"{DIR}/main/htpasswd",
     "certificate": f"{DIR}/tls/tls.crt",
@@ -33,7 +38,7 @@ WANT = {
     "project": "slipway-registry",
     "config_dir": DIR,
     "image": "registry:2.8.3",
-    "files": {f"{DIR}/main/config.yml": {"sha256": "s1", "mode": "0600"}},
+    "files": {f"{DIR}/main/config.yml": {"sha256": "s1", "mode": "0600", "secret": True}},
     "services": [SERVICE],
     "accounts": {"alice": "f1"},
     "tls": {
@@ -45,7 +50,9 @@ WANT = {
         "renew_days": 30,
         "given": False,
         "system_trust": False,
+        "replace": False,
     },
+    "secrets_dir": "/secrets",
     "timer": "collect.timer",
     "open_ports": [5000],
     "minimum_free": 0,
@@ -54,7 +61,6 @@ WANT = {
 GOOD = {
     "files": {f"{DIR}/main/config.yml": {"sha256": "s1", "mode": "0600", "owner": "0:0"}},
     "folders": [f"{DIR}/main/", f"{DIR}/tls/"],
-    "config_dir": True,
     "containers": {
         "slipway-registry-main": {
             "status": "running",
@@ -66,12 +72,18 @@ GOOD = {
     "maintenance": False,
     "purge": [],
     "image": "sha256:i1",
-    "data": {"/data/main": True},
+    "data": {"/data/main": {"there": True, "marked": True, "empty": False, "broken_off": False, "foreign": ""}},
     "accounts": {f"{DIR}/main/htpasswd": {"accounts": {"alice": True}, "mode": "0600"}},
     "names": ["localhost", "registry.example.org"],
     "certificate": {"error": "", "names": ["localhost", "registry.example.org"], "days": 300, "mode": "0600"},
     "answers": {"main": 401},
-    "refused": [],
+    "blocked": [],
+    "unwritable": [],
+    "lost": [],
+    "no_schedule": [],
+    "forwards": True,
+    "upstreams": {},
+    "said": {},
     "timer": "active",
     "closed_ports": [],
 }
@@ -94,79 +106,90 @@ def test_a_host_as_wanted_has_no_drift():
 @pytest.mark.parametrize(
     ("path", "value", "phase", "line"),
     [
-        (["image"], "", "provide_image", "registry:2.8.3 missing, presence wanted"),
+        (["image"], "", "provide_image", "registry:2.8.3: absent -> present"),
         (
             ["files", f"{DIR}/main/config.yml"],
             None,
             "write_files",
-            f"{DIR}/main/config.yml missing, Slipway's content wanted",
+            f"{DIR}/main/config.yml: absent -> Slipway's content",
         ),
         (
             ["files", f"{DIR}/main/config.yml", "mode"],
             "0644",
             "write_files",
-            f"{DIR}/main/config.yml mode 0644 of 0:0, mode 0600 of root wanted",
+            f"{DIR}/main/config.yml: mode 0644 of 0:0 -> mode 0600 of root",
         ),
         (
             ["folders"],
             [f"{DIR}/main/", f"{DIR}/old/", f"{DIR}/tls/"],
             "write_files",
-            f"{DIR}/old/ present, absence wanted",
+            f"{DIR}/old/: present -> absent",
         ),
         (
             ["certificate", "days"],
             12,
             "issue_certificate",
-            f"certificate {DIR}/tls/tls.crt expires in 12 days, 30 days or more wanted",
+            f"certificate {DIR}/tls/tls.crt: expires in 12 days -> 30 days or more",
         ),
         (
             ["names"],
             ["10.0.0.5", "localhost"],
             "issue_certificate",
-            f"certificate {DIR}/tls/tls.crt lacks 10.0.0.5, a valid one for all names of the host wanted",
+            f"certificate {DIR}/tls/tls.crt: lacks 10.0.0.5 -> valid for all names of the host",
         ),
         (
             ["accounts", f"{DIR}/main/htpasswd", "accounts"],
             {"alice": False},
             "set_accounts",
-            f"account alice in {DIR}/main/htpasswd other password, the wanted password wanted",
+            f"account alice in {DIR}/main/htpasswd: another password -> the wanted password",
         ),
-        (["containers"], {}, "start_containers", f"{CONTAINER} missing, running wanted"),
+        (["containers"], {}, "start_containers", f"{CONTAINER}: absent -> running"),
         (
             ["containers", "slipway-registry-main", "digest"],
             "d0",
             "start_containers",
-            f"{CONTAINER} made from other settings, a new one wanted",
+            f"{CONTAINER}: made from other settings -> made anew",
         ),
         (
             ["containers", "slipway-registry-main", "image"],
             "sha256:i0",
             "start_containers",
-            f"{CONTAINER} made from another image, a new one wanted",
+            f"{CONTAINER}: made from another image -> made anew",
         ),
         (
             ["containers", "slipway-registry-main", "read_only"],
             True,
             "start_containers",
-            f"{CONTAINER} read-only, writable wanted",
+            f"{CONTAINER}: read-only -> writable",
         ),
-        (["answers", "main"], 200, "restart_containers", f"{CONTAINER} answers 200, an answer of 401 wanted"),
+        (["answers", "main"], 200, "restart_containers", f"{CONTAINER}: answers 200 -> answers 401"),
         # What a registry says whose storage fails its health check.
-        (["answers", "main"], 503, "restart_containers", f"{CONTAINER} answers 503, an answer of 401 wanted"),
+        (["answers", "main"], 503, "restart_containers", f"{CONTAINER}: answers 503 -> answers 401"),
         (
             ["answers", "main"],
             "another certificate",
             "restart_containers",
-            f"{CONTAINER} serves an older certificate, the one in its folder wanted",
+            f"{CONTAINER}: serves an older certificate -> serves the one in its folder",
         ),
-        (["timer"], "inactive", "schedule_collection", "collect.timer inactive, active wanted"),
-        (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp closed by the firewall, open wanted"),
-        (["data", "/data/main"], False, "start_containers", "/data/main missing, a folder wanted"),
+        (["timer"], "inactive", "schedule_collection", "collect.timer: inactive -> active"),
+        (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp: closed by the firewall -> open"),
+        (
+            ["data", "/data/main"],
+            {"there": False, "marked": False, "empty": True, "broken_off": False, "foreign": ""},
+            "create_folders",
+            "/data/main: absent -> a folder with Slipway's mark",
+        ),
+        (
+            ["data", "/data/main", "marked"],
+            False,
+            "create_folders",
+            "/data/main: without Slipway's mark -> a folder with Slipway's mark",
+        ),
     ],
 )
 def test_drift_reads_well_and_names_its_phase(path, value, phase, line):
     drift = registry.compare(WANT, changed(GOOD, path, value))
-    assert (drift_lines(drift), [one["phase"] for one in drift]) == (line, [phase])
+    assert (drift_text(drift), [one["phase"] for one in drift]) == (line, [phase])
 
 
 def test_read_only_is_no_drift_while_maintenance_goes_on():
@@ -179,17 +202,143 @@ def test_a_given_certificate_may_lack_names_of_the_host():
     assert registry.compare(want, changed(GOOD, ["names"], ["10.0.0.5"])) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        (
+            ["certificate", "error"],
+            "of another authority",
+            "is of an authority that is not in /secrets on this controller",
+        ),
+        (["forwards"], False, "net.ipv4.ip_forward is 0 on this host"),
+        (["unwritable"], ["/data/main cannot be written to."], "cannot be written to"),
+        (["blocked"], ["Port 5000 is taken."], "Port 5000 is taken"),
+        (["lost"], ["/data/main is empty or gone."], "/data/main is empty or gone"),
+        (["no_schedule"], ["give it as systemd.time(7) has it."], "systemd.time"),
+    ],
+)
+def test_what_stands_in_the_way_is_told_with_its_remedy(path, value, reason):
+    assert registry.refusals(WANT, GOOD) == []
+    (told,) = registry.refusals(WANT, changed(GOOD, path, value))
+    assert reason in told
+
+
+def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
+    busy = changed(GOOD, ["maintenance"], True)
+    half = changed(GOOD, ["data", "/data/main", "broken_off"], True)
+    assert registry.refusals(WANT, busy) == registry.refusals(WANT, half) == []
+    assert "Run again when it is done" in registry.refusals(WANT, changed(busy, ["timer"], "inactive"))[0]
+    assert "broke off" in registry.refusals(WANT, changed(half, ["containers"], {}))[0]
+
+
+def test_an_upstream_that_does_not_answer_is_named():
+    assert registry.notes(WANT, GOOD) == []
+    (told,) = registry.notes(WANT, changed(GOOD, ["upstreams"], {"hub": "https://hub: timed out", "near": ""}))
+    assert "The cache hub does not reach its upstream: https://hub: timed out" in told
+
+
+def test_last_words_of_what_does_not_answer_are_told():
+    said = {"slipway-registry-main": ["level=fatal msg=no space"]}
+    assert registry.notes(WANT, changed(GOOD, ["said"], said)) == [
+        "slipway-registry-main says: level=fatal msg=no space"
+    ]
+
+
+def test_phases_are_told_what_to_act_on():
+    observed = changed(GOOD, ["files", f"{DIR}/main/config.yml", "sha256"], "s0")
+    observed["accounts"][f"{DIR}/main/htpasswd"]["mode"] = "0644"
+    observed["folders"].append(f"{DIR}/old/")
+    made = registry.changes(WANT, observed)
+    assert (made["write"], made["write_secret"]) == ([], [f"{DIR}/main/config.yml"])
+    assert (made["remove"], made["accounts"]) == ([f"{DIR}/old/"], [f"{DIR}/main/htpasswd"])
+    # It may run with what somebody else wrote.
+    assert made["reread"] == ["main"]
+    ill = registry.changes(WANT, changed(GOOD, ["answers", "main"], 503))
+    assert (ill["restart"], ill["reread"], ill["accounts"]) == (["main"], [], [])
+
+
+def test_a_folder_of_images_is_judged(tmp_path):
+    path = tmp_path / "main"
+    assert registry.data(str(path))["there"] is False
+    (path / "docker").mkdir(parents=True)
+    (path / "lost+found").mkdir()
+    found = registry.data(str(path))
+    assert (found["there"], found["marked"], found["empty"]) == (True, False, False)
+    (path / "docker").rmdir()
+    assert registry.data(str(path))["empty"] is True
+    (path / registry.DATA_MARK).touch()
+    assert registry.data(str(path))["marked"] is True
+    (path / "docker/registry/v2/blobs").mkdir(parents=True)
+    # As root's in the container, which has no right over the files of others.
+    (path / "docker/registry/v2/blobs").chmod(0o555)
+    assert registry.data(str(path))["foreign"].endswith("/blobs")
+
+
+@pytest.mark.parametrize(("status", "told"), [(1, 1), (0, 0), (124, 0)])
+def test_the_container_is_asked_whether_it_can_write(status, told):
+    host, asked = FakeHost({}), []
+    host.run = lambda *command: asked.append(command) or (status, "")
+    found = {"/data/main": {"foreign": "/data/main/docker"}}
+    assert len(registry._unwritable(host, [SERVICE], found)) == told
+    assert asked[0][-1] == "/var/lib/registry/docker"
+    assert registry._unwritable(host, [SERVICE], {"/data/main": {"foreign": ""}}) == []
+
+
+def test_a_disk_that_is_not_mounted_is_known_by_what_was_written_before(tmp_path):
+    table = [{"driver": "filesystem", "path": "/data/main"}, {"driver": "s3", "path": ""}]
+    (tmp_path / "instances.json").write_text(json.dumps({"data_mark": ".slipway", "instances": table}))
+    want = {**WANT, "config_dir": str(tmp_path)}
+    gone = {"/data/main": {"there": True, "marked": False, "empty": True}}
+    (told,) = registry._lost(Host(), want, gone)
+    assert "Mount its disk and run again" in told
+    assert registry._lost(Host(), want, changed(gone, ["/data/main", "marked"], True)) == []
+    # A folder that is new.
+    assert registry._lost(Host(), want, {"/data/other": gone["/data/main"]}) == []
+
+
+def test_only_folders_of_ours_are_removed(tmp_path):
+    for name, text in (("main", f"{registry.WRITTEN}: changes here are lost.\n"), ("foreign", "key: value\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yml").write_text(text)
+    (tmp_path / "images").mkdir()
+    ours = [name for name in ("foreign", "images", "main") if registry._is_ours(Host(), f"{tmp_path}/{name}/")]
+    assert ours == ["main"]
+
+
 def test_removal_names_what_is_left():
-    want = changed(WANT, ["state"], "absent")
-    observed = {**GOOD, "files": {"/etc/systemd/system/a.timer": {}}, "purge": ["/data/main"]}
-    observed["files"]["/etc/systemd/system/a.timer"] = {"sha256": "x", "mode": "0644", "owner": "0:0"}
+    want = {"state": "absent", "config_dir": DIR, "timer": "a.timer"}
+    observed = {
+        "containers": GOOD["containers"],
+        "files": {"/etc/systemd/system/a.timer": {"sha256": "x", "mode": "0644", "owner": "0:0"}, "/gone": None},
+        "folders": [f"{DIR}/main/"],
+        "own": [f"{DIR}/compose.yml"],
+        "purge": ["/data/main/docker"],
+        "maintenance": False,
+    }
     assert [one["item"] for one in registry.compare(want, observed)] == [
         CONTAINER,
         "/etc/systemd/system/a.timer",
-        DIR,
-        "/data/main",
+        f"{DIR}/main/",
+        f"{DIR}/compose.yml",
+        "/data/main/docker",
     ]
-    assert registry.compare(want, {"files": {}, "containers": {}, "config_dir": False, "purge": []}) == []
+    made = registry._removals(want, observed)
+    # What somebody else keeps there stays: a folder goes only where it is empty by then.
+    assert (made["stop_timer"], made["rmdir"]) == (True, [DIR, "/data/main"])
+    assert registry.refusals(want, observed) == registry.notes(want, observed) == []
+    nothing = {"files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "maintenance": False}
+    assert registry.compare(want, nothing) == []
+
+
+@pytest.mark.parametrize("address", ["", "::1", "::"])
+def test_a_port_is_free_or_taken_whatever_the_address(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as other:
+        other.bind((address, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert registry._listener(FakeHost({}), address or "127.0.0.1", port) == "another program"
+    assert registry._listener(FakeHost({}), address or "127.0.0.1", port) == ""
 
 
 def test_accounts_are_known_by_what_stands_before_them():
@@ -337,21 +486,63 @@ def test_a_registry_is_asked_over_tls_and_for_its_certificate(tls, tmp_path):
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     one = {"address": "127.0.0.1", "port": server.server_port, "tls": True, "certificate": tls["certificate"]}
-    assert registry.answer(one, tls["authority"]) == 401
+    assert registry.answer(one) == 401
     certificate(tmp_path, authority=tls["made_by"])
-    assert registry.answer(one, tls["authority"]) == "another certificate"
+    assert registry.answer(one) == "another certificate"
     server.shutdown()
     server.server_close()
-    assert str(registry.answer(one, tls["authority"])).startswith("does not answer")
+    assert str(registry.answer(one)).startswith("does not answer")
 
 
-CLIENT = {
-    "files": {"/etc/docker/certs.d/reg:5000/ca.crt": "a1", "/anchor.crt": "a1"},
-    "anchor": "/anchor.crt",
-    "bundle": "/bundle.crt",
-    "logins": [{"user": "root", "account": "slipway", "address": "reg:5000", "fingerprint": "f1"}],
+class Upstream(Registry):
+    def do_GET(self):
+        self.send_response({"/v2/": 401, "/closed/v2/": 403}[self.path])
+        self.end_headers()
+
+
+def test_an_upstream_is_asked_with_its_authority_and_named_where_it_does_not_answer(tls, tmp_path):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Upstream)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls["certificate"], tls["key"])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    want = {"config_dir": str(tmp_path)}
+    url = f"https://localhost:{server.server_port}"
+    (tmp_path / "hub").mkdir()
+    assert "certificate verify failed" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    (tmp_path / "hub/upstream.crt").write_text((tmp_path / "ca.crt").read_text())
+    assert registry.upstream(Host(), want, {"service": "hub", "upstream": url}) == ""
+    assert registry.upstream(Host(), want, {"service": "hub", "upstream": f"{url}/closed"}).endswith("answers 403")
+    (tmp_path / "hub/environment").write_text("HTTPS_PROXY=http://127.0.0.1:9\n")
+    assert "Connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    server.shutdown()
+    server.server_close()
+
+
+LOGIN = {"user": "root", "account": "slipway", "address": "reg:5000", "tls": True, "fingerprint": "f1"}
+CLIENT_INPUTS = {
+    "state": "present",
+    "addresses": ["reg:5000"],
+    "system_trust": True,
+    "authority_file": "/secrets/ca.crt",
+    "authority_sha256": "a1",
+    "logins": [LOGIN],
 }
-CLIENT_GOOD = {"files": dict(CLIENT["files"]), "trusted": True, "logins": ["logged in"]}
+CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"
+DEBIAN, ROCKY = (platforms.describe(name, "12", "", "x86_64") for name in ("Debian", "Rocky"))
+CLIENT = registry_client.want(CLIENT_INPUTS, DEBIAN)
+CLIENT_GOOD = {"files": {CERT: "a1", ANCHOR: "a1"}, "trusted": True, "logins": ["logged in"], "recorded": {}}
+
+
+def test_a_client_s_authority_is_where_its_platform_looks():
+    assert CLIENT["files"] == {CERT: "a1", ANCHOR: "a1"}
+    rocky = registry_client.want(CLIENT_INPUTS, ROCKY)
+    assert (rocky["anchor"], rocky["renew"]) == (
+        "/etc/pki/ca-trust/source/anchors/slipway-registry.pem",
+        "update-ca-trust",
+    )
+    plain = registry_client.want({**CLIENT_INPUTS, "addresses": []}, DEBIAN)
+    assert (plain["files"], plain["bundle"]) == ({}, "")
 
 
 def test_a_client_as_wanted_has_no_drift():
@@ -361,17 +552,27 @@ def test_a_client_as_wanted_has_no_drift():
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (
-            ["files", "/etc/docker/certs.d/reg:5000/ca.crt"],
-            "",
-            "/etc/docker/certs.d/reg:5000/ca.crt missing, the registries' authority wanted",
-        ),
-        (["trusted"], False, "/bundle.crt without the registries' authority, with it wanted"),
-        (["logins"], ["another password"], "login of root to reg:5000 another password, slipway's password wanted"),
+        (["files", CERT], "", f"{CERT}: absent -> the registries' authority"),
+        (["trusted"], False, "/etc/ssl/certs/ca-certificates.crt: without the registries' authority -> with it"),
+        (["logins"], ["another password"], "login of root to reg:5000: another password -> slipway's password"),
     ],
 )
 def test_a_client_s_drift_reads_well(path, value, line):
-    assert drift_lines(registry_client.compare(CLIENT, changed(CLIENT_GOOD, path, value))) == line
+    assert drift_text(registry_client.compare(CLIENT, changed(CLIENT_GOOD, path, value))) == line
+
+
+def test_removal_takes_back_logins_and_trust_and_leaves_what_is_of_others():
+    want = registry_client.want({**CLIENT_INPUTS, "state": "absent"}, DEBIAN)
+    observed = {**CLIENT_GOOD, "recorded": {"root": ["reg:5000"]}}
+    assert drift_text(registry_client.compare(want, observed)).splitlines() == [
+        "login of root to reg:5000: present -> absent",
+        f"{CERT}: present -> absent",
+        f"{ANCHOR}: present -> absent",
+    ]
+    foreign = changed(observed, ["files", CERT], "of another")
+    assert registry_client.changes(want, foreign)["remove"] == [ANCHOR]
+    gone = {"files": {CERT: "", ANCHOR: ""}, "trusted": True, "logins": [], "recorded": {}}
+    assert registry_client.compare(want, gone) == []
 
 
 def test_the_system_s_store_is_searched_for_the_certificate(tls, tmp_path):

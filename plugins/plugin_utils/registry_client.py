@@ -1,0 +1,53 @@
+"""Inputs of the section ``registry_client`` of the role ``registry``: what a client of the registries is to have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils import registry
+
+REMOVAL_INPUTS = ("state", "client_hosts", "client_logins")
+
+
+def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
+    """Return what the host needs to know, without passwords, and what is wrong with the inputs."""
+    inputs = registry.filled(inputs, site)
+    endpoints, problems = registry.endpoints(inputs["client_hosts"], site.hostvars)
+    known = [account["name"] for account in inputs["accounts"]]
+    strangers = sorted({login["account"] for login in inputs["client_logins"]} - set(known))
+    if strangers and inputs["state"] == "present":
+        problems.append(
+            f"registry_client_logins names accounts that registry_accounts has not: {', '.join(strangers)}. "
+            "Set registry_accounts for the clients too, best in group_vars/all."
+        )
+    held = registry.secrets(inputs)
+    authority = held["authority"]
+    return {
+        "state": inputs["state"],
+        "addresses": [one["address"] for one in endpoints if one["tls"] and authority],
+        "system_trust": inputs["client_system_trust"],
+        "authority_file": held["authority_file"],
+        "authority_sha256": registry.digest(authority) if authority else "",
+        "logins": [
+            {
+                "user": login["user"],
+                "account": login["account"],
+                "address": one["address"],
+                "tls": one["tls"],
+                "fingerprint": held["fingerprints"].get(login["account"], ""),
+            }
+            for login in inputs["client_logins"]
+            for one in endpoints
+            if one["accounts"]
+        ],
+    }, problems
+
+
+def logins(inputs: dict[str, Any], site: reader.Site) -> dict[str, list[dict[str, Any]]]:
+    """Return each user's logins with their passwords."""
+    passwords = registry.secrets(registry.filled(inputs, site))["passwords"]
+    made: dict[str, list[dict[str, Any]]] = {}
+    for login in prepare(inputs, site)[0]["logins"]:
+        made.setdefault(login["user"], []).append({**login, "password": passwords[login["account"]]})
+    return made

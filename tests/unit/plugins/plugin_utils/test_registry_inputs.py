@@ -1,0 +1,339 @@
+"""Inputs of the role registry: what cannot be, and the files that come of them."""
+
+import json
+import subprocess
+
+import bcrypt
+import pytest
+import yaml
+from ansible_collections.slipway.node.plugins.module_utils import registry as section
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils import registry
+
+SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, {"reg": {}})
+S3 = {"driver": "s3", "options": {"bucket": "b", "region": "r"}, "secrets": {"accesskey": "AK", "secretkey": "SK"}}
+HUB = {"name": "hub", "port": 5010, "mode": "cache"}
+
+
+def read(*instances, **inputs):
+    """Return the inputs as the action plugin reads them of a play's variables."""
+    given = {f"registry_{name}": value for name, value in inputs.items()}
+    if instances:
+        given["registry_instances"] = list(instances)
+    values, problems = reader.read(
+        reader.specification("registry"), reader.defaults("registry"), given, lambda value: value, "registry_"
+    )
+    assert problems == []
+    return values
+
+
+def files(*instances, **inputs):
+    return registry.files(registry.filled(read(*instances, **inputs), SITE), SITE)
+
+
+def problems(*instances, **inputs):
+    return "\n".join(registry.prepare(read(*instances, **inputs), SITE)[1])
+
+
+def config(*instances, service="main", **inputs):
+    return yaml.safe_load(files(*instances, **inputs)[f"/etc/slipway/registry/{service}/config.yml"]["content"])
+
+
+def compose(*instances, **inputs):
+    return yaml.safe_load(files(*instances, **inputs)["/etc/slipway/registry/compose.yml"]["content"])["services"]
+
+
+@pytest.fixture
+def secrets_dir(tmp_path):
+    """What a controller has on which the secrets were made."""
+    (tmp_path / "passwords").mkdir()
+    (tmp_path / "passwords/slipway").write_text("made\n")
+    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "ca.crt").write_text("authority\n")
+    return str(tmp_path)
+
+
+def test_a_store_has_tls_and_accounts_unless_told_otherwise():
+    (one,) = registry.whole(read({"name": "main"}))
+    assert (one["tls"], one["accounts"], one["port"], one["path"]) == (True, True, 5000, "/opt/data/registry/main")
+    settings = config({"name": "main"})
+    assert settings["auth"]["htpasswd"]["path"] == "/etc/slipway/htpasswd"
+    assert settings["http"]["tls"]["certificate"] == "/etc/slipway-tls/tls.crt"
+    assert settings["storage"]["delete"] == {"enabled": True}
+
+
+def test_a_cache_has_an_upstream_and_no_accounts():
+    settings = config({"name": "main", "mode": "cache", "upstream": {"username": "me", "password": "pw"}})
+    assert "auth" not in settings
+    assert settings["proxy"] == {
+        "remoteurl": "https://registry-1.docker.io",
+        "ttl": "168h",
+        "username": "me",
+        "password": "pw",
+    }
+
+
+def test_a_cache_is_started_by_a_script_that_a_shell_takes():
+    made = files(HUB)
+    assert yaml.safe_load(made["/etc/slipway/registry/compose.yml"]["content"])["services"]["hub"]["entrypoint"] == [
+        "/bin/sh",
+        "/etc/slipway/serve-cache",
+    ]
+    script = made["/etc/slipway/registry/hub/serve-cache"]["content"]
+    subprocess.run(["/bin/sh", "-n", "-c", script], check=True)
+    assert "entrypoint" not in compose({"name": "main"})["main"]
+
+
+def test_a_cache_reaches_its_upstream_by_a_proxy_and_with_an_authority(tmp_path):
+    (tmp_path / "ca.pem").write_text("PEM")
+    upstream = {"proxy": "http://me:SK@proxy:3128", "authority": str(tmp_path / "ca.pem")}
+    made = files({**HUB, "upstream": upstream})
+    service = yaml.safe_load(made["/etc/slipway/registry/compose.yml"]["content"])["services"]["hub"]
+    assert service["env_file"] == ["hub/environment"]
+    # Where Go looks for authorities beside the system's file.
+    assert service["environment"]["SSL_CERT_DIR"] == "/etc/slipway"
+    assert made["/etc/slipway/registry/hub/upstream.crt"]["content"] == "PEM"
+    assert {path for path, file in made.items() if "SK" in file["content"]} == {"/etc/slipway/registry/hub/environment"}
+    assert "upstream.authority of hub is /no, which is no file" in problems({**HUB, "upstream": {"authority": "/no"}})
+
+
+def test_containers_are_not_subject_to_a_mapping_of_users():
+    assert {one["userns_mode"] for one in compose({"name": "main"}, HUB).values()} == {"host"}
+
+
+def test_addresses_of_version_6_are_published():
+    service = compose({"name": "main", "address": "::", "metrics_port": 5090, "metrics_address": "::1"})["main"]
+    assert service["ports"] == ["[::]:5000:5000", "[::1]:5090:5001"]
+    assert "The address of main is eth0: give an IP address" in problems({"name": "main", "address": "eth0"})
+
+
+def test_the_program_knows_its_folder():
+    made = files({"name": "main"}, config_dir="/opt/conf")
+    assert 'CONFIG = "/opt/conf"\n' in made["/usr/local/sbin/slipway-registry"]["content"]
+    assert "/opt/conf/instances.json" in made
+
+
+def test_plain_http_is_what_was_asked_for():
+    settings = config({"name": "main", "tls": False, "accounts": False})
+    assert "tls" not in settings["http"]
+    assert "auth" not in settings
+
+
+def test_rules_of_retention_are_made_whole():
+    made = files({"name": "main"}, retention=[{"repository": "ci/*", "keep": 3}])
+    table = json.loads(made["/etc/slipway/registry/instances.json"]["content"])
+    assert table["retention"] == [{"repository": "ci/*", "tag": "*", "keep": 3, "days": 0}]
+
+
+def test_a_rule_of_retention_says_how_much():
+    assert "does not say what is kept" in problems({"name": "main"}, retention=[{"repository": "ci/*"}])
+
+
+def test_anonymous_pull_is_a_second_registry_that_cannot_write():
+    store = {"name": "main", "port": 5000, "anonymous_pull": True}
+    reader = config(store, service="main-pull")
+    assert reader["storage"]["maintenance"]["readonly"] == {"enabled": True}
+    assert "auth" not in reader and "cache" not in reader["storage"]
+    services = compose(store)
+    assert services["main-pull"]["ports"] == ["5001:5000"]
+    data = {name: one["volumes"][-1] for name, one in services.items()}
+    assert data["main"]["source"] == data["main-pull"]["source"]
+    assert (data["main"]["read_only"], data["main-pull"]["read_only"]) == (False, True)
+
+
+def test_secrets_are_in_private_files_alone():
+    written = files(
+        {"name": "main", "storage": S3},
+        {
+            "name": "g",
+            "port": 1,
+            "storage": {"driver": "gcs", "options": {"bucket": "b"}, "secrets": {"keyfile": "SK"}},
+        },
+    )
+    holding = {path: file for path, file in written.items() if "SK" in file["content"]}
+    assert sorted(holding) == ["/etc/slipway/registry/g/keyfile.json", "/etc/slipway/registry/main/config.yml"]
+    assert {(file["mode"], file["secret"]) for file in holding.values()} == {("0600", True)}
+    assert "SK" not in json.dumps(registry.prepare(read({"name": "main", "storage": S3}), SITE))
+
+
+def test_an_object_store_needs_no_folder():
+    service = compose({"name": "main", "storage": S3})["main"]
+    assert all(one["target"] != "/var/lib/registry" for one in service["volumes"])
+    assert "/var/lib/registry" in service["tmpfs"]
+
+
+def test_a_container_is_made_anew_where_its_settings_change():
+    def digest(instance, **more):
+        return compose(instance, **more)["main"]["labels"]["slipway.digest"]
+
+    plain = {"name": "main"}
+    assert digest(plain) == digest(plain)
+    others = [{**plain, "port": 5001}, {**plain, "memory": "1g"}, {**plain, "config": {"log": {"level": "debug"}}}]
+    assert len({digest(one) for one in [plain, *others]}) == 4
+    assert digest(plain, image="registry:3.1.0") != digest(plain)
+
+
+def test_further_configuration_is_merged():
+    settings = config({"name": "main", "config": {"log": {"level": "debug"}, "http": {"relativeurls": True}}})
+    assert settings["log"]["level"] == "debug"
+    assert settings["log"]["fields"]["service"] == "registry"
+    assert settings["http"]["relativeurls"] and settings["http"]["addr"] == ":5000"
+
+
+def test_each_instance_has_a_secret_of_its_own(secrets_dir):
+    both = [{"name": "main"}, {"name": "other", "port": 5001}]
+    secrets = {config(*both, service=name, secrets_dir=secrets_dir)["http"]["secret"] for name in ("main", "other")}
+    assert len(secrets) == 2 and "secret" not in secrets
+
+
+def test_no_schedule_means_no_units():
+    assert not [path for path in files({"name": "main"}, collect_schedule="") if "systemd" in path]
+    assert (
+        "OnCalendar=Sun 03:30"
+        in files({"name": "main"})["/etc/systemd/system/slipway-registry-collect.timer"]["content"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("instances", "problem"),
+    [
+        ([{"name": "Main"}], "'Main' cannot name an instance"),
+        ([{"name": "-a"}], "'-a' cannot name an instance"),
+        ([{"name": "a"}, {"name": "a", "port": 1}], "Two instances have the name a"),
+        ([{"name": "a"}, {"name": "b"}], "The port of b and the port of a are both 5000"),
+        ([{"name": "a", "anonymous_pull": True}, {"name": "b", "port": 5001}], "port of b and the anonymous_port of a"),
+        ([{"name": "a", "port": 70000}], "give a number from 1 to 65535"),
+        ([{"name": "a", "storage": {"path": "data"}}], "give an absolute path"),
+        (
+            [{"name": "a", "storage": {"path": "/d"}}, {"name": "b", "port": 1, "storage": {"path": "/d"}}],
+            "storage path /d",
+        ),
+        ([{"name": "a", "storage": {"driver": "s3"}}], "name its bucket or container"),
+        ([{"name": "a", "storage": {"driver": "s3", "options": {"secretkey": "SK"}}}], "Move secretkey of a"),
+        ([{"name": "a", "mode": "cache", "upstream": {"url": "http://me:SK@hub"}}], "must be a URL"),
+        ([{"name": "a", "mode": "cache", "anonymous_pull": True}], "a is a cache"),
+        ([{"name": "a", "upstream": {"url": "http://hub"}}], "set mode: cache"),
+        ([{"name": "a", "accounts": False, "anonymous_pull": True}], "everyone may pull and push"),
+    ],
+)
+def test_what_cannot_be_is_told_without_secrets(instances, problem):
+    told = problems(*instances)
+    assert problem in told
+    assert "SK" not in told
+
+
+@pytest.mark.parametrize(
+    ("accounts", "problem"),
+    [
+        ([], "a has no account: list some in registry_accounts, or say accounts: false"),
+        ([{"name": "a:b"}], "'a:b' cannot name an account"),
+        ([{"name": "a"}, {"name": "a"}], "Account a is listed twice"),
+        ([{"name": "a", "password": "é" * 37}], "longer than 72 bytes"),
+    ],
+)
+def test_accounts_that_cannot_be_are_told(accounts, problem):
+    assert problem in problems({"name": "a"}, accounts=accounts)
+
+
+def test_good_inputs_have_no_problems():
+    instances = [
+        {"name": "main", "anonymous_pull": True},
+        {"name": "hub", "port": 5010, "mode": "cache", "upstream": {"url": "https://mirror.example.org/"}},
+        {"name": "objects", "port": 5020, "storage": S3},
+    ]
+    assert problems(*instances) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "endpoint"),
+    [
+        ({"region": "eu-central-1"}, "s3.eu-central-1.amazonaws.com:443"),
+        ({"regionendpoint": "http://minio:9000"}, "minio:9000"),
+        ({"regionendpoint": "https://s3.example.org"}, "s3.example.org:443"),
+        ({"regionendpoint": "http://s3.example.org"}, "s3.example.org:80"),
+    ],
+)
+def test_the_object_store_s_address_is_known_beforehand(options, endpoint):
+    instance = {"name": "a", "storage": {"driver": "s3", "options": options}}
+    (one,) = registry.prepare(read(instance), SITE)[0]["services"]
+    assert one["endpoint"] == endpoint
+
+
+def test_fingerprints_tell_passwords_apart_and_need_the_secret(secrets_dir, tmp_path):
+    accounts = [{"name": "a", "password": "made"}, {"name": "slipway"}]
+    held = registry.secrets(read(accounts=accounts, secrets_dir=secrets_dir))
+    assert len(set(held["fingerprints"].values())) == 2
+    assert "made" not in json.dumps(registry.prepare(read(accounts=accounts, secrets_dir=secrets_dir), SITE))
+    (tmp_path / "secret").unlink()
+    assert set(registry.secrets(read(accounts=accounts, secrets_dir=secrets_dir))["fingerprints"].values()) == {""}
+
+
+def test_accounts_are_hashed_on_the_controller_and_known_on_the_host(secrets_dir):
+    inputs = read(accounts=[{"name": "slipway"}, {"name": "a", "password": "x"}], secrets_dir=secrets_dir)
+    text = registry.htpasswd(inputs, cost=4)
+    entries = {name: hashed for name, hashed, _mark in section.parse_htpasswd(text)}
+    assert bcrypt.checkpw(b"made", entries["slipway"].encode()) and bcrypt.checkpw(b"x", entries["a"].encode())
+    found = section.accounts((text, "0600"), registry.prepare(inputs, SITE)[0]["accounts"])
+    assert found["accounts"] == {"slipway": True, "a": True}
+
+
+def test_a_file_of_accounts_without_passwords_is_never_made():
+    with pytest.raises(ValueError, match="no password for slipway"):
+        registry.htpasswd(registry.filled(read(), SITE))
+
+
+def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
+    assert registry.prepare(read(), SITE)[0]["lacking"] == ["secret", "passwords/slipway", "authority"]
+    assert registry.prepare(read(secrets_dir=secrets_dir), SITE)[0]["lacking"] == []
+    plain = read({"name": "a", "tls": False}, accounts=[{"name": "b", "password": "x"}])
+    assert registry.prepare(plain, SITE)[0]["lacking"] == ["secret"]
+
+
+def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    site = reader.Site("reg", {"cache_dir": "~/.cache/slipway"})
+    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
+    # Where they are already, they stay.
+    (tmp_path / ".cache/slipway/registry").mkdir(parents=True)
+    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
+
+
+def test_defaults_follow_others():
+    filled = registry.filled(read(version="2.8.3"), SITE)
+    assert (filled["hostname"], filled["image"]) == ("reg", "registry:2.8.3")
+    assert (filled["secrets_dir"], filled["client_hosts"]) == ("/nonexistent/registry", ["reg"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ({"certificate": "/no"}, "registry_certificate is /no, which is no file on the controller"),
+        ({"certificate_key": "/etc/hostname"}, "belong together"),
+        ({"certificate_days": 30}, "registry_certificate_days is 30; give more than registry_certificate_renew_days"),
+        ({"backup_keep": 0}, "registry_backup_keep is 0; give a number from 1 on"),
+    ],
+)
+def test_what_belongs_to_the_controller_is_checked(inputs, problem):
+    assert problem in problems(**inputs)
+
+
+def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
+    want, wrong = registry.prepare(
+        read({"name": "a", "storage": {"path": "/data"}}, state="absent", purge_data=True), SITE
+    )
+    assert wrong == []
+    assert want["purge"] == ["/data/docker", "/data/scheduler-state.json", "/data/.slipway"]
+    assert registry.prepare(read(state="absent", accounts=[]), SITE)[0]["purge"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "style"),
+    [
+        ({"region": "eu-central-1"}, None),
+        ({"regionendpoint": "http://minio:9000"}, True),
+        ({"regionendpoint": "https://s3.example.org", "forcepathstyle": False}, False),
+    ],
+)
+def test_a_store_that_is_not_aws_is_asked_by_paths(options, style):
+    written = config({"name": "main", "storage": {"driver": "s3", "options": options}})
+    assert written["storage"]["s3"].get("forcepathstyle") is style
