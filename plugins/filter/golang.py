@@ -1,60 +1,28 @@
 """What Go calls architectures, which sums of its files are known, and which version compiles which."""
 
-import re
-from functools import cache
-from pathlib import Path
+from __future__ import annotations
+
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.slipway.node.plugins.module_utils import versions
-
-# Go's names by those of `uname -m`.
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
-SUMS = Path(__file__).parents[2] / "roles/golang/files/checksums.yml"
+from ansible_collections.slipway.node.plugins.module_utils.platforms import GO_ARCHITECTURES
+from ansible_collections.slipway.node.plugins.plugin_utils.golang_versions import go_bootstrap, go_checksum, go_newest
 
 
 def go_architecture(machine: str) -> str:
     """Return what Go calls a machine's architecture."""
-    if machine not in ARCHITECTURES:
-        raise AnsibleFilterError(f"Go has no archive for {machine}; there are some for {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[machine]
-
-
-def go_checksum(version: str, kind: str) -> str:
-    """Return the known SHA-256 sum of a file of Go, empty where it is not known: kind is linux-amd64 or src."""
-    return known().get(str(version), {}).get(kind, "")
-
-
-def go_newest(minor: str, kind: str = "src") -> str:
-    """Return the newest version of a minor one such as 1.26 whose sum is known, empty where there is none."""
-    listed = [version for version, sums in known().items() if kind in sums]
-    return versions.resolve(str(minor), listed) or ""
-
-
-def go_bootstrap(version: str) -> str:
-    """Return the oldest version of Go that compiles a version of Go."""
-    minor = int(re.split(r"\D+", str(version))[1])
-    if minor < 20:
-        return "1.4"
-    if minor < 22:
-        return "1.17.13"
-    # Every even minor version moved to the sixth patch of the one before the last.
-    return f"1.{minor // 2 * 2 - 2}.6"
-
-
-@cache
-def known() -> dict[str, dict[str, str]]:
-    """Return the role's table of sums."""
-    # In C where there is such a loader, eight times as fast: every host's process reads it.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(SUMS.read_text(encoding="utf-8"), Loader=loader)  # type: ignore[no-any-return] # noqa: S506 it is safe
+    if machine not in GO_ARCHITECTURES:
+        raise AnsibleFilterError(
+            f"slipway.node does not know what Go calls {machine}; it knows {', '.join(GO_ARCHITECTURES)}"
+        )
+    return GO_ARCHITECTURES[machine]
 
 
 class FilterModule:
     """The filters of the role golang."""
 
     def filters(self) -> dict[str, Any]:
+        """Return the filters by name."""
         return {
             "go_architecture": go_architecture,
             "go_checksum": go_checksum,

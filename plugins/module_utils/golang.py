@@ -1,8 +1,8 @@
-"""The section ``golang`` of the probe: Go toolchains side by side, the link to one of them, profile, environment file.
+"""The section ``golang`` of the probe: Go toolchains side by side, links, profile, environment file.
 
 A toolchain that Slipway made holds a manifest, which says so and how its programs looked when they were made;
-others are never deleted. ``observe`` reads a host, ``compare`` says how it drifts from the wanted state, the mapping
-``__golang_want`` in the role's ``vars/main.yml``. ``plant`` puts a new toolchain in its place.
+others are never deleted. ``want`` makes the wanted state of the inputs, ``observe`` reads a host, ``compare`` says how
+it drifts. ``plant`` puts a new toolchain in its place.
 """
 
 import contextlib
@@ -16,21 +16,73 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils import versions
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.platforms import GO_ARCHITECTURES, InputProblem, Platform
 
 _entry = partial(drift_entry, "golang")
 
 MANIFEST = ".slipway.json"
 # Programs are compared by size, mode and time: a toolchain has fifteen thousand files, and sums of them take seconds.
 _PROGRAMS = ("bin", "pkg/tool")
-_HEADER = "# Written by Slipway (slipway.node.golang). The next run overwrites changes made here.\n"
-_SH = """case ":$PATH:" in
-  *:{bin}:*) ;;
-  *) export PATH="{bin}:$PATH" ;;
-esac
-"""
-_CSH = 'if ( ":${{PATH}}:" !~ *:{bin}:* ) setenv PATH "{bin}:${{PATH}}"\n'
+# Debian's csh reads a folder of its own, which others have not.
+_PROFILES = {
+    "/etc/profile.d/slipway-golang.sh": "sh",
+    "/etc/profile.d/slipway-golang.csh": "csh",
+    "/etc/csh/login.d/slipway-golang": "csh",
+}
 # Where distributions and others keep toolchains that can compile Go itself.
 _BOOTSTRAPS = ("/usr/local/go", "/usr/lib/go-*", "/usr/lib/go", "/usr/lib/golang")
+_COMMANDS = ("go", "gofmt")
+# Folders on everyone's PATH that an earlier run may have been asked to put links into.
+_COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
+# What gives all users their environment.
+_SETTINGS = (
+    "/etc/environment",
+    "/etc/environment.d/*.conf",
+    "/etc/security/pam_env.conf",
+    "/etc/profile",
+    "/etc/profile.d/*sh",
+    "/etc/bash.bashrc",
+    "/etc/bashrc",
+    "/etc/zsh*",
+    "/etc/zsh/*",
+    "/etc/csh.*",
+    "/etc/csh/*.d/*",
+)
+_GOROOT = re.compile(r"(?:^|[\s;&])(?:GOROOT(?:[ \t]+DEFAULT)?=|setenv[ \t]+GOROOT[ \t]+)([^\s;]+)")
+
+
+def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state: the inputs, and the files to install from on this architecture.
+
+    :raises InputProblem: Go has no archive for it.
+    """
+    architecture = GO_ARCHITECTURES.get(platform.architecture, "")
+    version, source = inputs["version"], inputs["install_method"] == "source"
+    if inputs["state"] == "present" and not source and not architecture:
+        raise InputProblem(
+            "golang knows no archive of Go for the architecture %s, only for: %s. Take golang out of this host's "
+            "slipway_roles, or compile Go with a toolchain that the host has, by golang_install_method: source."
+            % (platform.architecture, ", ".join(sorted(GO_ARCHITECTURES)))
+        )
+    work = "%s/.slipway-go-%s" % (inputs["root"], version)
+    kind = "src" if source else "linux-%s" % architecture
+    wanted = dict(
+        inputs,
+        tree=_tree(inputs, version),
+        work=work,
+        file=_file(inputs, work, version, kind, inputs["archive_checksum"].lower() or inputs["sums"].get(kind, "")),
+        profile_files=dict((path, inputs["profiles"][shell]) for path, shell in _PROFILES.items()),
+        bootstrap={},
+    )
+    if source and inputs["bootstrap"]:
+        kind = "linux-%s" % architecture
+        older = inputs["bootstrap"]["files"].get(kind, {"version": "", "checksum": ""})
+        wanted["bootstrap"] = dict(
+            _file(inputs, work, older["version"], kind, older["checksum"]),
+            oldest=inputs["bootstrap"]["oldest"],
+            version=older["version"],
+        )
+    return dict((name, value) for name, value in wanted.items() if name not in ("mirrors", "profiles", "sums"))
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -40,79 +92,139 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         version = os.path.basename(path)[len("go-") :]
         if version == want["version"] or version[:1].isdigit():
             toolchains[version] = _toolchain(host, path)
-    wanted = profile_files(want, host) if want["state"] == "present" else {}
-    files = dict((path, host.read(path)) for path in want["profile_files"])
-    link = _link(host, want["link"]) if want["link"] else None
-    return {
+    present = want["state"] == "present"
+    users_get_it = present and (want["profile"] or (want["link"] and want["commands_dir"]))
+    links = dict((path, _link(host, path)) for path in _link_paths(want))
+    wanted = wanted_links(want, links)
+    way = in_the_way(want, toolchains, links, wanted) if present else {}
+    observed = {
         "toolchains": toolchains,
-        "link": link,
-        "in_the_way": in_the_way(want, toolchains, link),
-        "files": files,
-        "wanted_files": wanted,
-        "bootstrap": _bootstrap(host, want) if want["method"] == "source" else "",
+        "link": links.get(want["link"]),
+        "links": links,
+        "wanted_links": wanted,
+        "in_the_way": way,
+        "missing_folders": sorted(
+            {os.path.dirname(path) for path in wanted if not os.path.isdir(os.path.dirname(path))}
+        ),
+        "files": dict((path, host.read(path)) for path in want["profile_files"]),
+        "wanted_files": profile_files(want, host),
+        "environment": _environment(want, toolchains.get(want["version"])),
+        "goroot": _goroot(host, want) if users_get_it else {},
+        "bootstrap": _bootstrap(host, want) if present and want["bootstrap"] else "",
     }
+    observed["remove"] = [
+        _tree(want, version)
+        for version, found in sorted(toolchains.items())
+        if found["managed"] and not (present and _is_kept(want, version))
+    ]
+    return observed
 
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
-    if want["state"] == "absent":
-        return _compare_absent(want, observed)
-    path, found = _tree(want, want["version"]), observed["toolchains"].get(want["version"])
-    drift = [_entry("install_toolchain", path, is_, "Go %s" % want["version"]) for is_ in _faults(want, found)]
-    drift += _compare_environment(want, found)
-    link = observed["link"]
-    if link and link["target"] != path:
-        is_ = "link to %s" % link["target"] if link["target"] else "not Slipway's" if link["exists"] else "missing"
-        drift.append(_entry("switch_link", want["link"], is_, "a link to %s" % path))
+    path, found = want["tree"], observed["toolchains"].get(want["version"])
+    drift = []
+    if want["state"] == "present":
+        drift += [_entry("install_toolchain", path, is_, "Go %s" % want["version"]) for is_ in _faults(want, found)]
+        for name, value in sorted(observed["environment"].items()):
+            now = found["environment"].get(name) if found else None
+            if now != value:
+                drift.append(_entry("configure_environment", "%s in %s/go.env" % (name, path), now or "not set", value))
+    for name, target in sorted(observed["wanted_links"].items()):
+        found = observed["links"][name]
+        if target is None or found["target"] != os.path.normpath(target):
+            is_ = (
+                "link to %s" % found["target"] if found["target"] else "not Slipway's" if found["exists"] else "missing"
+            )
+            wanted = "absent" if target is None else "link to %s" % os.path.normpath(target)
+            drift.append(_entry("switch_links", name, is_, wanted))
     for name, content in sorted(observed["wanted_files"].items()):
         if observed["files"][name] != content:
             missing = observed["files"][name] is None
             is_ = "missing" if missing else "edited" if content else "present"
-            drift.append(_entry("write_profile", name, is_, "Slipway's content" if content else "absence"))
-    for version in surplus(want, observed):
-        drift.append(_entry("remove_versions", _tree(want, version), "present", "absence"))
-    return drift
+            drift.append(_entry("write_profile", name, is_, "as Slipway writes it" if content else "absent"))
+    return drift + [_entry("remove_toolchains", name, "present", "absent") for name in observed["remove"]]
 
 
-def in_the_way(want: Dict[str, Any], toolchains: Dict[str, Any], link: Optional[Dict[str, Any]]) -> Dict[str, str]:
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed."""
+    refused = []
+    if want["unmanaged"] == "fail":
+        refused += [
+            "%s is not Slipway's. Move it away, set golang_unmanaged: set_aside to have it renamed to %s, or choose "
+            "another golang_root, golang_link or golang_commands_dir." % pair
+            for pair in sorted(observed["in_the_way"].items())
+        ]
+    for path, value in sorted(observed["goroot"].items()):
+        refused.append(
+            "%s sets GOROOT to %s, with which every other Go fails, %s too. Take it out there, since Go finds its own "
+            "folder; or leave users that one, by golang_profile: false and without golang_commands_dir."
+            % (path, value, want["link"] or want["tree"])
+        )
+    fetched = want["bootstrap"] and not observed["bootstrap"]
+    if fetched and not want["bootstrap"]["version"] and _faults(want, observed["toolchains"].get(want["version"])):
+        refused.append(
+            "Nothing on this host compiles Go %s, and golang knows no archive for its architecture that could. Install "
+            "Go %s or newer as /usr/local/go." % (want["version"], want["bootstrap"]["oldest"])
+        )
+    return refused
+
+
+def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: nothing, since what is done is drift."""
+    return []
+
+
+def wanted_links(want: Dict[str, Any], links: Dict[str, Dict[str, Any]]) -> Dict[str, Optional[str]]:
+    """Return where links are to lead, ``None`` for one of Slipway's that is not to be there."""
+    present, link = want["state"] == "present", want["link"]
+    wanted = {}  # type: Dict[str, Optional[str]]
+    if link and (present or links[link]["managed"]):
+        wanted[link] = want["tree"] if present else None
+    for path, found in links.items():
+        folder, name = os.path.split(path)
+        # The dot marks links as Slipway's: nobody else writes it.
+        target = "%s/./bin/%s" % (link, name)
+        if path != link and present and folder == want["commands_dir"]:
+            wanted[path] = target
+        elif path != link and found["text"] == target:
+            wanted[path] = None
+    return wanted
+
+
+def in_the_way(
+    want: Dict[str, Any],
+    toolchains: Dict[str, Any],
+    links: Dict[str, Dict[str, Any]],
+    wanted: Dict[str, Optional[str]],
+) -> Dict[str, str]:
     """Return what is somebody else's and stands where Slipway's is to go, with a name to set it aside under."""
-    path, found = _tree(want, want["version"]), toolchains.get(want["version"])
-    paths = [path] if found and not found["managed"] else []
-    if link and link["exists"] and not link["managed"] and link["target"] != path:
-        paths.append(want["link"])
+    found = toolchains.get(want["version"])
+    paths = [want["tree"]] if found and not found["managed"] else []
+    for path, target in wanted.items():
+        link = links[path]
+        if target and link["exists"] and not link["managed"] and link["target"] != os.path.normpath(target):
+            paths.append(path)
     return dict((name, _free(name)) for name in paths)
-
-
-def surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    """Return the versions of Slipway's that are neither wanted nor to be kept."""
-    return sorted(
-        version
-        for version, found in observed["toolchains"].items()
-        if found["managed"]
-        and version != want["version"]
-        and not any(fnmatch.fnmatchcase(version, str(pattern)) for pattern in want["keep_versions"])
-    )
 
 
 def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
     """Return what the files of login shells are to hold, ``None`` for one that is not to be there."""
-    folder = "%s/bin" % (want["link"] or _tree(want, want["version"]))
+    wanted = want["state"] == "present" and want["profile"]
     has_csh = bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh"))
     files = {}  # type: Dict[str, Optional[str]]
-    for path in want["profile_files"]:
-        is_sh = path.endswith(".sh")
-        # Debian's csh reads a folder of its own, which others have not.
-        if want["profile"] and (is_sh or (has_csh and os.path.isdir(os.path.dirname(path)))):
-            files[path] = _HEADER + (_SH if is_sh else _CSH).format(bin=folder)
-        elif _is_of(want, host.read(path)):
+    for path, text in want["profile_files"].items():
+        if wanted and (path.endswith(".sh") or (has_csh and os.path.isdir(os.path.dirname(path)))):
+            files[path] = text.replace("@BIN@", "%s/bin" % (want["link"] or want["tree"]))
+        elif _is_of(want, text, host.read(path)):
             files[path] = None
     return files
 
 
-def _is_of(want: Dict[str, Any], content: Optional[str]) -> bool:
+def _is_of(want: Dict[str, Any], text: str, content: Optional[str]) -> bool:
     """Tell whether a file of login shells is Slipway's and of this link, not of one that another run looks after."""
     folder = "%s/bin" % want["link"] if want["link"] else _tree(want, "")
-    return content is not None and content.startswith(_HEADER) and folder in content
+    return content is not None and content.startswith(text.splitlines()[0]) and folder in content
 
 
 def manifest(tree: str, about: Dict[str, Any]) -> Dict[str, Any]:
@@ -184,21 +296,19 @@ def unpacked_size(archive: str) -> int:
 
 
 def _tree(want: Dict[str, Any], version: str) -> str:
-    return "%s/go-%s" % (want["root"].rstrip("/"), version)
+    return "%s/go-%s" % (want["root"], version)
 
 
-def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    phase, link = "remove_toolchains", observed["link"]
-    drift = []
-    if link and link["managed"]:
-        drift.append(_entry(phase, want["link"], "link to %s" % link["target"], "absence"))
-    for name, content in sorted(observed["files"].items()):
-        if _is_of(want, content):
-            drift.append(_entry(phase, name, "present", "absence"))
-    for version, found in sorted(observed["toolchains"].items()):
-        if found["managed"]:
-            drift.append(_entry(phase, _tree(want, version), "present", "absence"))
-    return drift
+def _file(inputs: Dict[str, Any], work: str, version: str, kind: str, checksum: str) -> Dict[str, Any]:
+    """Return a file of Go: where it is fetched from and to. Go calls them go<version>.<kind>.tar.gz."""
+    name = "go%s.%s.tar.gz" % (version, kind)
+    urls = ["%s/%s" % (mirror, name) for mirror in inputs["mirrors"]]
+    return {"name": name, "path": "%s/%s" % (work, name), "urls": urls, "checksum": checksum}
+
+
+def _is_kept(want: Dict[str, Any], version: str) -> bool:
+    patterns = [want["version"]] + want["keep_versions"]
+    return any(fnmatch.fnmatchcase(version, pattern) for pattern in patterns)
 
 
 def _faults(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> List[str]:
@@ -208,25 +318,19 @@ def _faults(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> List[str]:
     if found["damage"]:
         more = len(found["damage"]) - 1
         return [found["damage"][0] + (" and %d more" % more if more else "")]
-    about = found["about"]
-    if about["method"] != want["method"]:
+    about, checksum = found["about"], want["file"]["checksum"]
+    if about["method"] != want["install_method"]:
         return ["from %s" % about["method"]]
-    if want["checksum"] and about["checksum"] != want["checksum"]:
+    if checksum and about["checksum"] != checksum:
         return ["from a file of sha256 %s" % about["checksum"]]
     return []
 
 
-def _compare_environment(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> List[Dict[str, str]]:
-    path, drift = "%s/go.env" % _tree(want, want["version"]), []
+def _environment(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> Dict[str, str]:
+    """Return what the environment file is to hold; nothing wanted means what Go ships, if this is known."""
     shipped = found["shipped"] if found else {}
-    is_ = found["environment"] if found else {}
-    for name in sorted(want["environment"]):
-        # Nothing wanted means what Go ships, if this is known.
-        wanted = want["environment"][name] or shipped.get(name, "")
-        if wanted and is_.get(name, "") != wanted:
-            now = is_.get(name) or "not set"
-            drift.append(_entry("configure_environment", "%s in %s" % (name, path), now, wanted))
-    return drift
+    values = dict((name, value or shipped.get(name, "")) for name, value in want["environment"].items())
+    return dict((name, value) for name, value in values.items() if value)
 
 
 def _toolchain(host: Host, path: str) -> Dict[str, Any]:
@@ -252,11 +356,33 @@ def _about(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
     return {"programs": {"a readable %s" % MANIFEST: [0, 0, 0]}}, text is not None
 
 
+def _link_paths(want: Dict[str, Any]) -> List[str]:
+    """Return where links of Slipway's are to be, or may be from an earlier run."""
+    folders = {folder for folder in _COMMAND_FOLDERS + (want["commands_dir"],) if folder}
+    commands = sorted("%s/%s" % (folder, name) for folder in folders for name in _COMMANDS)
+    return [want["link"]] + commands if want["link"] else []
+
+
 def _link(host: Host, path: str) -> Dict[str, Any]:
-    """Return where the link leads; it is Slipway's to change if it leads to a toolchain of its own, or nowhere."""
-    target = os.path.normpath(os.path.join(path, "..", os.readlink(path))) if os.path.islink(path) else ""
-    managed = bool(target) and (_about(host, target)[1] or not os.path.exists(path))
-    return {"exists": os.path.lexists(path), "target": target, "managed": managed}
+    """Return where a link leads; it is Slipway's to change if it leads to a toolchain of its own, or nowhere."""
+    text = os.readlink(path) if os.path.islink(path) else ""
+    target = os.path.normpath(os.path.join(path, "..", text)) if text else ""
+    managed = bool(text) and ("/./bin/" in text or _about(host, target)[1] or not os.path.exists(path))
+    return {"exists": os.path.lexists(path), "text": text, "target": target, "managed": managed}
+
+
+def _goroot(host: Host, want: Dict[str, Any]) -> Dict[str, str]:
+    """Return which files give all users a GOROOT that is not the wanted toolchain, and which."""
+    found = {}
+    for path in host.glob(*_SETTINGS):
+        for line in (host.read(path) or "").splitlines():
+            match = None if line.lstrip().startswith("#") else _GOROOT.search(line)
+            value = match.group(1).strip("\"'").rstrip("/") if match else ""
+            # What a command answers is not known, and is that of the Go in use where the command is its `go env`.
+            told = value and "`" not in value and "$(" not in value
+            if told and value != want["link"] and os.path.realpath(value) != want["tree"]:
+                found[path] = value
+    return found
 
 
 def _free(path: str) -> str:
@@ -270,11 +396,11 @@ def _free(path: str) -> str:
 
 def _bootstrap(host: Host, want: Dict[str, Any]) -> str:
     """Return a toolchain of the host that is new enough to compile the wanted one, the newest if there are more."""
-    newest, version = "", want["bootstrap"]
+    newest, version = "", want["bootstrap"]["oldest"]
     for path in host.glob(_tree(want, "*"), *_BOOTSTRAPS):
         match = re.match(r"go(1(?:\.[0-9]+)+)\s", (host.read(path + "/VERSION") or "") + "\n")
         runs = all(os.access("%s/bin/%s" % (path, name), os.X_OK) for name in ("go", "gofmt"))
-        own = os.path.realpath(path) == _tree(want, want["version"])
+        own = os.path.realpath(path) == want["tree"]
         if match and runs and not own and versions.compare(match.group(1), version) >= 0:
             newest, version = path, match.group(1)
     return newest

@@ -49,6 +49,14 @@ def test_login_shell_finds_go(host):
     ]
 
 
+def test_go_is_found_without_a_profile(host, node):
+    folder = {"debian13": "/usr/local/bin", "rocky9": "/usr/bin"}[node]
+    # As sudo and sshd of the distribution set it.
+    path = "/sbin:/bin:/usr/sbin:/usr/bin" if node == "rocky9" else "/usr/local/bin:/usr/bin:/bin"
+    answer = host.check_output(f"sudo -u admin env -i PATH={path} sh -c 'command -v go; cd /; go version'")
+    assert answer.splitlines()[0] == f"{folder}/go" and f"go{VERSION} " in answer
+
+
 @pytest.mark.parametrize("version", [VERSION, SOURCE])
 def test_an_ordinary_user_compiles_and_runs_a_program(host, node, folder, version):
     if version not in trees(node):
@@ -63,8 +71,8 @@ def test_the_link_leads_to_the_version(host):
 
 
 def test_environment_is_for_all_users(host):
-    answer = host.check_output("sudo -u admin env HOME=/tmp /usr/local/go/bin/go env GOPROXY GOSUMDB")
-    assert answer.split() == ["https://proxy.example.org,direct", "sum.golang.org"]
+    answer = host.check_output("sudo -u admin env HOME=/tmp /usr/local/go/bin/go env GOPROXY GOSUMDB GOTOOLCHAIN")
+    assert answer.split() == ["https://proxy.example.org,direct", "sum.golang.org", "local"]
 
 
 def test_the_manifest_says_where_it_came_from(host, node):

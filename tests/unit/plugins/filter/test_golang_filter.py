@@ -1,6 +1,4 @@
-"""Names of architectures, known sums, and which version of Go compiles which."""
-
-import re
+"""What Go calls architectures."""
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -15,6 +13,8 @@ from ansible_collections.slipway.node.plugins.filter import golang
         ("ppc64le", "ppc64le"),
         ("s390x", "s390x"),
         ("riscv64", "riscv64"),
+        ("armv7l", "armv6l"),
+        ("loongarch64", "loong64"),
     ],
 )
 def test_go_architecture(machine, expected):
@@ -22,40 +22,5 @@ def test_go_architecture(machine, expected):
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known():
-    with pytest.raises(AnsibleFilterError, match="no archive for mips; there are some for x86_64, aarch64"):
-        golang.go_architecture("mips")
-
-
-def test_sums_are_sums_each_of_one_file():
-    sums = [value for kinds in golang.known().values() for value in kinds.values()]
-    assert len(sums) > 600 and len(set(sums)) == len(sums)
-    assert all(re.fullmatch("[0-9a-f]{64}", value) for value in sums)
-
-
-def test_go_checksum():
-    assert golang.go_checksum("1.26.7", "linux-amd64").startswith("ffb5f8de10c6")
-    assert golang.go_checksum("1.26.7", "linux-riscv64") == golang.go_checksum("9.9", "src") == ""
-
-
-def test_go_newest_counts_rather_than_spells():
-    assert golang.go_newest("1.24") == "1.24.13"
-    assert golang.go_newest("1.26") == "1.26.7"
-    assert golang.go_newest("2") == ""
-
-
-@pytest.mark.parametrize(
-    ("version", "expected"),
-    [
-        ("1.19.13", "1.4"),
-        ("1.20", "1.17.13"),
-        ("1.21.0", "1.17.13"),
-        ("1.22.1", "1.20.6"),
-        ("1.23.4", "1.20.6"),
-        ("1.24rc1", "1.22.6"),
-        ("1.25.5", "1.22.6"),
-        ("1.26.7", "1.24.6"),
-        ("1.27.0", "1.24.6"),
-    ],
-)
-def test_go_bootstrap(version, expected):
-    assert golang.go_bootstrap(version) == expected
+    with pytest.raises(AnsibleFilterError, match="what Go calls alpha; it knows x86_64, aarch64"):
+        golang.go_architecture("alpha")

@@ -9,27 +9,40 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import golang
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.platforms import InputProblem, describe
 
 HOST = Host(lambda command, **_: (0, "", ""))
+FILES = Path(__file__).parents[4] / "roles/golang/files"
+DEBIAN = describe("Debian", "13.1", "trixie", "x86_64")
+INPUTS = {
+    "state": "present",
+    "version": "1.26.7",
+    "root": "/usr/local",
+    "link": "/usr/local/go",
+    "profile": True,
+    "commands_dir": "",
+    "install_method": "archive",
+    "archive_checksum": "",
+    "mirrors": ["http://mirror"],
+    "sums": {},
+    "bootstrap": {},
+    "environment": {"GOPROXY": "", "GOSUMDB": "", "GOTOOLCHAIN": ""},
+    "profiles": {shell: (FILES / f"profile.{shell}").read_text() for shell in ("sh", "csh")},
+    "keep_versions": ["*"],
+    "unmanaged": "fail",
+}
 
 
 @pytest.fixture
-def want(tmp_path):
-    (tmp_path / "profile").mkdir()
-    return {
-        "state": "present",
-        "version": "1.26.7",
-        "root": str(tmp_path),
-        "link": f"{tmp_path}/go",
-        "method": "archive",
-        "checksum": "",
-        "bootstrap": "1.24.6",
-        "environment": {"GOPROXY": "", "GOSUMDB": ""},
-        "profile": True,
-        "profile_files": [f"{tmp_path}/profile/go.sh"],
-        "keep_versions": ["*"],
-    }
+def want(tmp_path, monkeypatch):
+    for folder in ("profile", "bin", "etc"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(golang, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
+    monkeypatch.setattr(golang, "_COMMAND_FOLDERS", (f"{tmp_path}/bin",))
+    monkeypatch.setattr(golang, "_SETTINGS", (f"{tmp_path}/etc/*",))
+    monkeypatch.setattr(golang, "_BOOTSTRAPS", ())
+    return golang.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
 
 
 def toolchain(root: Path, version: str, **about) -> Path:
@@ -58,26 +71,67 @@ def installed(want):
 
 
 def lines(want):
+    """Return the drift as text, with its phase, and the root as nothing."""
     drift = golang.compare(want, golang.observe(HOST, want))
     assert all(entry["role"] == "golang" for entry in drift)
-    return [
-        f"{entry['phase']}: {entry['item'].replace(want['root'], '')} {entry['is'].replace(want['root'], '')},"
-        f" {entry['want'].replace(want['root'], '')} wanted"
-        for entry in drift
-    ]
+    return [f"{entry['phase']}: {sentence(entry)}".replace(want["root"], "") for entry in drift]
+
+
+def refused(want):
+    return golang.refusals(want, golang.observe(HOST, want))
+
+
+@pytest.mark.parametrize(
+    ("machine", "kind"),
+    [
+        ("x86_64", "linux-amd64"),
+        ("aarch64", "linux-arm64"),
+        ("armv7l", "linux-armv6l"),
+        ("loongarch64", "linux-loong64"),
+    ],
+)
+def test_the_archive_is_that_of_the_architecture_with_its_sum(machine, kind):
+    want = golang.want(
+        {**INPUTS, "sums": {"linux-amd64": "a", kind: "b", "src": "c"}}, DEBIAN._replace(architecture=machine)
+    )
+    assert want["file"] == {
+        "name": f"go1.26.7.{kind}.tar.gz",
+        "path": f"/usr/local/.slipway-go-1.26.7/go1.26.7.{kind}.tar.gz",
+        "urls": [f"http://mirror/go1.26.7.{kind}.tar.gz"],
+        "checksum": "b",
+    }
+    assert golang.want({**INPUTS, "archive_checksum": "AB"}, DEBIAN)["file"]["checksum"] == "ab"
+
+
+def test_an_architecture_without_an_archive_is_named():
+    alpha = DEBIAN._replace(architecture="alpha")
+    with pytest.raises(InputProblem, match="no archive of Go for the architecture alpha, only for: aarch64, armv7l"):
+        golang.want(INPUTS, alpha)
+    assert golang.want({**INPUTS, "state": "absent"}, alpha)["tree"] == "/usr/local/go-1.26.7"
+
+
+def test_the_source_is_that_of_all_architectures_and_what_compiles_it_is_not(want):
+    older = {"version": "1.24.13", "checksum": "b"}
+    inputs = {**INPUTS, "install_method": "source", "sums": {"src": "c"}, "root": want["root"], "link": ""}
+    inputs["bootstrap"] = {"oldest": "1.24.6", "files": {"linux-arm64": older}}
+    source = golang.want(inputs, DEBIAN._replace(architecture="aarch64"))
+    assert (source["file"]["name"], source["file"]["checksum"]) == ("go1.26.7.src.tar.gz", "c")
+    assert source["bootstrap"]["urls"] == ["http://mirror/go1.24.13.linux-arm64.tar.gz"]
+    assert source["bootstrap"]["checksum"] == "b" and refused(source) == []
+    assert "compiles Go 1.26.7" in refused(golang.want(inputs, DEBIAN._replace(architecture="alpha")))[0]
 
 
 def test_a_bare_host(want):
     assert lines(want) == [
-        "install_toolchain: /go-1.26.7 missing, Go 1.26.7 wanted",
-        "switch_link: /go missing, a link to /go-1.26.7 wanted",
-        "write_profile: /profile/go.sh missing, Slipway's content wanted",
+        "install_toolchain: /go-1.26.7: missing -> Go 1.26.7",
+        "switch_links: /go: missing -> link to /go-1.26.7",
+        "write_profile: /profile/go.sh: missing -> as Slipway writes it",
     ]
 
 
 def test_a_toolchain_alone(want):
     want.update(link="", profile=False)
-    assert lines(want) == ["install_toolchain: /go-1.26.7 missing, Go 1.26.7 wanted"]
+    assert lines(want) == ["install_toolchain: /go-1.26.7: missing -> Go 1.26.7"]
     toolchain(Path(want["root"]), want["version"])
     assert lines(want) == []
 
@@ -95,28 +149,30 @@ def test_a_toolchain_alone(want):
 )
 def test_damage_is_named(want, installed, spoil, named):
     spoil(installed)
-    assert lines(want)[0] == f"install_toolchain: /go-1.26.7 {named}, Go 1.26.7 wanted"
+    assert lines(want)[0] == f"install_toolchain: /go-1.26.7: {named} -> Go 1.26.7"
 
 
 def test_another_method_or_file_is_another_toolchain(want, installed):
-    want["method"] = "source"
-    assert lines(want) == ["install_toolchain: /go-1.26.7 from archive, Go 1.26.7 wanted"]
-    want.update(method="archive", checksum="ab")
-    assert lines(want) == ["install_toolchain: /go-1.26.7 from a file of sha256 , Go 1.26.7 wanted"]
+    want["install_method"] = "source"
+    assert lines(want) == ["install_toolchain: /go-1.26.7: from archive -> Go 1.26.7"]
+    want.update(install_method="archive", file={"checksum": "ab"})
+    assert lines(want) == ["install_toolchain: /go-1.26.7: from a file of sha256  -> Go 1.26.7"]
 
 
 def test_environment_by_key(want, installed):
-    want["environment"] = {"GOPROXY": "direct", "GOSUMDB": "off"}
+    want["environment"] = {"GOPROXY": "direct", "GOSUMDB": "off", "GOTOOLCHAIN": "local"}
     assert lines(want) == [
-        "configure_environment: GOPROXY in /go-1.26.7/go.env https://shipped.example.org,direct, direct wanted",
-        "configure_environment: GOSUMDB in /go-1.26.7/go.env not set, off wanted",
+        "configure_environment: GOPROXY in /go-1.26.7/go.env: https://shipped.example.org,direct -> direct",
+        "configure_environment: GOSUMDB in /go-1.26.7/go.env: not set -> off",
+        "configure_environment: GOTOOLCHAIN in /go-1.26.7/go.env: auto -> local",
     ]
     (installed / "go.env").write_text("GOPROXY=direct\nGOSUMDB = off\nGOTOOLCHAIN=local\n")
     assert lines(want) == []
-    want["environment"] = {"GOPROXY": "", "GOSUMDB": ""}
+    want["environment"] = {"GOPROXY": "", "GOSUMDB": "", "GOTOOLCHAIN": ""}
     # What Go ships is known; for GOSUMDB it ships nothing.
     assert lines(want) == [
-        "configure_environment: GOPROXY in /go-1.26.7/go.env direct, https://shipped.example.org,direct wanted"
+        "configure_environment: GOPROXY in /go-1.26.7/go.env: direct -> https://shipped.example.org,direct",
+        "configure_environment: GOTOOLCHAIN in /go-1.26.7/go.env: local -> auto",
     ]
 
 
@@ -127,12 +183,47 @@ def test_links(want, installed):
         link.unlink()
         link.symlink_to(target)
         shown = str(target).replace(want["root"], "")
-        assert lines(want) == [f"switch_link: /go link to {shown}, a link to /go-1.26.7 wanted"]
+        assert lines(want) == [f"switch_links: /go: link to {shown} -> link to /go-1.26.7"]
         observed = golang.observe(HOST, want)
         assert (list(observed["in_the_way"]) == []) is managed
     link.unlink()
     link.symlink_to("go-1.26.7")
     assert lines(want) == []
+
+
+def test_links_of_commands(want, installed):
+    folder = Path(want["root"]) / "bin"
+    want["commands_dir"] = str(folder)
+    assert lines(want) == [
+        "switch_links: /bin/go: missing -> link to /go/bin/go",
+        "switch_links: /bin/gofmt: missing -> link to /go/bin/gofmt",
+    ]
+    for path, target in golang.observe(HOST, want)["wanted_links"].items():
+        if path != want["link"]:
+            os.symlink(target, path)
+    assert lines(want) == [] and (folder / "go").read_text() == "go"
+    other = {**want, "commands_dir": "", "link": "/opt/go"}
+    assert "/bin/" not in " ".join(lines(other))
+    want["commands_dir"] = ""
+    gone = [
+        "switch_links: /bin/go: link to /go/bin/go -> absent",
+        "switch_links: /bin/gofmt: link to /go/bin/gofmt -> absent",
+    ]
+    assert lines(want) == gone
+    assert set(gone) < set(lines({**want, "state": "absent"}))
+
+
+def test_links_of_commands_that_others_made(want, installed):
+    folder = Path(want["root"]) / "bin"
+    (folder / "go").symlink_to(f"{want['link']}/bin/go")
+    (folder / "gofmt").write_text("of a distribution")
+    assert lines(want) == []
+    want["commands_dir"] = str(folder)
+    assert lines(want) == ["switch_links: /bin/gofmt: not Slipway's -> link to /go/bin/gofmt"]
+    assert refused(want) == [
+        f"{folder}/gofmt is not Slipway's. Move it away, set golang_unmanaged: set_aside to have it renamed to "
+        f"{folder}/gofmt.before-slipway, or choose another golang_root, golang_link or golang_commands_dir."
+    ]
 
 
 def test_what_is_not_slipway_s_is_in_the_way(want):
@@ -144,11 +235,39 @@ def test_what_is_not_slipway_s_is_in_the_way(want):
         f"{root}/go": f"{root}/go.before-slipway-2",
     }
     assert lines(want)[:2] == [
-        "install_toolchain: /go-1.26.7 not Slipway's, Go 1.26.7 wanted",
-        "switch_link: /go not Slipway's, a link to /go-1.26.7 wanted",
+        "install_toolchain: /go-1.26.7: not Slipway's -> Go 1.26.7",
+        "switch_links: /go: not Slipway's -> link to /go-1.26.7",
     ]
+    assert [text.partition(" is ")[0] for text in refused(want)] == [f"{root}/go", f"{root}/go-1.26.7"]
+    assert refused({**want, "unmanaged": "set_aside"}) == []
     want["state"] = "absent"
-    assert lines(want) == []
+    assert lines(want) == refused(want) == []
+
+
+GOROOTS = [
+    ("environment", "GOROOT=/opt/go1.20", "/opt/go1.20"),
+    ("environment", 'export PATH=/x GOROOT="/opt/go1.20/"; umask 022', "/opt/go1.20"),
+    ("go.sh", "[ -d /opt/go ] && export GOROOT=/opt/go # ours", "/opt/go"),
+    ("go.csh", "setenv GOROOT /opt/go", "/opt/go"),
+    ("pam_env.conf", "GOROOT DEFAULT=/opt/go", "/opt/go"),
+    ("go.sh", "export GOROOT=$HOME/go", "$HOME/go"),
+    ("go.sh", "# export GOROOT=/opt/go", ""),
+    ("go.sh", "unset GOROOT; GOROOT=; export GOROOT_FINAL=/x MYGOROOT=/x PATH=$GOROOT/bin", ""),
+    ("go.sh", "export GOROOT=$(go env GOROOT)", ""),
+    ("go.sh", "export GOROOT={root}/go", ""),
+    ("go.sh", "export GOROOT={root}/go-1.26.7/", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOROOTS)
+def test_a_goroot_for_all_users_is_refused_where_it_is_another_s(want, installed, name, text, value):
+    path = Path(want["root"]) / "etc" / name
+    path.write_text(text.format(root=want["root"]) + "\n")
+    sentences = [text.partition(", with")[0] for text in refused(want)]
+    assert sentences == ([f"{path} sets GOROOT to {value}"] if value else [])
+    # Nobody gets this Go without asking for it.
+    assert refused({**want, "profile": False}) == refused({**want, "state": "absent"}) == []
+    assert len(refused({**want, "profile": False, "commands_dir": "/usr/bin"})) == bool(value)
 
 
 @pytest.mark.parametrize(
@@ -159,15 +278,15 @@ def test_surplus_versions(want, installed, keep, gone):
     toolchain(Path(want["root"]), "1.24.1")
     (Path(want["root"]) / "go-1.23.0/bin").mkdir(parents=True)
     want["keep_versions"] = keep
-    assert lines(want) == [f"remove_versions: /go-{version} present, absence wanted" for version in gone]
+    assert lines(want) == [f"remove_toolchains: /go-{version}: present -> absent" for version in gone]
 
 
 def test_profile(want, installed):
-    path = Path(want["profile_files"][0])
+    path = Path(next(iter(want["profile_files"])))
     path.write_text(path.read_text() + "export GOPATH=/srv\n")
-    assert lines(want) == ["write_profile: /profile/go.sh edited, Slipway's content wanted"]
+    assert lines(want) == ["write_profile: /profile/go.sh: edited -> as Slipway writes it"]
     want["profile"] = False
-    assert lines(want) == ["write_profile: /profile/go.sh present, absence wanted"]
+    assert lines(want) == ["write_profile: /profile/go.sh: present -> absent"]
     path.write_text("of somebody else\n")
     assert lines(want) == []
 
@@ -180,7 +299,8 @@ def test_a_run_for_another_place_leaves_the_profile(want, installed):
 
 
 def test_the_profile_puts_go_first_once(want, installed):
-    script = f". {want['profile_files'][0]}; . {want['profile_files'][0]}; echo $PATH"
+    (path,) = want["profile_files"]
+    script = f". {path}; . {path}; echo $PATH"
     out = subprocess.run(
         ["sh", "-ec", script], check=True, capture_output=True, text=True, env={"PATH": "/bin:/usr/bin"}
     )
@@ -191,16 +311,15 @@ def test_absent_names_all_that_is_slipway_s(want, installed):
     toolchain(Path(want["root"]), "1.25.5")
     want["state"] = "absent"
     assert lines(want) == [
-        "remove_toolchains: /go link to /go-1.26.7, absence wanted",
-        "remove_toolchains: /profile/go.sh present, absence wanted",
-        "remove_toolchains: /go-1.25.5 present, absence wanted",
-        "remove_toolchains: /go-1.26.7 present, absence wanted",
+        "switch_links: /go: link to /go-1.26.7 -> absent",
+        "write_profile: /profile/go.sh: present -> absent",
+        "remove_toolchains: /go-1.25.5: present -> absent",
+        "remove_toolchains: /go-1.26.7: present -> absent",
     ]
 
 
-def test_bootstrap_is_the_newest_that_can(want, tmp_path, monkeypatch):
-    monkeypatch.setattr(golang, "_BOOTSTRAPS", ())
-    want["method"] = "source"
+def test_bootstrap_is_the_newest_that_can(want, tmp_path):
+    want["bootstrap"] = {"oldest": "1.24.6"}
     toolchain(tmp_path, "1.24.5")
     assert golang.observe(HOST, want)["bootstrap"] == ""
     for version in ("1.24.6", "1.24.13", "1.24.9"):
