@@ -17,7 +17,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import settings as sh
 _OLD_PYTHON = re.compile(r"requires a minimum of Python|python[0-9.]*: (command )?not found|future feature annotations")
 
 # The roles whose inputs are read here.
-ROLES = ("user_groups", "golang")
+ROLES = ("user_groups", "golang", "singularity")
 
 
 class ActionModule(ActionBase):

@@ -1,32 +1,212 @@
 """The section ``singularity`` of the probe: versions and their files, the link, configuration, profile, ranges.
 
 A version is a tree below one root. It holds ``.slipway.json``, the manifest of the archive that it was unpacked from; a
-tree without one is somebody else's. ``observe`` reads a host, ``compare`` says the drift, ``refusals`` what stands in
-the way. The wanted state is the mapping ``__singularity_want`` in the role's ``vars/main.yml``.
+tree without one is somebody else's. ``want`` makes the wanted state, ``observe`` reads a host, ``compare`` says the
+drift, ``refusals`` what stands in the way.
 """
 
+import grp
 import hashlib
 import json
 import os
+import pwd
 import re
 import stat
 from functools import cmp_to_key, partial
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils import versions
+from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, existing, free_bytes
 
 _entry = partial(drift_entry, "singularity")
 
 MANIFEST = ".slipway.json"
+AUTH_FILE = "/etc/slipway/singularity-auth.json"
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
 # A range has as many ids as a container expects of a system.
 RANGE = 65536
 RESTRICTED = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 NAMESPACES = {"user.max_user_namespaces": "15000", "kernel.unprivileged_userns_clone": "1"}
+# The folders of settings that the kernel gets at boot, the weakest first, and Slipway's own file.
+SYSCTL_FOLDERS = ("/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d")
+SYSCTL_FILE = "/etc/sysctl.d/90-slipway-singularity.conf"
+ARCHITECTURES = ["x86_64", "aarch64", "ppc64le", "s390x", "riscv64"]
+
+# Packages by flavour and version, as package manager: (needed on every node, needed on the build host besides).
+PACKAGES = [
+    ("", "0", "", {
+        "apt": ("squashfs-tools cryptsetup-bin uidmap", "gcc g++ libc6-dev make pkg-config tar gzip"),
+        "dnf": (
+            "squashfs-tools cryptsetup shadow-utils",
+            "gcc gcc-c++ glibc-devel make pkgconf-pkg-config tar gzip diffutils",
+        ),
+    }),
+    ("apptainer", "1.1", "", {
+        "apt": ("squashfuse fuse2fs fuse-overlayfs fakeroot", ""), "dnf": ("fuse-overlayfs", ""),
+    }),
+    ("singularity-ce", "3.11", "4.3", {"apt": ("", "libglib2.0-dev"), "dnf": ("", "glib2-devel")}),
+    ("singularity-ce", "3.11", "4.0", {"apt": ("crun", ""), "dnf": ("crun", "")}),
+    # Not runc, which Docker's containerd.io cannot be installed beside.
+    ("singularity-ce", "4.0", "", {
+        "apt": ("crun squashfs-tools-ng fuse2fs", "autoconf automake libtool git zlib1g-dev"),
+        "dnf": ("crun", "autoconf automake libtool git zlib-devel"),
+    }),
+    ("singularity-ce", "4.0", "4.3", {"apt": ("fuse", "libfuse-dev"), "dnf": ("fuse3", "fuse3-devel")}),
+    ("singularity-ce", "4.3", "", {"apt": ("fuse3", "libfuse3-dev"), "dnf": ("fuse fuse3", "fuse3-devel")}),
+]  # type: List[Tuple[str, str, str, Dict[str, Tuple[str, str]]]]  # fmt: skip
+SECCOMP_PACKAGES = {"apt": ("libseccomp2", "libseccomp-dev"), "dnf": ("libseccomp", "libseccomp-devel")}
+# Repositories with headers that Enterprise Linux does not enable, by their names on RHEL and on those built from it.
+# One that a host does not have is passed over.
+HEADER_REPOSITORIES = ["powertools", "crb", "devel", "codeready-builder-for-rhel-*-rpms"]
+# What a build leaves at its largest, in MiB: about 800 of sources and compiled packages, more with the toolchain.
+BUILD_ROOM = 2500
+# An installed version is about 150 MiB, and lies beside its archive while it is unpacked.
+INSTALL_ROOM = 400
 
 Range = Tuple[str, int, int]
+
+
+def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]:
+    """Return the wanted state that a role's prepared inputs make on a platform. Pure.
+
+    :raises InputProblem: the platform cannot have it.
+    """
+    if inputs["state"] == "present":
+        problems = platforms.unsupported(platform, "singularity", ARCHITECTURES)
+        if problems:
+            raise platforms.InputProblem(*problems)
+    settled = dict(inputs)
+    manager = platforms.manager(platform)
+    if settled["libsubid"] is None:
+        settled["libsubid"] = has_libsubid(inputs["flavor"], inputs["version"], platform)
+    run, build = packages(settled, platform)
+    arguments = mconfig(settled)
+    digest = hashlib.sha256(json.dumps([inputs["archive_checksum"]] + arguments).encode()).hexdigest()[:12]
+    # One archive serves all hosts of a platform.
+    name = re.sub("[^a-z0-9]", "", platform.distribution.lower()) + platform.version.split(".")[0]
+    stem, end = "%(flavor)s-%(version)s" % inputs, "-%s-%s-%s" % (name, platform.architecture, digest)
+    go_version = re.escape(inputs["go_version"]) or "[0-9.]+"
+    link = os.path.join(inputs["root"], "current")
+    scratch = sorted({path for path in (inputs["tmpdir"], inputs["cachedir"]) if path})
+    # Where every version is compiled, since the paths are part of what Go's cache goes by.
+    folder = os.path.join(inputs["build_dir"], "build")
+    kept = (
+        "state",
+        "flavor",
+        "version",
+        "name",
+        "root",
+        "setuid",
+        "config",
+        "files",
+        "strays",
+        "apparmor",
+        "cache_dir",
+    )
+    fakeroot = ("fakeroot_users", "fakeroot_groups", "fakeroot_first", "fakeroot_limit", "versions_absent")
+    wanted = dict((key, settled[key]) for key in kept + fakeroot)
+    wanted.update(
+        tree=inputs["prefix"],
+        program="%(prefix)s/bin/%(name)s" % inputs,
+        config_file="%(prefix)s/etc/%(name)s/%(name)s.conf" % inputs,
+        link=link if inputs["default"] or inputs["state"] == "absent" else "",
+        archive_pattern="^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
+        archive_glob="%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
+        manager=manager,
+        packages=run if inputs["packages"] is None else inputs["packages"],
+        repositories=HEADER_REPOSITORIES if manager == "dnf" else [],
+        directories=[{"path": path, "mode": "1777"} for path in scratch],
+        keep=inputs["keep_versions"] if inputs["keep_versions"] >= 0 else None,
+        need=INSTALL_ROOM,
+        namespaces=NAMESPACES,
+        sysctl_file=SYSCTL_FILE,
+        build={
+            "packages": sorted(set(run if inputs["packages"] is None else inputs["packages"]) | set(build)),
+            "mconfig": arguments,
+            "dir": inputs["build_dir"],
+            "folder": folder,
+            "source": os.path.join(inputs["build_dir"], stem + ".tar.gz"),
+            # What is being built: another build may not be disturbed, and one that broke off is gone on with.
+            "task": stem + end,
+            "stem": stem,
+            "end": end,
+            "log": "/var/log/slipway/%s.log" % stem,
+            "platform": "%s-%s" % (name, platform.architecture),
+            "room": BUILD_ROOM,
+            "keep": inputs["keep_build"],
+            "go_version": inputs["go_version"],
+            "go_kind": "linux-%s" % platforms.GO_ARCHITECTURES.get(platform.architecture, platform.architecture),
+            "goproxy": inputs["goproxy"],
+            "mirrors": inputs["mirrors"],
+            "mirror_timeout": inputs["mirror_timeout"],
+            "allow_unverified": inputs["allow_unverified"],
+            "release_api": inputs["release_api"],
+            "known_sum": inputs["known_sum"],
+            "kept_sum": inputs["kept_sum"],
+        },
+    )
+    return wanted
+
+
+def numbers(version: str) -> Tuple[int, ...]:
+    """Return the leading numbers of a version: (1, 25, 9) for go1.25.9."""
+    found = re.match(r"(?:go)?([0-9]+(?:\.[0-9]+)*)", version)
+    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
+
+
+def has_libsubid(flavor: str, version: str, platform: platforms.Platform) -> bool:
+    """Tell whether flavour, version and platform can ask a directory for ranges of ids."""
+    since = {"debian": 12, "ubuntu": 24}.get(platform.like, 9)
+    return _knows_libsubid(flavor, version) and numbers(platform.release) >= (since,)
+
+
+def packages(inputs: Dict[str, Any], platform: platforms.Platform) -> Tuple[List[str], List[str]]:
+    """Return the packages that every node needs, and those that the build host needs besides."""
+    version = numbers(inputs["version"])
+    fitting = [
+        names
+        for flavor, since, before, names in PACKAGES
+        if flavor in ("", inputs["flavor"]) and numbers(since) <= version and (not before or version < numbers(before))
+    ]
+    if inputs["seccomp"]:
+        fitting.append(SECCOMP_PACKAGES)
+    if inputs["libsubid"]:
+        old = (platform.like, platform.release) in (("debian", "12"), ("ubuntu", "24.04"))
+        fitting.append(
+            {
+                "apt": ("libsubid4" if old else "libsubid5", "libsubid-dev"),
+                "dnf": ("shadow-utils-subid", "shadow-utils-subid-devel"),
+            }
+        )
+    pairs = [names[platforms.manager(platform)] for names in fitting]
+    run, build = ({name for pair in pairs for name in pair[index].split()} for index in (0, 1))
+    return sorted(run), sorted(build)
+
+
+def mconfig(inputs: Dict[str, Any]) -> List[str]:
+    """Return the arguments of mconfig, those that the flavour's version knows."""
+    arguments = ["--prefix=%s" % inputs["prefix"], "-P", inputs["build_profile"]]
+    if inputs["localstatedir"]:
+        arguments.append("--localstatedir=%s" % inputs["localstatedir"])
+    # Apptainer's own default is without the setuid program, SingularityCE's is with it.
+    if not inputs["setuid"]:
+        arguments.append("--without-suid")
+    elif inputs["flavor"] == "apptainer":
+        arguments.append("--with-suid")
+    arguments += ["--without-%s" % name for name in ("network", "seccomp") if not inputs[name]]
+    if not inputs["libsubid"] and _knows_libsubid(inputs["flavor"], inputs["version"]):
+        arguments.append("--without-libsubid")
+    return arguments + list(inputs["mconfig_extra"])
+
+
+def guarded_sum(data: bytes, salt: str) -> str:
+    """Return a salted sum that is slow to make, so that it tells nobody a password who tries many."""
+    return hashlib.pbkdf2_hmac("sha256", data, salt.encode(), 100000).hex()
+
+
+def _knows_libsubid(flavor: str, version: str) -> bool:
+    return numbers(version) >= ((1, 3) if flavor == "apptainer" else (4, 3))
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -35,32 +215,36 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     places = sorted({os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))} | {tree})
     trees = dict((place, _tree(host, place, want)) for place in places)
     candidates = [place for place in places if trees[place]["manifest"]]
-    accounts = _accounts(host, want)
-    files = {"subuid": host.read("/etc/subuid") or "", "subgid": host.read("/etc/subgid") or ""}
+    accounts, source = _accounts(host, want), _subid_source(host)
     observed = {
         "trees": dict((place, one) for place, one in trees.items() if one["exists"]),
         "link": _link(want["link"]) if want["link"] else "",
         "config": parse_config(host.read(want["config_file"]) or ""),
         "packages": _installed(host, want),
         "files": dict((one["path"], _file(host, one)) for one in want["files"]),
+        "missing_groups": sorted(
+            name
+            for name in {one["group"] for one in want["files"]} - {"root"}
+            if host.run("getent", "group", name)[0] != 0
+        ),
         "strays": host.glob(*want["strays"]),
         "directories": dict((one["path"], _mode(one["path"])) for one in want["directories"]),
         "accounts": accounts,
-        "subid": dict((name, parse_ranges(text)) for name, text in files.items()),
-        "subid_text": files if accounts else {},
+        "subid_source": source,
+        "subid": _ranges(host, source, sorted(accounts)),
         "busy": _busy(candidates),
         "nosuid": _nosuid(want["root"]),
         "free": min(free_bytes(want["root"]) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
+        "sysctl_at_boot": _at_boot(host),
         "restricted": (host.read(RESTRICTED) or "").strip() == "1",
         "apparmor_file": _file(host, want["apparmor"]),
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
-    }
-    observed["subid_new"] = subid_files(want, observed)
-    observed["refused"] = refusals(want, observed)
+    }  # type: Dict[str, Any]
     observed["version"] = _version(want, observed)
-    # The ranges of thousands of users are of no interest to who reads the result.
-    del observed["subid_text"]
+    # What the phases work on, so that no task has to find it in the drift.
+    observed["forbidden"] = _forbidden(observed)
+    observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
     return observed
 
 
@@ -72,9 +256,11 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     for name, installed in sorted(observed["packages"].items()):
         if not installed:
             drift.append(_entry("install_packages", name, "not installed", "installed"))
-    for name, value in sorted(observed["sysctl"].items()):
-        if value == "0":
-            drift.append(_entry("allow_namespaces", name, "0", NAMESPACES[name]))
+    for name in _forbidden(observed):
+        item, at_boot = name, observed["sysctl_at_boot"].get(name)
+        if observed["sysctl"][name] != "0" and at_boot:
+            item = "%s at the next boot (%s)" % (name, at_boot["file"])
+        drift.append(_entry("allow_namespaces", item, "0", NAMESPACES[name]))
     tree = observed["trees"].get(want["tree"])
     drift += _tree_drift(want, tree)
     for key, value in sorted(want["config"].items()):
@@ -84,8 +270,9 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
                                 _said(config_values(value))))  # fmt: skip
     for one in want["directories"]:
         if observed["directories"][one["path"]] != one["mode"]:
-            is_ = observed["directories"][one["path"]] or "missing"
-            drift.append(_entry("write_files", one["path"], is_, "directory with mode %s" % one["mode"]))
+            is_ = observed["directories"][one["path"]]
+            is_ = "mode %s" % is_ if is_ else "missing"
+            drift.append(_entry("write_files", one["path"], is_, "folder with mode %s" % one["mode"]))
     drift += [
         entry for one in want["files"] for entry in _file_drift("write_files", one, observed["files"][one["path"]])
     ]
@@ -98,9 +285,11 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         for name in names:
             drift.append(_entry("give_ranges", "/etc/%s: %s" % (name, user), "no range", "%d ids" % RANGE))
     if want["link"] and observed["link"] != want["tree"]:
-        drift.append(_entry("switch_version", want["link"], observed["link"] or "missing", "link to %s" % want["tree"]))
+        is_ = observed["link"] or "missing"
+        is_ = "link to %s" % is_ if is_.startswith("/") else is_
+        drift.append(_entry("switch_version", want["link"], is_, "link to %s" % want["tree"]))
     for place in observed["strays"] + superfluous(want, observed):
-        drift.append(_entry("remove_versions", place, "present", "absence"))
+        drift.append(_entry("remove_versions", place, "present", "absent"))
     return drift
 
 
@@ -134,24 +323,53 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         )
     if observed["link"] == "not a link":
         refused.append("%s is no link, so it is not Slipway's. Move it away." % want["link"])
+    for name in observed["missing_groups"]:
+        refused.append(
+            "singularity_registry_auth_group is %s, and there is no such group. Correct it, or make the host know it "
+            "(`getent group %s` must answer)." % (name, name)
+        )
+    for name, one in sorted(observed["sysctl_at_boot"].items()):
+        if one["value"] == "0" and observed["sysctl"][name] and one["last"]:
+            refused.append(
+                "%s sets %s = 0, so that containers of ordinary users would no longer start after the next boot. "
+                "Remove that line, or set it to %s there." % (one["file"], name, NAMESPACES[name])
+            )
+    return refused + _range_refusals(want, observed)
+
+
+def _range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why users cannot have ranges of ids."""
     missing = [name for name, account in sorted(observed["accounts"].items()) if account is None]
     if missing:
-        refused.append(
+        return [
             "singularity_fakeroot_users or singularity_fakeroot_groups names who does not exist: %s. Correct it, or "
             "make the host know them (`getent passwd %s` must answer)." % (", ".join(missing), missing[0])
-        )
-    elif observed["subid_new"] is None:
-        refused.append(
+        ]
+    users = lacking(observed)
+    if users and observed["subid_source"] != "files":
+        return [
+            "/etc/nsswitch.conf has `subid: %s`, so ranges in /etc/subuid and /etc/subgid are not read, and there are "
+            "none of %d ids for %s. Give them in the directory, or set `subid: files`."
+            % (observed["subid_source"], RANGE, ", ".join(sorted(users)))
+        ]
+    wanted = dict((user, observed["accounts"][user]) for user in users)
+    if allot(wanted, _taken(observed["subid"]), want["fakeroot_first"], want["fakeroot_limit"]) is None:
+        return [
             "from singularity_fakeroot_first on there are not enough free ranges of %d ids in /etc/subuid and "
             "/etc/subgid. Set it lower, or remove ranges of users who are gone." % RANGE
-        )
-    return refused
+        ]
+    return []
+
+
+def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know beside it: nothing."""
+    return []
 
 
 def superfluous(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the trees to remove: those that are no longer wanted, but for old ones that are in use."""
     doomed = _doomed(want, observed)
-    if want["state"] == "present" and want["keep"]:
+    if want["state"] == "present" and want["keep"] is not None:
         older = sorted(
             (place for place in _managed(observed) if place != want["tree"]), key=_order(observed), reverse=True
         )
@@ -240,9 +458,8 @@ def lacking(observed: Dict[str, Any]) -> Dict[str, List[str]]:
     for user, uid in observed["accounts"].items():
         names = [
             name
-            for name in ("subuid", "subgid")
-            if uid is not None
-            and not any(one[0] in (user, str(uid)) and one[2] >= RANGE for one in observed["subid"][name])
+            for name, ranges in sorted(observed["subid"].items(), reverse=True)
+            if uid is not None and not any(one[0] in (user, str(uid)) and one[2] >= RANGE for one in ranges)
         ]
         if names:
             missing[user] = names
@@ -276,30 +493,81 @@ def allot(users: Dict[str, int], taken: Iterable[Tuple[int, int]], first: int, l
     return given
 
 
-def subid_files(want: Dict[str, Any], observed: Dict[str, Any]) -> Optional[Dict[str, str]]:
-    """Return the new text of ``/etc/subuid`` and ``/etc/subgid``, where it changes; ``None`` without room."""
-    missing = lacking(observed)
-    if not missing:
-        return {}
-    taken = [(one[1], one[2]) for ranges in observed["subid"].values() for one in ranges]
-    users = dict((user, observed["accounts"][user]) for user in missing)
-    given = allot(users, taken, want["fakeroot_first"], want["fakeroot_limit"])
+def give_ranges(users: Dict[str, int], texts: Dict[str, str], first: int, limit: int) -> Optional[Dict[str, str]]:
+    """Return the new texts of files, of those that change; ``None`` where there is no room. Pure.
+
+    :param users: uid by name of all who are to have a range.
+    :param texts: what ``subuid`` and ``subgid`` hold.
+    """
+    ranges = dict((name, parse_ranges(text)) for name, text in texts.items())
+    missing = lacking({"accounts": users, "subid": ranges})
+    given = allot(dict((user, users[user]) for user in missing), _taken(ranges), first, limit)
     if given is None:
         return None
-    texts = {}
-    for name in ("subuid", "subgid"):
+    new = {}
+    for name, old in texts.items():
         lines = ["%s:%d:%d\n" % (user, given[user], RANGE) for user in sorted(missing) if name in missing[user]]
         if lines:
-            old = observed["subid_text"][name]
-            texts["/etc/" + name] = old + ("\n" if old and not old.endswith("\n") else "") + "".join(lines)
-    return texts
+            new[name] = old + ("\n" if old and not old.endswith("\n") else "") + "".join(lines)
+    return new
+
+
+def config_text(text: str, wanted: Dict[str, Any]) -> str:
+    """Return the text of singularity.conf with keys as wanted, at the place where the key was, and all else as it is.
+
+    :param wanted: a value or a list of values for each key; no line is left of a key with an empty list.
+    """
+    lines = text.splitlines()
+    for key, value in wanted.items():
+        places = [index for index, line in enumerate(lines) if _key_of(line) == key]
+        comments = [index for index, line in enumerate(lines) if _key_of(line.lstrip("# ")) == key]
+        place = places[0] if places else comments[-1] + 1 if comments else len(lines)
+        fresh = ["%s = %s" % (key, one) for one in config_values(value)]
+        rest = [line for index, line in enumerate(lines[place:], place) if index not in places]
+        lines = lines[:place] + fresh + rest
+    return "".join("%s\n" % line for line in lines)
+
+
+def boot_value(files: Iterable[Tuple[str, str]], key: str) -> Tuple[str, str]:
+    """Return the value that a setting of the kernel gets at boot and the file that says so; empty where none does.
+
+    :param files: path and text of each file of sysctl.d, those of the stronger folders last.
+    """
+    # Of files with one name, that of the stronger folder counts; then they are read by name, whatever the folder.
+    by_name = dict((os.path.basename(path), (path, text)) for path, text in files)
+    value, source = "", ""
+    for _name, (path, text) in sorted(by_name.items()):
+        for line in text.splitlines():
+            left, equals, right = line.strip().lstrip("-").partition("=")
+            if equals and left.strip().replace("/", ".") == key:
+                value, source = right.strip(), path
+    return value, source
+
+
+def _forbidden(observed: Dict[str, Any]) -> List[str]:
+    """Return the settings of the kernel that forbid user namespaces, now or at the next boot."""
+    at_boot = observed["sysctl_at_boot"]
+    return [
+        name
+        for name, value in sorted(observed["sysctl"].items())
+        if value == "0" or (value and at_boot.get(name, {}).get("value") == "0")
+    ]
+
+
+def _taken(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
+    return [(one[1], one[2]) for listed in ranges.values() for one in listed]
+
+
+def _key_of(line: str) -> str:
+    key, equals, _ = line.partition("=")
+    return key.strip() if equals else ""
 
 
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
     items += observed["strays"] + ([want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else [])
-    return [_entry("remove_versions", item, "present", "absence") for item in items + superfluous(want, observed)]
+    return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous(want, observed)]
 
 
 def _tree_drift(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Dict[str, str]]:
@@ -323,10 +591,13 @@ def _tree_drift(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Di
 
 
 def _file_drift(phase: str, want: Dict[str, Any], found: Dict[str, Any]) -> List[Dict[str, str]]:
+    owner = "root:%s" % want["group"]
     if not found["exists"]:
         return [_entry(phase, want["path"], "missing", "Slipway's content")] if found["wanted"] else []
-    if found["sha256"] != want["sha256"]:
+    if not found["same"]:
         return [_entry(phase, want["path"], "edited", "Slipway's content")]
+    if found["owner"] != owner:
+        return [_entry(phase, want["path"], "owned by %s" % found["owner"], "owned by %s" % owner)]
     if found["mode"] != want["mode"]:
         return [_entry(phase, want["path"], "mode %s" % found["mode"], "mode %s" % want["mode"])]
     return []
@@ -387,12 +658,36 @@ def _link(path: str) -> str:
 
 def _file(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     data = host.read_bytes(want["path"])
+    if data is None:
+        same = False
+    elif "sum" in want:
+        same = guarded_sum(data, want["salt"]) == want["sum"]
+    else:
+        same = data == want["content"].encode("utf-8")
     return {
         "exists": data is not None,
-        "sha256": hashlib.sha256(data).hexdigest() if data is not None else "",
+        "same": same,
         "mode": _mode(want["path"]),
+        "owner": _owner(want["path"]),
         "wanted": not want.get("only_with") or bool(host.glob(want["only_with"])),
     }
+
+
+def _owner(path: str) -> str:
+    """Return owner and group of a file, by name where they have one."""
+    found = describe(path)
+    if not found:
+        return ""
+    uid, gid = (int(one) for one in found["owner"].split(":"))
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    try:
+        group = grp.getgrgid(gid).gr_name
+    except KeyError:
+        group = str(gid)
+    return "%s:%s" % (user, group)
 
 
 def _mode(path: str) -> str:
@@ -422,13 +717,54 @@ def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:
             missing.append("group %s" % group)
         else:
             names.update(name for name in out.strip().split(":")[3].split(",") if name)
+            names.update(_primary_members(host, out.split(":")[2]))
     accounts = dict((name, None) for name in sorted(names) + missing)  # type: Dict[str, Optional[int]]
     if names:
-        for line in host.run("getent", "passwd", *sorted(names))[1].splitlines():
-            fields = line.split(":")
-            if fields[0] in accounts and len(fields) >= 7:
+        for fields in _passwd(host.run("getent", "passwd", *sorted(names))[1]):
+            if fields[0] in accounts:
                 accounts[fields[0]] = int(fields[2])
     return accounts
+
+
+def _primary_members(host: Host, gid: str) -> List[str]:
+    """Return whose primary group it is: of local users, and of a directory's where it lists them."""
+    return [fields[0] for fields in _passwd(host.run("getent", "passwd")[1]) if fields[3] == gid]
+
+
+def _passwd(text: str) -> List[List[str]]:
+    lines = [line.split(":") for line in text.splitlines()]
+    return [fields for fields in lines if len(fields) >= 7 and fields[2].isdigit()]
+
+
+def _subid_source(host: Host) -> str:
+    """Return where ranges of ids come from, as nsswitch.conf says: ``files``, or a directory such as ``sss``."""
+    found = re.search(r"^\s*subid:\s*([a-z]+)", host.read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    return found.group(1) if found else "files"
+
+
+def _ranges(host: Host, source: str, users: List[str]) -> Dict[str, List[Range]]:
+    if source == "files":
+        return dict((name, parse_ranges(host.read("/etc/" + name) or "")) for name in ("subuid", "subgid"))
+    asked = {"subuid": [], "subgid": []}  # type: Dict[str, List[Range]]
+    for user in users:
+        for name, option in (("subuid", []), ("subgid", ["-g"])):
+            # 0: alice 100000 65536
+            found = re.findall(r"^[0-9]+: \S+ ([0-9]+) ([0-9]+)$", host.run("getsubids", *(option + [user]))[1], re.M)
+            asked[name] += [(user, int(first), int(count)) for first, count in found]
+    return asked
+
+
+def _at_boot(host: Host) -> Dict[str, Dict[str, Any]]:
+    """Return what the kernel's settings become at boot, the file, and whether it comes after Slipway's own."""
+    paths = [path for folder in SYSCTL_FOLDERS for path in host.glob(folder + "/*.conf")]
+    files = [(path, host.read(path) or "") for path in paths]
+    found = dict((name, boot_value(files, name)) for name in NAMESPACES)
+    own = os.path.basename(SYSCTL_FILE)
+    return dict(
+        (name, {"value": value, "file": path, "last": os.path.basename(path) > own})
+        for name, (value, path) in found.items()
+        if path
+    )
 
 
 def _busy(places: List[str]) -> Dict[str, List[str]]:

@@ -4,7 +4,8 @@ import copy
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import singularity
+from ansible_collections.slipway.node.plugins.module_utils import platforms, singularity
+from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,12 +25,13 @@ WANT = {
     "packages": ["uidmap"],
     "config": {"mount home": False, "bind path": ["/etc/hosts", "/data"]},
     "config_file": f"{TREE}/etc/singularity/singularity.conf",
-    "files": [{"path": "/etc/profile.d/slipway-singularity.sh", "mode": "0644", "sha256": "abc"}],
+    "files": [{"path": "/etc/profile.d/slipway-singularity.sh", "mode": "0644", "group": "root", "content": "x"}],
     "apparmor": {
         "path": "/etc/apparmor.d/slipway-singularity",
         "profile": "slipway-singularity",
         "mode": "0644",
-        "sha256": "d",
+        "group": "root",
+        "content": "d",
     },
     "strays": ["/etc/slipway/singularity-auth.json"],
     "directories": [{"path": "/scratch", "mode": "1777"}],
@@ -38,7 +40,7 @@ WANT = {
     "fakeroot_first": 1 << 20,
     "fakeroot_limit": 1 << 30,
     "versions_absent": [],
-    "keep": 1000000,
+    "keep": None,
     "need": 400,
 }
 
@@ -52,6 +54,14 @@ def tree(version: str, archive: str = "", **more) -> dict:
     return {"exists": True, "empty": False, "manifest": manifest, "error": "", "damage": [], **more}
 
 
+PROFILE = "/etc/profile.d/slipway-singularity.sh"
+
+
+def there(**changes) -> dict:
+    """Return how a file is found."""
+    return {"exists": True, "same": True, "mode": "0644", "owner": "root:root", "wanted": True, **changes}
+
+
 def converged() -> dict:
     ranges = [("alice", 1 << 21, 65536)]
     return {
@@ -60,30 +70,27 @@ def converged() -> dict:
         "config": {"mount home": ["no"], "bind path": ["/etc/hosts", "/data"]},
         "packages": {"uidmap": True},
         "files": {
-            "/etc/profile.d/slipway-singularity.sh": {"exists": True, "sha256": "abc", "mode": "0644", "wanted": True}
+            PROFILE: there(),
         },
         "strays": [],
         "directories": {"/scratch": "1777"},
         "accounts": {"alice": 1000},
         "subid": {"subuid": ranges, "subgid": ranges},
-        "subid_text": {"subuid": "alice:2097152:65536\n", "subgid": "alice:2097152:65536\n"},
+        "subid_source": "files",
+        "missing_groups": [],
+        "sysctl_at_boot": {},
         "busy": {},
         "nosuid": False,
         "free": 400,
         "sysctl": {"user.max_user_namespaces": "15000", "kernel.unprivileged_userns_clone": ""},
         "restricted": False,
-        "apparmor_file": {"exists": False, "sha256": "", "mode": "", "wanted": True},
+        "apparmor_file": there(exists=False),
         "apparmor_loaded": False,
-        "subid_new": {},
-        "refused": [],
     }
 
 
 def lines(want: dict, observed: dict) -> list[str]:
-    return [
-        f"{one['phase']}: {one['item']} {one['is']}, {one['want']} wanted"
-        for one in singularity.compare(want, observed)
-    ]
+    return [f"{one['phase']}: {sentence(one)}" for one in singularity.compare(want, observed)]
 
 
 def test_converged_host_has_no_drift_and_no_refusal():
@@ -97,52 +104,57 @@ def spoiled(**changes) -> dict:
     return observed
 
 
-PROFILE = "/etc/profile.d/slipway-singularity.sh"
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"trees": {}}, [
-            f"install_tree: {TREE} missing, singularity-ce 4.5.1 wanted",
-            "set_config: singularity.conf: bind path missing, /etc/hosts, /data wanted",
-            "set_config: singularity.conf: mount home missing, no wanted",
+            f"install_tree: {TREE}: missing -> singularity-ce 4.5.1",
+            "set_config: singularity.conf: bind path: missing -> /etc/hosts, /data",
+            "set_config: singularity.conf: mount home: missing -> no",
         ]),
         ({"trees": {TREE: tree("4.5.1", "singularity-ce-4.5.1-go1.26.7-debian13-x86_64-ffffffffffff")}}, [
-            f"install_tree: {TREE} made from singularity-ce-4.5.1-go1.26.7-debian13-x86_64-ffffffffffff, "
-            "singularity-ce 4.5.1 as described wanted",
+            f"install_tree: {TREE}: made from singularity-ce-4.5.1-go1.26.7-debian13-x86_64-ffffffffffff -> "
+            "singularity-ce 4.5.1 as described",
         ]),
         ({"trees": {TREE: tree("4.5.1", ARCHIVE, damage=[("bin/singularity", "missing", "a file")])}}, [
-            f"install_tree: {TREE}/bin/singularity missing, a file wanted",
+            f"install_tree: {TREE}/bin/singularity: missing -> a file",
         ]),
         ({"trees": {TREE: tree("4.5.1", ARCHIVE, damage=[(str(n), "missing", "a file") for n in range(12)])}}, [
-            *(f"install_tree: {TREE}/{n} missing, a file wanted" for n in range(10)),
-            f"install_tree: 2 more files of {TREE} damaged, as installed wanted",
+            *(f"install_tree: {TREE}/{n}: missing -> a file" for n in range(10)),
+            f"install_tree: 2 more files of {TREE}: damaged -> as installed",
         ]),
         ({"config": {"mount home": ["yes"], "bind path": ["/data", "/etc/hosts"]}}, [
-            "set_config: singularity.conf: bind path /data, /etc/hosts, /etc/hosts, /data wanted",
-            "set_config: singularity.conf: mount home yes, no wanted",
+            "set_config: singularity.conf: bind path: /data, /etc/hosts -> /etc/hosts, /data",
+            "set_config: singularity.conf: mount home: yes -> no",
         ]),
         ({"config": {"mount home": ["no"]}}, [
-            "set_config: singularity.conf: bind path unset, /etc/hosts, /data wanted"]),
-        ({"strays": ["/etc/x"]}, ["remove_versions: /etc/x present, absence wanted"]),
-        ({"link": ""}, [f"switch_version: {ROOT}/current missing, link to {TREE} wanted"]),
-        ({"link": f"{ROOT}/4.3.7"}, [f"switch_version: {ROOT}/current {ROOT}/4.3.7, link to {TREE} wanted"]),
-        ({"packages": {"uidmap": False}}, ["install_packages: uidmap not installed, installed wanted"]),
-        ({"files": {PROFILE: {"exists": False, "sha256": "", "mode": "", "wanted": True}}}, [
-            f"write_files: {PROFILE} missing, Slipway's content wanted"]),
-        ({"files": {PROFILE: {"exists": False, "sha256": "", "mode": "", "wanted": False}}}, []),
-        ({"files": {PROFILE: {"exists": True, "sha256": "x", "mode": "0644", "wanted": True}}}, [
-            f"write_files: {PROFILE} edited, Slipway's content wanted"]),
-        ({"files": {PROFILE: {"exists": True, "sha256": "abc", "mode": "0600", "wanted": True}}}, [
-            f"write_files: {PROFILE} mode 0600, mode 0644 wanted"]),
-        ({"directories": {"/scratch": "0755"}}, ["write_files: /scratch 0755, directory with mode 1777 wanted"]),
+            "set_config: singularity.conf: bind path: unset -> /etc/hosts, /data"]),
+        ({"strays": ["/etc/x"]}, ["remove_versions: /etc/x: present -> absent"]),
+        ({"link": ""}, [f"switch_version: {ROOT}/current: missing -> link to {TREE}"]),
+        ({"link": f"{ROOT}/4.3.7"}, [f"switch_version: {ROOT}/current: link to {ROOT}/4.3.7 -> link to {TREE}"]),
+        ({"packages": {"uidmap": False}}, ["install_packages: uidmap: not installed -> installed"]),
+        ({"files": {PROFILE: there(exists=False)}}, [f"write_files: {PROFILE}: missing -> Slipway's content"]),
+        ({"files": {PROFILE: there(exists=False, wanted=False)}}, []),
+        ({"files": {PROFILE: there(same=False)}}, [f"write_files: {PROFILE}: edited -> Slipway's content"]),
+        ({"files": {PROFILE: there(mode="0600")}}, [f"write_files: {PROFILE}: mode 0600 -> mode 0644"]),
+        # A changed singularity_registry_auth_group was never applied.
+        ({"files": {PROFILE: there(owner="root:hpc")}}, [
+            f"write_files: {PROFILE}: owned by root:hpc -> owned by root:root"]),
+        ({"directories": {"/scratch": "0755"}}, ["write_files: /scratch: mode 0755 -> folder with mode 1777"]),
+        ({"directories": {"/scratch": ""}}, ["write_files: /scratch: missing -> folder with mode 1777"]),
         ({"subid": {"subuid": [("1000", 1, 65536)], "subgid": [("alice", 1, 65535)]}}, [
-            "give_ranges: /etc/subgid: alice no range, 65536 ids wanted"]),
-        ({"sysctl": {"user.max_user_namespaces": "0"}}, ["allow_namespaces: user.max_user_namespaces 0, 15000 wanted"]),
-        ({"restricted": True}, [
-            "allow_namespaces: /etc/apparmor.d/slipway-singularity missing, Slipway's content wanted",
-            "allow_namespaces: AppArmor profile slipway-singularity not loaded, loaded wanted",
+            "give_ranges: /etc/subgid: alice: no range -> 65536 ids"]),
+        ({"sysctl": {"user.max_user_namespaces": "0"}}, ["allow_namespaces: user.max_user_namespaces: 0 -> 15000"]),
+        # What goes off at the next boot alone.
+        ({"sysctl_at_boot": {"user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/5.conf",
+                                                          "last": False}}}, [
+            "allow_namespaces: user.max_user_namespaces at the next boot (/etc/sysctl.d/5.conf): 0 -> 15000"]),
+        # The kernel has no such setting.
+        ({"sysctl_at_boot": {"kernel.unprivileged_userns_clone": {"value": "0", "file": "/etc/sysctl.d/5.conf",
+                                                                  "last": False}}}, []),
+        ({"restricted": True, "apparmor_file": there(exists=False)}, [
+            "allow_namespaces: /etc/apparmor.d/slipway-singularity: missing -> Slipway's content",
+            "allow_namespaces: AppArmor profile slipway-singularity: not loaded -> loaded",
         ]),
     ],
 )  # fmt: skip
@@ -150,6 +162,7 @@ def test_drift_names_what_differs(changes, expected):
     assert lines(WANT, spoiled(**changes)) == expected
 
 
+NO_RANGES = {"subuid": [], "subgid": []}
 OLD = {f"{ROOT}/{version}": tree(version) for version in ("4.10.0", "4.3.7", "4.5.0")}
 
 
@@ -162,6 +175,7 @@ def test_versions_to_remove_are_named_and_foreign_trees_are_not():
 def test_the_newest_versions_are_kept_and_what_is_in_use():
     observed = spoiled(trees={**converged()["trees"], **OLD})
     assert singularity.superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7", f"{ROOT}/4.5.0"]
+    assert len(singularity.superfluous({**WANT, "keep": 0}, observed)) == 3
     observed["busy"] = {f"{ROOT}/4.5.0": ["starter (process 7)"]}
     assert singularity.superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7"]
     assert singularity.refusals({**WANT, "keep": 1}, observed) == []
@@ -184,7 +198,18 @@ def test_absence_removes_every_version_link_and_file():
         ({}, {"trees": {}, "free": 30}, "has 30 MiB free, and a version needs 400 MiB"),
         ({}, {"link": "not a link"}, "is no link"),
         ({}, {"accounts": {"ghost": None}}, "who does not exist: ghost"),
-        ({}, {"subid_new": None}, "not enough free ranges"),
+        ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
+        ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
+        ({}, {"missing_groups": ["hpc"]}, "singularity_registry_auth_group is hpc, and there is no such group"),
+        (
+            {},
+            {
+                "sysctl_at_boot": {
+                    "user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/99-x.conf", "last": True}
+                }
+            },
+            "/etc/sysctl.d/99-x.conf sets user.max_user_namespaces = 0",
+        ),
     ],
 )
 def test_refusals_name_cause_and_remedy(more, changes, expected):
@@ -281,19 +306,185 @@ def test_a_user_has_the_same_range_on_every_host():
 
 def test_no_room_for_ranges_is_said():
     assert singularity.allot({"a": 1, "b": 2}, [], 65536, 2 * 65536) is None
-    observed = spoiled(subid={"subuid": [], "subgid": []}, subid_text={"subuid": "", "subgid": ""})
-    assert singularity.subid_files({**WANT, "fakeroot_limit": WANT["fakeroot_first"]}, observed) is None
+    assert singularity.give_ranges({"a": 1}, {"subuid": "", "subgid": ""}, 65536, 65536) is None
 
 
 def test_new_ranges_are_added_and_existing_lines_stay():
-    observed = spoiled(
-        accounts={"alice": 1000, "bob": 1001},
-        subid={"subuid": [("alice", 100000, 65536)], "subgid": []},
-        subid_text={"subuid": "alice:100000:65536", "subgid": "# own\n"},
-    )
     first = WANT["fakeroot_first"]
     bob, alice = first + 1001 * 65536, first + 1000 * 65536
-    assert singularity.subid_files(WANT, observed) == {
-        "/etc/subuid": f"alice:100000:65536\nbob:{bob}:65536\n",
-        "/etc/subgid": f"# own\nalice:{alice}:65536\nbob:{bob}:65536\n",
+    texts = {"subuid": "alice:100000:65536", "subgid": "# own\n"}
+    assert singularity.give_ranges({"alice": 1000, "bob": 1001}, texts, first, WANT["fakeroot_limit"]) == {
+        "subuid": f"alice:100000:65536\nbob:{bob}:65536\n",
+        "subgid": f"# own\nalice:{alice}:65536\nbob:{bob}:65536\n",
     }
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([], ("", "")),
+        ([("/usr/lib/sysctl.d/50.conf", "# user.max = 1\n;user.max=2\nuser.other = 3\n")], ("", "")),
+        ([("/usr/lib/sysctl.d/50.conf", "user.max = 7\n-user/max=8\n")], ("8", "/usr/lib/sysctl.d/50.conf")),
+        # The later name wins, whatever the folder; of two files with one name the stronger folder's alone is read.
+        ([("/usr/lib/sysctl.d/99.conf", "user.max=0"), ("/etc/sysctl.d/90.conf", "user.max=9")],
+         ("0", "/usr/lib/sysctl.d/99.conf")),
+        ([("/usr/lib/sysctl.d/99.conf", "user.max=0"), ("/etc/sysctl.d/99.conf", "")], ("", "")),
+    ],
+)  # fmt: skip
+def test_settings_at_boot_are_read_as_the_boot_reads_them(files, expected):
+    assert singularity.boot_value(files, "user.max") == expected
+
+
+class FakeHost:
+    """A host that answers commands and has files as given."""
+
+    def __init__(self, answers=None, files=None):
+        self.answers, self.files = answers or {}, files or {}
+
+    def run(self, *command):
+        return self.answers.get(" ".join(command), (2, ""))
+
+    def read(self, path):
+        return self.files.get(path)
+
+
+def test_members_by_primary_group_get_ranges_too():
+    passwd = "alice:x:1000:1000::/:/bin/sh\nbob:x:1001:2990::/:/bin/sh\n"
+    host = FakeHost({
+        "getent group hpc": (0, "hpc:x:2990:alice\n"),
+        "getent passwd": (0, passwd + "root:x:0:0::/:/bin/sh\n"),
+        "getent passwd alice bob": (0, passwd),
+    })  # fmt: skip
+    want = {**WANT, "fakeroot_users": [], "fakeroot_groups": ["hpc", "gone"]}
+    assert singularity._accounts(host, want) == {"alice": 1000, "bob": 1001, "group gone": None}
+
+
+def test_ranges_of_a_directory_are_asked_for():
+    host = FakeHost(
+        {"getsubids alice": (0, "0: alice 100000 65536\n"), "getsubids -g alice": (1, "Error fetching ranges\n")},
+        {"/etc/nsswitch.conf": "passwd: files sss\nsubid:  sss\n"},
+    )
+    source = singularity._subid_source(host)
+    assert source == "sss" and singularity._subid_source(FakeHost()) == "files"
+    assert singularity._ranges(host, source, ["alice"]) == {"subuid": [("alice", 100000, 65536)], "subgid": []}
+
+
+INPUTS = {
+    "state": "present",
+    "flavor": "singularity-ce",
+    "name": "singularity",
+    "version": "4.5.1",
+    "root": ROOT,
+    "prefix": TREE,
+    "default": True,
+    "build_profile": "release-stripped",
+    "setuid": True,
+    "network": True,
+    "seccomp": True,
+    "libsubid": None,
+    "localstatedir": "",
+    "mconfig_extra": [],
+    "archive_checksum": "",
+    "go_version": "",
+    "tmpdir": "/scratch",
+    "cachedir": "/scratch",
+    "build_dir": "/var/cache/slipway/singularity",
+    "packages": None,
+    "keep_versions": -1,
+    **dict.fromkeys(("config", "files", "strays", "apparmor", "cache_dir", "versions_absent"), ""),
+    **dict.fromkeys(("fakeroot_users", "fakeroot_groups", "fakeroot_first", "fakeroot_limit"), ""),
+    **dict.fromkeys(("keep_build", "goproxy", "mirrors", "mirror_timeout", "allow_unverified", "release_api"), ""),
+    **dict.fromkeys(("known_sum", "kept_sum"), ""),
+}
+
+
+def platform(name: str, machine: str = "x86_64") -> platforms.Platform:
+    distribution, _, version = name.partition(" ")
+    return platforms.describe(distribution, version, "", machine)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "run", "build", "libsubid"),
+    [
+        ("Debian 12.15", {}, ["libsubid4", "fuse3", "squashfs-tools-ng"], ["libfuse3-dev", "libsubid-dev"], True),
+        ("Debian 13.1", {"flavor": "apptainer", "version": "1.4.5"}, ["libsubid5", "squashfuse"], [], True),
+        ("Ubuntu 22.04", {}, ["libseccomp2"], ["zlib1g-dev"], False),
+        ("Ubuntu 24.04", {"version": "4.1.3"}, ["fuse", "crun"], ["libfuse-dev", "libglib2.0-dev"], False),
+        ("Rocky 9.6", {"version": "3.11.5", "seccomp": False}, ["crun"], ["glib2-devel"], False),
+        ("Redhat 8.10", {}, ["shadow-utils"], ["fuse3-devel"], False),
+        ("Almalinux 10.0", {}, ["shadow-utils-subid"], ["shadow-utils-subid-devel"], True),
+    ],
+)
+def test_packages_follow_flavour_version_and_platform(name, changes, run, build, libsubid):
+    want = singularity.want({**INPUTS, **changes}, platform(name))
+    assert set(run) <= set(want["packages"]) and set(build) <= set(want["build"]["packages"])
+    assert bool([one for one in want["packages"] if "subid" in one]) is libsubid
+    assert bool(want["repositories"]) is (want["manager"] == "dnf")
+    assert not set(build) & set(want["packages"])
+
+
+def test_one_archive_serves_all_hosts_of_a_platform():
+    want = singularity.want(INPUTS, platform("Ubuntu 24.04", "aarch64"))
+    assert want["archive_glob"].startswith("singularity-ce-4.5.1-go*-ubuntu24-aarch64-")
+    assert want["build"]["go_kind"] == "linux-arm64"
+    other = singularity.want({**INPUTS, "network": False}, platform("Ubuntu 24.04", "aarch64"))
+    assert other["archive_glob"] != want["archive_glob"]
+
+
+def test_a_platform_that_the_role_does_not_serve_is_named_but_for_removal():
+    with pytest.raises(platforms.InputProblem, match="Gentoo 2 is not a platform of singularity"):
+        singularity.want(INPUTS, platform("Gentoo 2"))
+    assert singularity.want({**INPUTS, "state": "absent", "default": False}, platform("Gentoo 2"))["link"]
+
+
+BASE = ["--prefix=/opt/singularity/4.5.1", "-P", "release-stripped"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, []),
+        ({"setuid": False}, ["--without-suid"]),
+        ({"flavor": "apptainer"}, ["--with-suid"]),
+        ({"flavor": "apptainer", "setuid": False}, ["--without-suid"]),
+        ({"network": False, "seccomp": False}, ["--without-network", "--without-seccomp"]),
+        ({"libsubid": False}, ["--without-libsubid"]),
+        ({"libsubid": False, "version": "4.2.2"}, []),
+        ({"libsubid": False, "version": "1.4.5", "flavor": "apptainer"}, ["--with-suid", "--without-libsubid"]),
+        (
+            {"localstatedir": "/var/lib", "mconfig_extra": ["--reproducible"]},
+            ["--localstatedir=/var/lib", "--reproducible"],
+        ),
+    ],
+)
+def test_mconfig_is_told_what_the_version_knows(inputs, expected):
+    assert singularity.mconfig({**INPUTS, "libsubid": True, **inputs}) == BASE + expected
+
+
+CONF = """# ALLOW SETUID
+allow setuid = yes
+
+# bind path = /x
+bind path = /a
+other = 1
+bind path = /b
+# empty =
+end = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, CONF),
+        ({"allow setuid": False}, CONF.replace("setuid = yes", "setuid = no")),
+        ({"bind path": ["/c", "/a"]}, CONF.replace("bind path = /a\n", "bind path = /c\nbind path = /a\n").replace(
+            "bind path = /b\n", "")),
+        ({"bind path": []}, CONF.replace("bind path = /a\n", "").replace("bind path = /b\n", "")),
+        ({"empty": 5}, CONF.replace("# empty =\n", "# empty =\nempty = 5\n")),
+        ({"new key": "x=y"}, CONF + "new key = x=y\n"),
+    ],
+)  # fmt: skip
+def test_keys_are_set_in_their_place_and_all_else_stays(wanted, expected):
+    assert singularity.config_text(CONF, wanted) == expected
+    assert singularity.config_text(expected, wanted) == expected
