@@ -12,13 +12,14 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
 # The roles whose inputs are read here.
-ROLES = ("user_groups",)
+ROLES = ("user_groups", "docker_daemon")
 
 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
     _VALID_ARGS = frozenset(("roles", "prove", "refuse", "want"))
+    _site = reader.Site()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -32,13 +33,13 @@ class ActionModule(ActionBase):
         prove, refuse = self._task.args.get("prove", False), self._task.args.get("refuse", True)
         if prove and self._task.check_mode:
             return {**result, **known}
-        inputs, platform, problems = self._inputs(variables, result)
+        inputs, platform, problems = self._inputs(variables, result, self._task.args.get("roles"))
         if problems and refuse:
             return {**result, "failed": True, "msg": "\n".join(problems)}
         want = self._task.args.get("want", {})
         answer = self._execute_module(
             "slipway.node.state",
-            module_args={"inputs": inputs, "platform": platform, "want": want},
+            module_args={"inputs": inputs, "platform": platform, "key": self._site.key, "want": want},
             task_vars=task_vars,
         )
         if answer.get("failed"):
@@ -47,7 +48,8 @@ class ActionModule(ActionBase):
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
             return {**result, "failed": True, "msg": "\n".join(reasons)}
-        lines = [sentence(entry) for state in found.values() for entry in state["drift"]]
+        # What is left for later on purpose is neither a failure nor a change.
+        lines = [sentence(entry) for state in found.values() for entry in state["drift"] if entry["phase"] != "later"]
         if prove and lines:
             return {**result, "failed": True, "msg": _left(found, lines)}
         for role, state in found.items():
@@ -58,7 +60,9 @@ class ActionModule(ActionBase):
         sections = {"observed": answer["observed"], "drift": answer["drift"]} if want else {}
         return {**result, **known, **found, **sections, "platform": answer["platform"], "problems": problems}
 
-    def _inputs(self, variables: dict[str, Any], result: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
+    def _inputs(
+        self, variables: dict[str, Any], result: dict[str, Any], asked: list[str] | None
+    ) -> tuple[dict[str, Any], str, list[str]]:
         """Return the inputs of each role, what the host is to be taken for, and what is wrong with any of them."""
         settings, problems = self._read("", variables, {})
         problems += shared.check(settings, variables.get("groups", {}))
@@ -70,9 +74,8 @@ class ActionModule(ActionBase):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
-        site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
+        site = self._site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
         inputs = {}
-        asked = self._task.args.get("roles")
         for role in [role for role in ROLES if role in settings["roles"]] if asked is None else asked:
             plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
             values, wrong = self._read(role, variables, reader.defaults(role))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
+from ansible_collections.slipway.node.plugins.module_utils.host import seal
 
 COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
@@ -45,6 +47,14 @@ class Site:
     host: str = "localhost"
     settings: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, list[str]] = field(default_factory=dict)
+    key: str = field(default_factory=secrets.token_hex, repr=False)
+    sealed: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def seal(self, secret: str) -> str:
+        """Return what stands for a secret where the host's journal would keep it, and remember the secret by it."""
+        mark = seal(self.key, secret)
+        self.sealed[mark] = secret
+        return mark
 
     def role_file(self, role: str, name: str) -> str:
         """Return the text of a file of a role."""
@@ -104,6 +114,9 @@ def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) 
     """Return a value as its specification wants it; what is wrong is added to the problems, and ``None`` returned."""
     kind = option.get("type", "str")
     secret = bool(option.get("no_log"))
+    # YAML takes a plain off for false.
+    if kind == "str" and value is False and "off" in option.get("choices", []):
+        value = "off"
     try:
         value = _convert(kind, value)
     except (TypeError, ValueError):

@@ -41,7 +41,7 @@ def test_site_tells_what_became_of_every_host():
     linked = {"observed": {"golang": {"link": {"target": "/usr/local/go-1.26.7"}}}}
     serving = {"observed": {"registry": {"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}}}
     client = {"drift": [{"role": "registry_client"}]}
-    pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
+    pending = {"drift": [{"role": "docker_daemon", "phase": "later", "item": "docker.service"}], "observed": {}}
     hostvars = {
         "changed": {
             **facts,
@@ -54,7 +54,7 @@ def test_site_tells_what_became_of_every_host():
         "same": {**facts, "slipway_state": probe([], engine="26.1.5")},
         "failed": {**facts, "slipway_state": probe(DRIFT)},
         "predicted": {**facts, "slipway_state": probe(DRIFT), "ansible_check_mode": True},
-        "pending": {**facts, "slipway_state": probe(pending), "__docker_daemon_proof": {"drift": pending}},
+        "pending": {**facts, "slipway_state": {"docker_daemon": pending}},
         "client": {
             **facts,
             "slipway_state": probe([]),
