@@ -137,8 +137,8 @@ def _outcome(hostvar: Any) -> str:
         if proof is None:
             return "FAILED"
         left += proof["drift"]
-    # The one thing that a role leaves undone on purpose.
-    if left and all(entry["item"] == "restart of docker.service" for entry in left):
+    # What a role leaves undone on purpose, which is a restart of the daemon.
+    if left and all(entry.get("phase") == "later" for entry in left):
         return "restart pending"
     return "FAILED" if left else "yes" if drift or mended else "no"
 

@@ -9,15 +9,15 @@ import copy
 import ipaddress
 import json
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 Entry = Dict[str, Any]
 
-# The keys that a SIGHUP applies, each with the value that stands for its absence: a reload ignores a key that is gone.
+# The keys that a SIGHUP applies (of features only some), each with the value that stands for its absence, since a
+# reload ignores a key that is gone.
 RELOADABLE = {
     "debug": False,
     "default-runtime": "runc",
-    "features": {},
     "insecure-registries": [],
     "labels": [],
     "live-restore": False,
@@ -57,11 +57,36 @@ _KEYS = {
     object: "default-shm-size",
 }
 TYPES = dict((key, kind) for kind, keys in _KEYS.items() for key in keys.split())  # type: Dict[str, type]
+
+# What may be an option of any log driver, and what else each driver takes. A driver that is not listed is a plugin.
+_ANY_LOG_OPTS = "mode max-buffer-size cache-disabled cache-max-size cache-max-file cache-compress"
+_LABELLED = " labels labels-regex env env-regex tag"
+_LOG_OPTS = {
+    "awslogs": "awslogs-create-group awslogs-create-stream awslogs-credentials-endpoint awslogs-datetime-format"
+    " awslogs-endpoint awslogs-force-flush-interval-seconds awslogs-format awslogs-group awslogs-max-buffered-events"
+    " awslogs-multiline-pattern awslogs-region awslogs-stream tag",
+    "fluentd": "fluentd-address fluentd-async fluentd-async-connect fluentd-async-reconnect-interval"
+    " fluentd-buffer-limit fluentd-max-retries fluentd-read-timeout fluentd-request-ack fluentd-retry-wait"
+    " fluentd-sub-second-precision fluentd-write-timeout" + _LABELLED,
+    "gcplogs": "gcp-log-cmd gcp-meta-id gcp-meta-name gcp-meta-zone gcp-project" + _LABELLED,
+    "gelf": "gelf-address gelf-compression-level gelf-compression-type gelf-tcp-max-reconnect gelf-tcp-reconnect-delay"
+    + _LABELLED,
+    "journald": _LABELLED,
+    "json-file": "max-size max-file compress" + _LABELLED,
+    "local": "max-size max-file compress",
+    "none": "",
+    "splunk": "splunk-caname splunk-capath splunk-format splunk-gzip splunk-gzip-level splunk-index"
+    " splunk-index-acknowledgment splunk-insecureskipverify splunk-source splunk-sourcetype splunk-token splunk-url"
+    " splunk-verify-connection" + _LABELLED,
+    "syslog": "syslog-address syslog-facility syslog-format syslog-tls-ca-cert syslog-tls-cert syslog-tls-key"
+    " syslog-tls-skip-verify" + _LABELLED,
+}
 _NAMES = {bool: "true or false", int: "a whole number", str: "a text", list: "a list", dict: "a mapping"}
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 # Up to the last @, since a password may hold one.
 _PASSWORD = re.compile(r"(?<=://)[^/\s\"']+@")
-_SECRET = re.compile(r"(\"[^\"]*(?:token|password|secret)[^\"]*\"\s*:\s*)\"[^\"]*\"", re.IGNORECASE)
+_SECRET_NAMES = "token|password|secret|credential"
+_SECRET = re.compile(r"(\"[^\"]*(?:%s)[^\"]*\"\s*:\s*)\"[^\"]*\"" % _SECRET_NAMES, re.IGNORECASE)
 
 
 class DaemonJsonError(ValueError):
@@ -119,6 +144,15 @@ def redact(text: str) -> str:
     return _SECRET.sub(r'\1"***"', _PASSWORD.sub("***@", text))
 
 
+def map_secrets(config: Any, change: Callable[[str], str], name: str = "") -> Any:
+    """Return a content in which the texts under names of secrets are changed."""
+    if isinstance(config, dict):
+        return dict((key, map_secrets(value, change, str(key))) for key, value in config.items())
+    if isinstance(config, list):
+        return [map_secrets(one, change, name) for one in config]
+    return change(config) if isinstance(config, str) and re.search(_SECRET_NAMES, name, re.IGNORECASE) else config
+
+
 def normalise(config: Dict[str, Any]) -> Dict[str, Any]:
     """Return the wanted configuration as dockerd takes it: log-opts are texts, whatever YAML made of them."""
     config = copy.deepcopy(config)
@@ -142,6 +176,14 @@ def check(config: Dict[str, Any], refuse_unknown: bool) -> List[str]:
         elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             problems.append("%s must be %s, not %s" % (key, _NAMES[kind], redact(json.dumps(value))))
     return problems
+
+
+def misfits(config: Dict[str, Any]) -> List[str]:
+    """Return the log options that the log driver does not know, which keep the daemon from starting."""
+    driver, options = config.get("log-driver") or "json-file", config.get("log-opts")
+    if driver not in _LOG_OPTS or not isinstance(options, dict):
+        return []
+    return sorted(set(options) - set(_ANY_LOG_OPTS.split()) - set(_LOG_OPTS[driver].split()))
 
 
 def merge(current: Dict[str, Any], wanted: Dict[str, Any], entries: List[Entry]) -> Tuple[Dict[str, Any], List[Entry]]:
@@ -182,13 +224,9 @@ def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -
         if isinstance(old, dict) and isinstance(new, dict):
             found += changes(old, new, "%s%s." % (prefix, key))
         elif key not in current or key not in merged or not same(old, new):
-            found.append(
-                {
-                    "key": prefix + key,
-                    "is": _show(prefix + key, old) if key in current else "not set",
-                    "want": _show(prefix + key, new) if key in merged else "absence",
-                }
-            )
+            is_ = _show(prefix + key, old) if key in current else "not set"
+            want = _show(prefix + key, new) if key in merged else "not set"
+            found.append({"key": prefix + key, "is": is_, "want": want if want != is_ else "another value, not shown"})
     return found
 
 
@@ -219,6 +257,8 @@ def reported(info: Dict[str, Any], key: str, value: Any) -> Optional[bool]:
     if key == "default-address-pools":
         pools = [(one.get("Base"), one.get("Size")) for one in info.get("DefaultAddressPools") or []]
         return pools == [(_network(one.get("base", "")), one.get("size")) for one in value]
+    if key == "features":
+        return _features(info, value)
     name = {
         "debug": "Debug",
         "default-runtime": "DefaultRuntime",
@@ -228,6 +268,22 @@ def reported(info: Dict[str, Any], key: str, value: Any) -> Optional[bool]:
         "storage-driver": "Driver",
     }.get(key)
     return None if name is None or name not in info else same(info[name], value)
+
+
+def _features(info: Dict[str, Any], value: Dict[str, Any]) -> Optional[bool]:
+    """Tell whether the features that show in ``docker info`` are as wanted."""
+    shown = {}
+    if "DriverStatus" in info:
+        shown["containerd-snapshotter"] = has_snapshotter(info)
+    if "CDISpecDirs" in info:
+        shown["cdi"] = bool(info["CDISpecDirs"])
+    known = [name for name in value if name in shown]
+    return all(shown[name] == value[name] for name in known) if known else None
+
+
+def has_snapshotter(info: Dict[str, Any]) -> bool:
+    """Tell whether the daemon keeps its images in containerd's store."""
+    return any(str(one[-1]).startswith("io.containerd.snapshotter") for one in info.get("DriverStatus") or [])
 
 
 def _is_object(value: Any) -> bool:

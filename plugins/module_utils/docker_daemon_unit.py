@@ -6,11 +6,13 @@ in the text that ``systemctl cat docker.service`` prints, with variables of envi
 
 import re
 import shlex
-from typing import Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.daemon_json import TYPES
 
 HEADER = "# Written by Slipway (slipway.node.docker_daemon). The next run overwrites changes made here.\n"
+
+SOCKET = "unix:///var/run/docker.sock"
 
 # Flags whose name is not the key's name.
 _KEYS = {
@@ -44,8 +46,10 @@ _KEYS = {
     "--registry-mirror": "registry-mirrors",
     "--storage-opt": "storage-opts",
 }
-# dockerd merges these two.
+# dockerd merges it.
 _MERGED = ("runtimes",)
+# Names of flags that are no keys: dockerd takes them in the file without a word, and without effect.
+FLAGS = dict((name[2:], key) for name, key in _KEYS.items() if name.startswith("--") and name[2:] not in TYPES)
 
 
 def environment_files(unit: str) -> List[str]:
@@ -61,22 +65,29 @@ def command(unit: str, own: str, files: List[str]) -> List[str]:
     :param files: the contents of the environment files.
     """
     path, line = "", ""
-    variables = {}  # type: Dict[str, str]
-    for one in re.sub(r"\\\n\s*", " ", unit).splitlines():
+    variables = environment(unit, files)
+    for one in _lines(unit):
         if one.startswith("# /"):
             path = one[2:].strip()
         elif path != own and one.startswith("ExecStart="):
             line = one[len("ExecStart=") :].strip()
-        elif path != own and one.startswith("Environment="):
-            variables.update(_variables(_words(one[len("Environment=") :])))
-    for text in files:
-        lines = [one.strip() for one in text.splitlines() if not one.lstrip().startswith(("#", ";"))]
-        variables.update(_variables(one.replace('"', "").replace("'", "") for one in lines))
     words = []  # type: List[str]
     for word in _words(line):
         name = re.match(r"^\$\{?(\w+)\}?$", word)
         words += variables.get(name.group(1), "").split() if name else [word]
     return words
+
+
+def environment(unit: str, files: List[str]) -> Dict[str, str]:
+    """Return the variables that the unit sets, those of its environment files last."""
+    variables = {}  # type: Dict[str, str]
+    for one in _lines(unit):
+        if one.startswith("Environment="):
+            variables.update(_variables(_words(one[len("Environment=") :])))
+    for text in files:
+        lines = [one.strip() for one in text.splitlines() if not one.lstrip().startswith(("#", ";"))]
+        variables.update(_variables(" ".join(_words(one)) for one in lines))
+    return variables
 
 
 def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
@@ -99,6 +110,23 @@ def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
     return found
 
 
+def values(words: List[str], key: str) -> List[str]:
+    """Return the values of a key's flags."""
+    found = [parts for name, parts in flags(words) if name == key]
+    return [parts[-1] if len(parts) > 1 else re.sub(r"^(--[^=]*=|-[A-Za-z]=?)", "", parts[0]) for parts in found]
+
+
+def endpoint(words: List[str], config: Dict[str, Any]) -> str:
+    """Return where the daemon of this unit listens: root's client may be set to another."""
+    listed = config.get("hosts")
+    hosts = [str(one) for one in (listed if isinstance(listed, list) else []) + values(words, "hosts")]
+    own = [one for one in hosts if one.startswith("unix://")]
+    remote = [one for one in hosts if one.startswith("tcp://")]
+    if own:
+        return own[0] if own[0] != "unix://" else SOCKET
+    return remote[0] if remote and not any(one.startswith("fd:") for one in hosts) else SOCKET
+
+
 def clashes(words: List[str], keys: List[str]) -> Dict[str, str]:
     """Return the keys that are flags too, each with its flags as they stand on the command line."""
     found = {}  # type: Dict[str, str]
@@ -117,6 +145,16 @@ def drop_in(words: List[str], keys: List[str]) -> str:
     return "%s[Service]\nExecStart=\nExecStart=%s\n" % (HEADER, line)
 
 
+def mounts_drop_in(folder: str) -> str:
+    """Return the drop-in that lets the daemon wait for the disk of its data, and not start without it."""
+    return "%s[Unit]\nRequiresMountsFor=%s\n" % (HEADER, '"%s"' % folder if " " in folder else folder)
+
+
+def group_drop_in(group: str) -> str:
+    """Return the drop-in of the socket that gives it a group, since systemd makes the socket and not the daemon."""
+    return "%s[Socket]\nSocketGroup=%s\n" % (HEADER, group)
+
+
 def proxy_environment(http: str, https: str, no_proxy: str) -> str:
     """Return the environment file of the proxies.
 
@@ -131,6 +169,10 @@ def proxy_environment(http: str, https: str, no_proxy: str) -> str:
 def proxy_drop_in(environment_file: str) -> str:
     """Return the drop-in that makes the daemon read the environment file."""
     return "%s[Service]\nEnvironmentFile=%s\n" % (HEADER, environment_file)
+
+
+def _lines(unit: str) -> List[str]:
+    return re.sub(r"\\\n\s*", " ", unit).splitlines()
 
 
 def _words(line: str) -> List[str]:

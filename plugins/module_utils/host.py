@@ -5,6 +5,7 @@ pure, and ``observe(host, want)``, which asks the host through this class.
 """
 
 import glob
+import hmac
 import os
 import shutil
 import subprocess
@@ -14,6 +15,16 @@ from ansible.module_utils.common.text.converters import to_text
 
 # Seconds within which a program must answer.
 LIMIT = 60
+
+
+# What a secret's seal begins with.
+SEAL = "sealed:"
+
+
+def seal(key: str, text: str) -> str:
+    """Return what stands for a secret in a module's arguments, which the host's journal keeps: nobody without the key
+    can try guesses on it."""
+    return SEAL + hmac.new(key.encode("utf-8"), text.encode("utf-8"), "sha256").hexdigest()
 
 
 class NoAnswer(Exception):
@@ -47,10 +58,16 @@ class Host:
     """The host that the module runs on.
 
     :param run_command: :func:`run_limited` or a function like it.
+    :param key: that of the run's seals.
     """
 
-    def __init__(self, run_command: Callable[..., Tuple[int, str, str]] = run_limited) -> None:
+    def __init__(self, run_command: Callable[..., Tuple[int, str, str]] = run_limited, key: str = "") -> None:
         self._run_command = run_command
+        self._key = key
+
+    def is_sealed(self, mark: str, text: Optional[str]) -> bool:
+        """Tell whether a seal is that of a text."""
+        return text is not None and hmac.compare_digest(mark, seal(self._key, text))
 
     def run(self, *command: str) -> Tuple[int, str]:
         """Run a read-only command in the C locale; return its exit status and standard output."""

@@ -8,47 +8,35 @@ short_description: Merge dockerd's configuration into its files and make the dae
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
+  - Reads the inputs of the role C(docker_daemon) from the play's variables and makes a host as they say.
   - Merges wanted keys into C(daemon.json) by three sides, which are what is wanted, what is in the file, and what was
     last applied. Keys of others stay, keys that were set here and are not wanted any more go, and former values come
     back.
-  - Writes the drop-ins of the unit for proxies and, where asked, for flags that clash with keys of the file.
+  - Writes the drop-ins of the unit for proxies, for the disk of the data, for the socket's group and, where asked, for
+    flags that clash with keys of the file.
   - Lets C(dockerd --validate) judge the file before it is written (Docker 23.0 and later).
   - Reloads the daemon where that is enough, and restarts it only when no container is harmed, unless told otherwise.
-  - Asks the daemon whether it has the new values. Where it does not, or does not start, all files are put back, the
-    daemon is brought back, and the module fails with the daemon's own message.
+  - Asks the daemon whether it has the new values. Where it does not, does not start, or anything else goes wrong, all
+    files are put back, the daemon is brought back, and the module fails with the daemon's own message.
 requirements:
   - On the node, systemd. Without a Docker daemon there, the files are written and nothing is loaded.
 options:
-  want:
-    description:
-      - The wanted state as the role C(docker_daemon) keeps it in C(__docker_daemon_want).
-      - "Used of it: C(state), C(config) (keys of daemon.json), C(config_file), C(state_file), C(service),
-        C(proxy_digest), C(take_over_flags), C(probe_mirrors), C(mirror_timeout)."
+  inputs:
+    description: The role's inputs, which the action plugin makes.
     type: dict
-    required: true
-  http_proxy:
-    description: The daemon's proxy for HTTP, which may hold a password.
+    default: {}
+  platform:
+    description: The setting C(slipway_platform), which the action plugin adds.
     type: str
-    default: ''
-  https_proxy:
-    description: The daemon's proxy for HTTPS, which may hold a password.
+    default: ""
+  key:
+    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
     type: str
-    default: ''
-  no_proxy:
-    description: Hosts that the daemon reaches without a proxy, separated by commas.
-    type: str
-    default: ''
-  restart:
-    description:
-      - When a restart is needed, V(safe) does it when no container runs, or when live-restore is in force and none of
-        the changed keys breaks it; V(always) does it in any case, V(never) in none.
-    type: str
-    choices: [safe, always, never]
-    default: safe
-  backup:
-    description: Keep a copy of each file that is changed, beside it.
-    type: bool
-    default: false
+    default: ""
+  sealed:
+    description: The secrets by their seals, which the action plugin adds.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Says what would be changed, after C(dockerd --validate) has judged it.
@@ -61,16 +49,8 @@ attributes:
 EXAMPLES = r"""
 - name: Use a registry mirror
   slipway.node.docker_daemon_config:
-    want:
-      state: present
-      config: {registry-mirrors: ["https://mirror.example.org"]}
-      config_file: /etc/docker/daemon.json
-      state_file: /var/lib/slipway/docker_daemon.json
-      service: docker.service
-      proxy_digest: ''
-      take_over_flags: false
-      probe_mirrors: 'false'
-      mirror_timeout: 3
+  vars:
+    docker_daemon_registry_mirrors: ["https://mirror.example.org"]
 """
 
 RETURN = r"""
@@ -79,7 +59,7 @@ apply:
   type: str
   returned: success
 keys:
-  description: The keys that decide it; V(proxy) and V(command line) stand for the drop-ins.
+  description: The keys that decide it; V(proxy), V(command line) and V(socket) stand for the drop-ins.
   type: list
   elements: str
   returned: success
@@ -115,11 +95,16 @@ import re
 import shutil
 import tempfile
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import daemon_json, docker_daemon, docker_daemon_unit
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils import (
+    daemon_json,
+    docker_daemon,
+    docker_daemon_unit,
+    platforms,
+)
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
 
 RESTART_SECONDS = "120"
 RELOAD_SECONDS = 15
@@ -127,6 +112,8 @@ RELOAD_SECONDS = 15
 REFUSED = re.compile("Error reconfiguring the daemon|configuration validation failed")
 # How a start ends where Docker's record of networks does not fit, as after a start that failed half-way.
 NETWORK_FAILURE = "Error initializing network controller"
+# The proxies in `docker info`.
+PROXIES = {"HTTP_PROXY": "HttpProxy", "HTTPS_PROXY": "HttpsProxy", "NO_PROXY": "NoProxy"}
 
 
 class ApplyError(Exception):
@@ -134,27 +121,40 @@ class ApplyError(Exception):
 
 
 class Daemon:
-    """Acts on the service and waits for its answer."""
+    """Acts on the service and waits for its answer.
 
-    def __init__(self, module: AnsibleModule, host: Host, service: str) -> None:
-        self._module, self._host, self._service = module, host, service
+    :param run: runs a command without a time limit of its own.
+    """
 
-    def reload_units(self) -> None:
+    def __init__(self, host: Host, run: Callable[..., Any], service: str) -> None:
+        self._host, self._run, self._service = host, run, service
+
+    def load_units(self) -> None:
         self._host.run("systemctl", "daemon-reload")
 
-    def restart(self) -> None:
+    def identity(self) -> str:
+        return docker_daemon.identity(docker_daemon.unit(self._host, self._service))
+
+    def info(self, endpoint: str) -> Dict[str, Any]:
+        return docker_daemon.docker_info(self._host, endpoint)
+
+    def running(self, endpoint: str) -> List[str]:
+        return docker_daemon.containers(self._host, endpoint)
+
+    def restart(self, endpoint: str, with_socket: bool) -> None:
         """Restart the daemon, also from a failed state.
 
         :raises ApplyError: it does not start or does not answer.
         """
         since = time.time()
-        self._host.run("systemctl", "reset-failed", self._service)
+        units = ([self._service.replace(".service", ".socket")] if with_socket else []) + [self._service]
+        self._host.run("systemctl", "reset-failed", *units)
         # The unit itself sets no limit to its start.
-        rc, _out = self._host.run("timeout", RESTART_SECONDS, "systemctl", "restart", self._service)
-        if rc != 0 or not docker_daemon.docker_info(self._host):
+        rc, _out, _err = self._run(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units)
+        if rc != 0 or not self.info(endpoint):
             raise ApplyError(self.said(since))
 
-    def reload(self) -> None:
+    def reload(self, endpoint: str) -> None:
         """Send the daemon a SIGHUP and wait for the event that tells that it has reloaded.
 
         :raises ApplyError: the event does not come.
@@ -164,9 +164,8 @@ class Daemon:
         deadline = time.monotonic() + RELOAD_SECONDS
         while time.monotonic() < deadline:
             period = ["--since", "%.9f" % since, "--until", "%.9f" % time.time()]
-            if self._host.run("docker", "events", *(period + ["--filter", "type=daemon", "--filter", "event=reload"]))[
-                1
-            ].strip():
+            events = period + ["--filter", "type=daemon", "--filter", "event=reload"]
+            if docker_daemon.docker(self._host, endpoint, "events", *events)[1].strip():
                 return
             if REFUSED.search("\n".join(self._journal(since))):
                 break
@@ -185,370 +184,316 @@ class Daemon:
         return self._host.run("journalctl", "--no-pager", *arguments)[1].strip().splitlines()
 
 
-class Change:
-    """The change of the files, which can be taken back."""
+class Executor:
+    """Does the steps of ``docker_daemon.decide``, each verb a method, and undoes all of them where one fails."""
 
-    def __init__(self, module: AnsibleModule, host: Host, found: Dict[str, Any]) -> None:
-        self._module, self._host, self._found = module, host, found
-        self._state_file = module.params["want"]["state_file"]
-        self._state_before = _read(self._state_file)
-        root = found["daemon"]["info"].get("DockerRootDir") or found["current"].get("data-root") or "/var/lib/docker"
-        self.store = root + "/network/files/local-kv.db"
+    def __init__(self, daemon: Daemon, found: Dict[str, Any], want: Dict[str, Any]) -> None:
+        self._daemon, self._found, self._want = daemon, found, want
+        self._undo = []  # type: List[Callable[[], None]]
+        self._units = self._socket = False
+        # What the daemon said of itself last, empty while it is not touched.
+        self._info = found["daemon"]["info"]
+        self._touched = False
+        self._store = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
         self._store_before = b""
-        self.names = [one["name"] for one in docker_daemon.file_changes(found)]
-        self.units = "proxy" in self.names or "flags" in self.names
+        self._modes = {}  # type: Dict[str, int]
         self.backups = []  # type: List[str]
+        self.warnings = []  # type: List[str]
+        self.outcome = "All files were put back, and the daemon was not touched."
 
-    def do(self) -> None:
-        for name in self.names:
-            path = self._found["paths"][name]
-            if self._module.params["backup"] and self._found["is"][name] is not None:
-                self.backups.append(self._module.backup_local(path))
-            self.write(path, self._found["to_be"][name], name)
+    def do(self, steps: List[Any]) -> None:
+        """Do all steps, or none.
 
-    def keep_store(self) -> None:
-        """Remember the daemon's record of its networks, which a start that fails late may spoil."""
-        self._store_before = self._host.read_bytes(self.store) or b""
+        :raises Exception: that of the step that failed, once all is undone; ``outcome`` says how the host is then.
+        """
+        # The first to be done is the last to be undone: the daemon comes back when its files have.
+        self._undo.append(self._bring_back)
+        try:
+            for step in steps:
+                getattr(self, step[0])(*step[1:])
+        except BaseException:
+            self._take_back()
+            raise
 
-    def undo_store(self) -> bool:
-        """Put the record of networks back, with a copy of the spoiled one beside; tell whether there was need to."""
-        spoiled = self._host.read_bytes(self.store)
-        if not self._store_before or spoiled in (None, self._store_before):
-            return False
-        shutil.copy2(self.store, self.store + ".spoiled")
-        self._module.atomic_move(_temporary(self._module, self._store_before), self.store)
-        return True
+    def secure(self, path: str) -> None:
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o600)
 
-    def undo(self) -> None:
-        for name in self.names:
-            self.write(self._found["paths"][name], self._found["is"][name], name)
-        self.write(self._state_file, self._state_before, "state")
+    def write(self, name: str, text: Optional[str]) -> None:
+        """Write a file, or remove it where there is no text; what was there before comes back with its mode."""
+        path = self._found["paths"][name]
+        before = self._found["is"][name]
+        if before is not None and path not in self._modes:
+            self._modes[path] = os.stat(path).st_mode & 0o777
+            if self._want["backup"]:
+                self.backups.append("%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S")))
+                shutil.copy2(path, self.backups[-1])
+        self._undo.append(lambda: self._put_back(path, before))
+        put(path, text, self._mode(path))
 
-    def config(self, config: Dict[str, Any]) -> None:
-        """Write daemon.json with another content than the final one, for the time of a reload."""
-        self.write(self._found["paths"]["config"], daemon_json.render(config), "config")
-
-    def final(self) -> None:
-        self.write(self._found["paths"]["config"], self._found["to_be"]["config"], "config")
-
-    def remember(self, state: Dict[str, Any]) -> None:
-        self.write(self._state_file, json.dumps(state, indent=2, ensure_ascii=False) + "\n", "state")
+    def record(self, state: Dict[str, Any]) -> None:
+        identity, path = self._daemon.identity(), self._want["state_file"]
+        state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
+        before = read(path)
+        self._undo.append(lambda: put(path, before, 0o600))
+        put(path, json.dumps(state, indent=2, ensure_ascii=False) + "\n", 0o600)
 
     def forget(self) -> None:
-        self.write(self._state_file, None, "state")
+        put(self._want["state_file"], None, 0o600)
 
-    def write(self, path: str, text: Optional[str], name: str) -> None:
-        """Put a file in place whole, or remove it. One that is there keeps its mode, unless it holds secrets."""
-        if text is None:
-            if os.path.exists(path):
-                os.unlink(path)
+    def load_units(self) -> None:
+        self._units = True
+        self._daemon.load_units()
+
+    def reload(self) -> None:
+        self._touched = True
+        self._daemon.reload(self._found["endpoints"]["is"])
+        self._info = self._daemon.info(self._found["endpoints"]["is"])
+
+    def restart(self, with_socket: bool) -> None:
+        # A start that fails late may spoil the daemon's record of its networks.
+        self._store_before = read_bytes(self._store)
+        self._touched, self._socket = True, with_socket
+        self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
+        self._info = self._daemon.info(self._found["endpoints"]["to_be"])
+
+    def prove(self, keys: List[str]) -> None:
+        """Compare what the daemon says of itself with what it was to load.
+
+        :raises ApplyError: it reports other values.
+        """
+        merged = self._found["merged"]
+        known = [key for key in keys if key in daemon_json.TYPES]
+        wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
+        if docker_daemon.PROXY in keys and self._found["to_be"]["environment"]:
+            wished = docker_daemon_unit.environment("", [self._found["to_be"]["environment"]])
+            wrong += [
+                name
+                for name, field in PROXIES.items()
+                # The daemon masks passwords.
+                if name in wished
+                and field in self._info
+                and daemon_json.redact(wished[name]) != daemon_json.redact(self._info[field])
+            ]
+        if wrong or not self._info:
+            raise ApplyError(
+                "it runs, but it does not report the wanted value of %s" % ", ".join(wrong or ["anything"])
+            )
+
+    def see_alive(self, running: List[str]) -> None:
+        lost = sorted(set(running) - set(self._daemon.running(self._found["endpoints"]["to_be"])))
+        if lost:
+            self.warnings.append(
+                "containers that did not survive the restart, in spite of live-restore: " + ", ".join(lost)
+            )
+
+    def _put_back(self, path: str, text: Optional[str]) -> None:
+        put(path, text, 0o600)
+        if text is not None:
+            os.chmod(path, self._modes[path])
+
+    def _mode(self, path: str) -> int:
+        return 0o600 if path in self._found["secrets"] else 0o644
+
+    def _take_back(self) -> None:
+        """Undo everything, the last first, whatever of it fails."""
+        troubles = []
+        while self._undo:
+            try:
+                self._undo.pop()()
+            except Exception as error:
+                troubles.append(str(error))
+        if troubles:
+            self.outcome += " Not all could be put back: %s." % "; ".join(troubles)
+
+    def _bring_back(self) -> None:
+        """Let the daemon load the former files, which are in place again, and leave them as they are."""
+        if self._units:
+            self._daemon.load_units()
+        if not self._touched:
             return
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, 0o755)
-        temporary = _temporary(self._module, text.encode("utf-8"))
-        if name in ("state", "environment"):
-            self._module.atomic_move(temporary, path)
-            os.chmod(path, 0o600)
-        else:
-            existed = os.path.exists(path)
-            self._module.atomic_move(temporary, path)
-            if not existed:
-                os.chmod(path, 0o644)
+        if not self._found["daemon"]["identity"]:
+            self.outcome = "The former files are in place again; the daemon had failed before this run and still does."
+            return
+        self.outcome = "The former configuration is in force again and the daemon answers."
+        try:
+            self._load_former()
+        except (ApplyError, NoAnswer) as error:
+            self.outcome = (
+                "The former files are in place again, but the daemon does not start with them either:\n%s" % error
+            )
+            if NETWORK_FAILURE in str(error):
+                self.outcome += (
+                    "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be"
+                    " made anew." % self._store
+                )
+        finally:
+            self._config(None)
+
+    def _load_former(self) -> None:
+        current, merged, endpoint = self._found["current"], self._found["merged"], self._found["endpoints"]["is"]
+        gone = dict(
+            (key, value) for key, value in daemon_json.RELOADABLE.items() if key in merged and key not in current
+        )
+        # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
+        keeps = bool(self._info.get("LiveRestoreEnabled")) and not current.get("live-restore")
+        if self._found["daemon"]["identity"] != self._daemon.identity():
+            if not keeps:
+                return self._start(endpoint)
+            self._config(dict(current, **{"live-restore": True}))
+            try:
+                self._start(endpoint)
+            except ApplyError:
+                self._config(None)
+                return self._start(endpoint)
+        self._config(dict(current, **gone))
+        self._daemon.reload(endpoint)
+
+    def _start(self, endpoint: str) -> None:
+        try:
+            self._daemon.restart(endpoint, self._socket)
+        except ApplyError as error:
+            if NETWORK_FAILURE not in str(error) or self._store_before in (b"", read_bytes(self._store)):
+                raise
+            shutil.copy2(self._store, self._store + ".spoiled")
+            put_bytes(self._store, self._store_before, 0o600)
+            self._daemon.restart(endpoint, self._socket)
+            self.outcome += (
+                " The failed start had spoiled Docker's record of networks, so the one of before was put back too; the"
+                " spoiled one is %s.spoiled." % self._store
+            )
+
+    def _config(self, config: Optional[Dict[str, Any]]) -> None:
+        """Write daemon.json for the time of a load, or without a content its former text."""
+        path, text = self._found["paths"]["config"], self._found["is"]["config"]
+        if config is not None:
+            put(path, daemon_json.render(config), self._mode(path))
+        elif read(path) != text:
+            put(path, text, self._mode(path))
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "want": {"type": "dict", "required": True},
-            "http_proxy": {"type": "str", "default": "", "no_log": True},
-            "https_proxy": {"type": "str", "default": "", "no_log": True},
-            "no_proxy": {"type": "str", "default": ""},
-            "restart": {"type": "str", "default": "safe", "choices": ["safe", "always", "never"]},
-            "backup": {"type": "bool", "default": False},
+            "inputs": {"type": "dict", "default": {}},
+            "platform": {"type": "str", "default": ""},
+            "key": {"type": "str", "default": "", "no_log": True},
+            "sealed": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )
-    params = module.params
-    want = params["want"]
-    host = Host(module.run_command)
-    environment = docker_daemon_unit.proxy_environment(params["http_proxy"], params["https_proxy"], params["no_proxy"])
+    host = Host(key=module.params["key"])
+    want = docker_daemon.want(module.params["inputs"], platforms.find(module.params["platform"]))
     try:
-        found = docker_daemon.survey(host, want, environment)
-    except daemon_json.DaemonJsonError as error:
-        module.fail_json(
-            msg="%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to"
-            " start from an empty one." % (want["config_file"], error)
-        )
-    refuse_clashes(module, found)
-    validate(module, host, found)
-    dead = dict((mirror, reason) for mirror, reason in found["mirrors"].items() if reason)
-    for mirror, reason in dead.items():
-        module.warn("registry mirror %s is dead: %s" % (daemon_json.redact(mirror), reason))
-    change = Change(module, host, found)
-    pending = found["daemon"]["pending"]
-    restart_keys, reload_keys = daemon_json.split(pending)
-    # A daemon that failed, or fails again and again, is started with the new files: no container of it can be harmed.
-    failed = found["unit"].get("ActiveState") in ("failed", "activating") and bool(change.names)
-    result = {
-        "apply": "restart" if restart_keys or failed else "reload" if reload_keys else "none",
-        "keys": restart_keys or reload_keys,
-        "files": [found["paths"][name] for name in change.names],
-        "diff": diff(found, change.names),
-        "pending": [],
-        "running": [],
-        "backups": [],
-    }  # type: Dict[str, Any]
-    result["changed"] = bool(change.names or found["exposed"])
+        found = docker_daemon.survey(host, want, module.params["sealed"])
+    except (daemon_json.DaemonJsonError, docker_daemon.RecordError) as error:
+        module.fail_json(msg=docker_daemon.unreadable(want, error))
+    except NoAnswer as error:
+        module.fail_json(msg="%s." % error)
+    refused = docker_daemon.refused(want, found)
+    if refused:
+        module.fail_json(msg="\n".join(refused))
+    decision = docker_daemon.decide(want, found)
+    for sentence in docker_daemon.advice(want, found, decision):
+        module.warn(sentence)
+    result = describe(found, decision)
     if module.check_mode:
-        result["changed"] = result["changed"] or bool(pending) or (want["state"] == "absent" and found["has_state"])
-        if restart_keys and not failed:
-            result["running"] = docker_daemon.containers(host)
-            result["pending"] = (
-                [] if is_safe(params["restart"], found, restart_keys, result["running"]) else restart_keys
-            )
-        module.exit_json(msg=sentence(result), **result)
-    daemon = Daemon(module, host, want["service"])
-    for path in found["exposed"]:
-        os.chown(path, 0, 0)
-        os.chmod(path, 0o600)
-    # Written before the files, so that an interrupted run is still known as pending.
-    state = new_state(want, found, pending)
-    change.remember(state)
+        module.exit_json(backups=[], **result)
+    executor = Executor(Daemon(host, module.run_command, want["service"]), found, want)
     try:
-        change.do()
-        if change.units:
-            daemon.reload_units()
-        left = load(module, host, daemon, change, found, failed)
+        executor.do(decision["steps"])
     except ApplyError as error:
-        go_back(module, host, daemon, change, found, str(error))
-    result.update(pending=left["pending"], running=left["running"], backups=change.backups)
-    result["changed"] = result["changed"] or left["acted"] or (want["state"] == "absent" and found["has_state"])
-    state["loaded"] = left["loaded"]
-    if want["state"] == "absent" and not left["pending"]:
-        change.forget()
+        module.fail_json(
+            msg="The daemon did not take the new configuration. It said:\n%s\n%s\nCorrect the docker_daemon_* setting"
+            " that it names; `journalctl -u %s` has the rest." % (error, executor.outcome, want["service"])
+        )
+    except Exception as error:
+        module.fail_json(msg="%s. %s Mend that on the host, and run again." % (error, executor.outcome))
+    for sentence in executor.warnings:
+        module.warn(sentence)
+    module.exit_json(backups=executor.backups, **result)
+
+
+def describe(found: Dict[str, Any], decision: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the module says of the decision."""
+    restart, reload, pending = decision["restart"], decision["reload"], decision["pending"]
+    how = "restart" if restart or pending or decision["failed"] else "reload" if reload else "none"
+    keys = restart or pending or reload
+    changed = any(step[0] != "record" for step in decision["steps"])
+    if pending:
+        said = docker_daemon.pending_text(pending, found["running"])
+    elif how == "none":
+        said = "files changed, nothing to load" if changed else "nothing to do"
     else:
-        change.remember(state)
-    if left["pending"]:
-        module.warn(sentence(result))
-    module.exit_json(msg=sentence(result), **result)
+        said = "%s for %s" % (how, ", ".join(keys) or "a failed daemon")
+    return {
+        "changed": changed,
+        "apply": how,
+        "keys": keys,
+        "pending": pending,
+        "running": found["running"] if pending else [],
+        "files": [found["paths"][name] for name in decision["names"]],
+        "diff": [diff(found, name) for name in decision["names"]],
+        "msg": said,
+    }
 
 
-def refuse_clashes(module: AnsibleModule, found: Dict[str, Any]) -> None:
-    if found["clashes"]:
-        named = "; ".join(
-            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["clashes"].items())
-        )
-        module.fail_json(
-            msg="The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both, so"
-            " nothing was changed. Set docker_daemon_take_over_flags: true to let a drop-in start it without these"
-            " flags, or remove the flags from the unit or from /etc/default/docker."
-            % (module.params["want"]["service"], named)
-        )
+def diff(found: Dict[str, Any], name: str) -> Dict[str, str]:
+    """Return the change of a file as text, the environment file's without its content."""
+    before, after = found["is"][name], found["to_be"][name]
+    if name == "environment":
+        before, after = before and "(not shown)\n", after and "(not shown, changed)\n"
+    return {
+        "before_header": found["paths"][name],
+        "after_header": found["paths"][name],
+        "before": daemon_json.redact(before or ""),
+        "after": daemon_json.redact(after or ""),
+    }
 
 
-def validate(module: AnsibleModule, host: Host, found: Dict[str, Any]) -> None:
-    """Stop on a content that dockerd refuses, judged by itself where it can (23.0 and later)."""
-    problems = daemon_json.check(found["wanted"], False)
-    if not problems and found["to_be"]["config"] != found["is"]["config"] and found["merged"]:
-        dockerd = module.get_bin_path("dockerd")
-        temporary = _temporary(module, daemon_json.render(found["merged"]).encode("utf-8"))
-        if dockerd:
-            rc, out, err = module.run_command([dockerd, "--validate", "--config-file", temporary])
-            if rc != 0 and "unknown flag" in out + err:
-                problems = daemon_json.check(found["wanted"], True)
-            elif rc != 0:
-                problems = [(err or out).strip().replace(temporary, module.params["want"]["config_file"])]
+def put(path: str, text: Optional[str], mode: int) -> None:
+    """Put a file in place whole, or remove it. A link is written through. One that is there keeps owner and mode."""
+    path = os.path.realpath(path)
+    if text is not None:
+        put_bytes(path, text.encode("utf-8"), mode)
+    elif os.path.exists(path):
+        os.unlink(path)
+
+
+def put_bytes(path: str, data: bytes, mode: int) -> None:
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, 0o755)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".slipway-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if os.path.exists(path):
+                status = os.stat(path)
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+                # Extended attributes too, such as SELinux's label.
+                shutil.copystat(path, temporary)
+                os.utime(temporary)
+            # What may hold secrets is readable by root alone, whatever it was.
+            if mode == 0o600 or not os.path.exists(path):
+                os.fchmod(file.fileno(), mode)
+        os.replace(temporary, path)
+    except BaseException:
         os.unlink(temporary)
-    if problems:
-        module.fail_json(
-            msg="dockerd would refuse this configuration, so nothing was changed: %s. Correct the docker_daemon_*"
-            " setting that it names." % daemon_json.redact("; ".join(problems))
-        )
+        raise
 
 
-def is_safe(policy: str, found: Dict[str, Any], keys: List[str], running: List[str]) -> bool:
-    """Tell whether a restart for these keys may be done now."""
-    if policy != "safe":
-        return policy == "always"
-    lives = found["daemon"]["info"].get("LiveRestoreEnabled") and found["merged"].get("live-restore")
-    return not running or bool(lives and not set(keys) & daemon_json.BREAKS_LIVE_RESTORE)
+def read(path: str) -> Optional[str]:
+    data = read_bytes(path)
+    return data.decode("utf-8") if data else None
 
 
-def load(
-    module: AnsibleModule, host: Host, daemon: Daemon, change: Change, found: Dict[str, Any], failed: bool
-) -> Dict[str, Any]:
-    """Make the daemon load the files as gently as possible; return what it has loaded and what is left.
-
-    :raises ApplyError: the daemon does not take it.
-    """
-    is_ = found["daemon"]
-    left = {"pending": [], "running": [], "acted": False, "loaded": {}}  # type: Dict[str, Any]
-    if not is_["identity"] and not failed:
-        return left
-    restart_keys, reload_keys = daemon_json.split(is_["pending"])
-    loaded = dict(is_["loaded"])
-    running = docker_daemon.containers(host) if restart_keys else []
-    policy = module.params["restart"]
-    turns_on = "live-restore" in reload_keys and found["merged"].get("live-restore") and running and policy == "safe"
-    safe = failed or (bool(restart_keys) and is_safe(policy, found, restart_keys, running))
-    if reload_keys and (turns_on or not safe):
-        reload(daemon, change, found, reload_keys)
-        left["acted"] = True
-        for key in daemon_json.RELOADABLE:
-            loaded.pop(key, None)
-            if key in found["merged"]:
-                loaded[key] = found["merged"][key]
-        is_["info"] = docker_daemon.docker_info(host)
-        prove(host, found, reload_keys)
-        safe = bool(restart_keys) and is_safe(policy, found, restart_keys, running)
-    if safe:
-        change.keep_store()
-        daemon.restart()
-        left["acted"] = True
-        loaded = docker_daemon.settings(found, "to_be")
-        prove(host, found, docker_daemon.owned(found))
-        lost = [name for name in running if name not in docker_daemon.containers(host)] if policy == "safe" else []
-        if lost:
-            module.warn("containers that did not survive the restart, in spite of live-restore: %s" % ", ".join(lost))
-    elif restart_keys:
-        left.update(pending=restart_keys, running=running)
-    found["unit"] = docker_daemon.unit(host, module.params["want"]["service"])
-    left["loaded"] = {"daemon": docker_daemon.identity(found["unit"]), "values": loaded, "pending": left["pending"]}
-    return left
-
-
-def reload(daemon: Daemon, change: Change, found: Dict[str, Any], keys: List[str]) -> None:
-    """Reload. A key that is to go has its neutral value in the file meanwhile, since a reload ignores its absence."""
-    gone = dict((key, daemon_json.RELOADABLE[key]) for key in keys if key not in found["merged"])
-    if gone:
-        change.config(dict(found["merged"], **gone))
-    daemon.reload()
-    if gone:
-        change.final()
-
-
-def prove(host: Host, found: Dict[str, Any], keys: List[str]) -> None:
-    """Ask the daemon whether it has the values.
-
-    :raises ApplyError: it reports others.
-    """
-    info, merged = docker_daemon.docker_info(host), found["merged"]
-    known = [key for key in keys if key in daemon_json.TYPES]
-    wrong = [key for key in known if daemon_json.reported(info, key, merged.get(key)) is False]
-    if wrong or not info:
-        raise ApplyError("it runs, but it does not report the wanted value of %s" % ", ".join(wrong or ["anything"]))
-
-
-def go_back(
-    module: AnsibleModule, host: Host, daemon: Daemon, change: Change, found: Dict[str, Any], reason: str
-) -> None:
-    """Restore the files and the daemon, and fail."""
-    merged, current = found["merged"], found["current"]
-    gone = dict((key, value) for key, value in daemon_json.RELOADABLE.items() if key in merged and key not in current)
-    change.undo()
-    if change.units:
-        daemon.reload_units()
-    outcome = "The former configuration is in force again and the daemon answers."
-    was = found["daemon"]["identity"]
-    if not was:
-        outcome = "The former files are in place again; the daemon had failed before this run and still does."
+def read_bytes(path: str) -> bytes:
     try:
-        now = docker_daemon.identity(docker_daemon.unit(host, module.params["want"]["service"]))
-        restarted = bool(was) and was != now
-        # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
-        keeps = found["daemon"]["info"].get("LiveRestoreEnabled") and not current.get("live-restore")
-        if restarted:
-            if keeps:
-                change.config(dict(current, **{"live-restore": True}))
-            try:
-                daemon.restart()
-            except ApplyError as error:
-                if NETWORK_FAILURE not in str(error) or not change.undo_store():
-                    raise
-                daemon.restart()
-                outcome += (
-                    " The failed start had spoiled Docker's record of networks, so the one of before was put back too;"
-                    " the spoiled one is %s.spoiled." % change.store
-                )
-        if was and (keeps or not restarted):
-            change.config(dict(current, **gone))
-            daemon.reload()
-            change.write(found["paths"]["config"], found["is"]["config"], "config")
-    except ApplyError as error:
-        outcome = "The former files are in place again, but the daemon does not start with them either:\n%s" % error
-        if NETWORK_FAILURE in str(error):
-            outcome += (
-                "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be made"
-                " anew." % change.store
-            )
-    module.fail_json(
-        msg="The daemon did not take the new configuration. It said:\n%s\n%s\nCorrect the docker_daemon_* setting that"
-        " it names; `journalctl -u %s` has the rest." % (reason, outcome, module.params["want"]["service"])
-    )
-
-
-def new_state(want: Dict[str, Any], found: Dict[str, Any], pending: List[str]) -> Dict[str, Any]:
-    """Return what is remembered: what was set, the former texts, and what the daemon had loaded before this run."""
-    files = {}
-    for name, path in found["paths"].items():
-        is_, to_be = found["is"][name], found["to_be"][name]
-        # A file that is as it was before Slipway is not ours any more.
-        former = docker_daemon.former(found["state"], path, is_)
-        if to_be != former or (name == "config" and found["entries"]):
-            files[path] = former
-    proxy = {}
-    if want["proxy_digest"]:
-        proxy = {"digest": want["proxy_digest"], "file": docker_daemon.digest(found["to_be"]["environment"] or "")}
-    now = found["daemon"]
-    loaded = {}  # type: Dict[str, Any]
-    if now["identity"]:
-        loaded = {"daemon": now["identity"], "values": now["loaded"], "pending": pending}
-    return {"entries": found["entries"], "files": files, "proxy": proxy, "loaded": loaded}
-
-
-def diff(found: Dict[str, Any], names: List[str]) -> List[Dict[str, str]]:
-    """Return the change of each file as text, the environment file's without its content."""
-    shown = []
-    for name in names:
-        path = found["paths"][name]
-        before, after = found["is"][name], found["to_be"][name]
-        if name == "environment":
-            before, after = before and "(not shown)\n", after and "(not shown, changed)\n"
-        shown.append(
-            {
-                "before_header": path,
-                "after_header": path,
-                "before": daemon_json.redact(before or ""),
-                "after": daemon_json.redact(after or ""),
-            }
-        )
-    return shown
-
-
-def sentence(result: Dict[str, Any]) -> str:
-    if result["pending"]:
-        running = "; running: %s" % ", ".join(result["running"]) if result["running"] else ""
-        return "restart pending: key %s%s" % (", ".join(result["pending"]), running)
-    if result["apply"] == "none":
-        return "files changed, nothing to load" if result["changed"] else "nothing to do"
-    return "%s for %s" % (result["apply"], ", ".join(result["keys"]) or "a failed daemon")
-
-
-def _temporary(module: AnsibleModule, data: bytes) -> str:
-    """Write data to a new file that only root can read, and return its path."""
-    handle, path = tempfile.mkstemp(dir=module.tmpdir, prefix="daemon-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    return path
-
-
-def _read(path: str) -> Optional[str]:
-    try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return b""
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ options:
     description: The setting C(slipway_platform), which the action plugin adds.
     type: str
     default: ""
+  key:
+    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
+    type: str
+    default: ""
   want:
     description: The wanted state of sections whose roles do not read their inputs here yet, one mapping a section.
     type: dict
@@ -78,7 +82,9 @@ user_groups:
       description: What was found.
       type: dict
     drift:
-      description: What differs, in the order in which the role mends it, as C({role, phase, item, is, want}).
+      description:
+        - What differs, in the order in which the role mends it, as C({role, phase, item, is, want}).
+        - What it leaves for later on purpose has the phase V(later).
       type: list
       elements: dict
     phases:
@@ -160,11 +166,12 @@ def main() -> None:
             "refuse": {"type": "bool", "default": True},
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
+            "key": {"type": "str", "default": "", "no_log": True},
             "want": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    host, platform = Host(), platforms.find(module.params["platform"])
+    host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
     result = {
         "platform": platforms.as_dict(platform),
         "observed": {},
@@ -208,7 +215,7 @@ def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[s
         where = "%s:%d" % (place[0].rpartition("/")[2], place[1])
         state["error"] = "%s: %s (%s); this is a fault of Slipway." % (type(error).__name__, error, where)
     for entry in state["drift"]:
-        if entry["phase"] not in state["phases"]:
+        if entry["phase"] not in state["phases"] + ["later"]:
             state["phases"].append(entry["phase"])
     return state
 

@@ -1,34 +1,66 @@
-"""What the section docker_daemon sees of hosts that are made up: files and answers of commands."""
+"""What the section docker_daemon sees of hosts that are made up, and what it decides to do there."""
 
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_daemon, docker_daemon_unit
+from ansible_collections.slipway.node.plugins.module_utils import (
+    daemon_json,
+    docker_daemon,
+    docker_daemon_mirrors,
+    docker_daemon_unit,
+    platforms,
+)
+from ansible_collections.slipway.node.plugins.module_utils.host import NoAnswer
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_daemon import prepare
 
 CONFIG, STATE = "/etc/docker/daemon.json", "/var/lib/slipway/docker_daemon.json"
 UNIT = "LoadState=loaded\nActiveState=active\nMainPID=7\nExecMainStartTimestampMonotonic=0\n"
+PLATFORM = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
+PATHS = docker_daemon.paths({"config_file": CONFIG, "service": "docker.service"})
 
 
 class FakeHost:
-    def __init__(self, files=None, unit="LoadState=not-found\n", info=None, running="", changed=1.0, modes=None):
+    """A host of given files and answers; ``commands`` holds what it was asked of docker."""
+
+    def __init__(
+        self, files=None, unit="LoadState=not-found\n", info=None, running="", changed=1.0, modes=None, key=""
+    ):
         self.files = files or {}
+        self.key = key
+        self.endpoints = []
+        self.failing = set()
         self._answers = {
             ("systemctl", "show"): unit,
             ("systemctl", "cat"): "# /lib/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
-            ("timeout", "30"): json.dumps(dict(info or {}, ServerVersion="26")),
-            ("docker", "ps"): running,
-            ("stat", "%.9Z"): "%f\n" % changed,
-            ("stat", "mode %a of %U %n"): "".join("%s %s\n" % (mode, path) for path, mode in (modes or {}).items()),
+            "info": json.dumps(dict(info or {}, ServerVersion="26")),
+            "ps": running,
+            "%.9Z": "%f\n" % changed,
+            "mode %a of %U %n": "".join("%s %s\n" % (mode, path) for path, mode in (modes or {}).items()),
+            ("getent", "group"): "",
         }
 
     def run(self, *command):
-        return 0, self._answers[(command[0], command[2]) if command[0] == "stat" else command[:2]]
+        key = command[:2]
+        if command[0] == "env":
+            assert command[2:4] == ("docker", "--host")
+            self.endpoints.append(command[4])
+            key = command[5]
+        elif command[0] == "stat":
+            key = command[3]
+        return int(key in self.failing), self._answers[key]
 
     def read(self, path):
         return self.files.get(path)
 
     def read_bytes(self, path):
         return self.files[path].encode("utf-8")
+
+    def glob(self, *patterns):
+        return [path for path in self.files if path in patterns]
+
+    def is_sealed(self, mark, text):
+        return text is not None and mark == reader.seal(self.key, text)
 
 
 def want(config=None, **changes):
@@ -38,9 +70,11 @@ def want(config=None, **changes):
         "config_file": CONFIG,
         "state_file": STATE,
         "service": "docker.service",
-        "proxy_digest": "",
+        "proxy": "",
+        "restart": "safe",
+        "backup": False,
         "take_over_flags": False,
-        "probe_mirrors": "false",
+        "probe_mirrors": "off",
         "mirror_timeout": 1,
     }
     return dict(base, **changes)
@@ -85,7 +119,7 @@ def pending_host(started, recorded=None):
 
 def test_a_pending_restart_is_drift_with_the_containers_it_waits_for():
     assert drift(pending_host(5), want({"log-driver": "local"})) == [
-        ("restart of docker.service", "pending: log-driver; running: a, b", "done")
+        ("docker.service", "restart pending for log-driver (running: a, b)", "restarted")
     ]
 
 
@@ -105,17 +139,17 @@ def test_what_the_daemon_has_loaded(monkeypatch, recorded, changed, pending):
     state = {"entries": [{"path": ["mtu"], "value": 1400}], "files": {CONFIG: None}, "loaded": recorded}
     files = {CONFIG: '{"mtu": 1400}', STATE: json.dumps(state)}
     host = FakeHost(files, UNIT.replace("Monotonic=0", "Monotonic=5"), changed=changed)
-    assert [one[0] for one in drift(host, want({"mtu": 1400}))] == ["restart of docker.service"] * pending
+    assert [one[0] for one in drift(host, want({"mtu": 1400}))] == ["docker.service"] * pending
 
 
 def test_dead_mirrors_are_left_out_unless_all_are_dead():
-    wish = want({"registry-mirrors": ["http://a", "http://b"]}, probe_mirrors="skip")
-    assert docker_daemon.wanted_config(wish, {"http://a": "refused", "http://b": ""})["registry-mirrors"] == [
-        "http://b"
-    ]
-    assert docker_daemon.wanted_config(wish, {"http://a": "x", "http://b": "x"}) == wish["config"]
+    config = {"registry-mirrors": ["http://a", "http://b"]}
+    wish = want(probe_mirrors="skip")
+    alive = docker_daemon.without_dead(wish, config, {"http://a": "refused", "http://b": ""})
+    assert alive["registry-mirrors"] == ["http://b"]
+    assert docker_daemon.without_dead(wish, config, {"http://a": "x", "http://b": "x"}) == config
     report = dict(wish, probe_mirrors="report")
-    assert docker_daemon.wanted_config(report, {"http://a": "refused", "http://b": ""}) == wish["config"]
+    assert docker_daemon.without_dead(report, config, {"http://a": "refused", "http://b": ""}) == config
 
 
 def test_absent_gives_the_former_text_back():
@@ -127,15 +161,43 @@ def test_absent_gives_the_former_text_back():
     assert docker_daemon.survey(host, dict(wish, state="absent"))["to_be"]["config"] == former
 
 
-def test_proxies_are_compared_by_their_digest():
-    wish = want(proxy_digest="d1")
-    paths = docker_daemon.paths(wish)
-    assert [one[0] for one in drift(FakeHost(), wish)] == [paths["environment"], paths["proxy"]]
-    found = docker_daemon.survey(FakeHost(), wish, "HTTP_PROXY=x\n")
-    state = {"proxy": {"digest": "d1", "file": docker_daemon.digest("HTTP_PROXY=x\n")}}
-    files = {paths["environment"]: "HTTP_PROXY=x\n", paths["proxy"]: found["to_be"]["proxy"], STATE: json.dumps(state)}
-    assert drift(FakeHost(files), wish) == []
-    assert [one[0] for one in drift(FakeHost(files), want(proxy_digest="d2"))] == [paths["environment"]]
+def sealed(text, key="k"):
+    return reader.seal(key, text)
+
+
+def test_proxies_are_compared_by_their_seal_alone():
+    text = docker_daemon_unit.proxy_environment("http://u:s3cret@p", "", "")
+    wish = want(proxy=sealed(text))
+    assert [one[0] for one in drift(FakeHost(key="k"), wish)] == [PATHS["environment"], PATHS["proxy"]]
+    found = docker_daemon.survey(FakeHost(key="k"), wish, {wish["proxy"]: text})
+    assert found["to_be"]["environment"] == text
+    files = {PATHS["environment"]: text, PATHS["proxy"]: found["to_be"]["proxy"]}
+    assert drift(FakeHost(files, key="k"), wish) == []
+    # Another run has another key.
+    assert drift(FakeHost(files, key="l"), want(proxy=sealed(text, "l"))) == []
+    assert [one[0] for one in drift(FakeHost(files, key="k"), want(proxy=sealed("other")))] == [PATHS["environment"]]
+
+
+def test_what_was_loaded_is_known_though_the_file_was_edited():
+    text = docker_daemon_unit.proxy_environment("http://p", "", "")
+    drop_in = docker_daemon_unit.proxy_drop_in(PATHS["environment"])
+    wish = want(proxy=sealed(text))
+    found = docker_daemon.survey(FakeHost(key="k"), wish, {wish["proxy"]: text})
+    state = docker_daemon.new_state(found, docker_daemon.settings(found, "to_be"), [])
+    state["loaded"]["daemon"] = "7-0"
+    files = {PATHS["environment"]: "edited", PATHS["proxy"]: drop_in, STATE: json.dumps(state)}
+    assert [one[0] for one in drift(FakeHost(files, UNIT, key="k"), wish)] == [PATHS["environment"]]
+
+
+def test_a_secret_of_daemon_json_is_compared_by_its_seal_and_is_for_root_alone():
+    wish = want({"log-driver": "splunk", "log-opts": {"splunk-token": sealed("s3cret")}})
+    known = {wish["config"]["log-opts"]["splunk-token"]: "s3cret"}
+    found = docker_daemon.survey(FakeHost(key="k"), wish, known)
+    assert json.loads(found["to_be"]["config"])["log-opts"] == {"splunk-token": "s3cret"}
+    host = FakeHost({CONFIG: found["to_be"]["config"]}, key="k", modes={CONFIG: "mode 644 of root"})
+    assert drift(host, wish) == [(CONFIG, "mode 644 of root", "mode 600 of root")]
+    other = FakeHost({CONFIG: found["to_be"]["config"].replace("s3cret", "0ther")}, key="k")
+    assert drift(other, wish) == [("log-opts.splunk-token", '"***"', "another value, not shown")]
 
 
 def test_observed_holds_no_password():
@@ -153,9 +215,264 @@ def test_a_file_with_secrets_is_readable_by_root_alone():
 
 
 def test_a_drop_in_of_ours_goes_also_without_the_record():
-    wish = want(proxy_digest="d1")
-    paths = docker_daemon.paths(wish)
-    to_be = docker_daemon.survey(FakeHost(), wish, docker_daemon_unit.proxy_environment("http://p", "", ""))["to_be"]
-    files = {paths[name]: to_be[name] for name in ("environment", "proxy")}
+    text = docker_daemon_unit.proxy_environment("http://p", "", "")
+    wish = want(proxy=sealed(text, ""))
+    to_be = docker_daemon.survey(FakeHost(), wish, {wish["proxy"]: text})["to_be"]
+    files = {PATHS[name]: to_be[name] for name in ("environment", "proxy")}
     assert [one[0] for one in drift(FakeHost(files), want())] == list(files)
     assert drift(FakeHost(dict.fromkeys(files, "# of an admin\n")), want()) == []
+
+
+def verbs(host, wish, known=None):
+    decision = docker_daemon.decide(wish, docker_daemon.survey(host, wish, known))
+    return [step[0] if step[0] != "write" else "write " + step[1] for step in decision["steps"]], decision["pending"]
+
+
+def running_host(config, info=None, running="", loaded=None):
+    """A daemon that has loaded what stands in its file."""
+    files = {CONFIG: json.dumps(config)} if config is not None else {}
+    return FakeHost(files, UNIT, dict({"LoggingDriver": "json-file"}, **(info or {})), running)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    monkeypatch.setattr(docker_daemon, "_started_at", lambda unit: 100.0)
+
+
+DECISIONS = [
+    # Nothing is loaded where nothing runs.
+    (FakeHost(), want({"mtu": 1400}), ["record", "write config", "record"], []),
+    (running_host({}), want({"mtu": 1400}), ["record", "write config", "restart", "prove", "record"], []),
+    (running_host({}, {}, "web"), want({"mtu": 1400}), ["record", "write config", "record"], ["mtu"]),
+    (
+        running_host({}, {}, "web"),
+        want({"mtu": 1400}, restart="always"),
+        ["record", "write config", "restart", "prove", "record"],
+        [],
+    ),
+    (running_host({}), want({"mtu": 1400}, restart="never"), ["record", "write config", "record"], ["mtu"]),
+    (running_host({}), want({"debug": True}), ["record", "write config", "reload", "prove", "record"], []),
+    # One restart does for both.
+    (
+        running_host({}),
+        want({"debug": True, "mtu": 1400}),
+        ["record", "write config", "restart", "prove", "record"],
+        [],
+    ),
+    # live-restore that a reload turns on keeps the container in the restart.
+    (
+        running_host({}, {"LiveRestoreEnabled": False}, "web"),
+        want({"live-restore": True, "mtu": 1400}),
+        ["record", "write config", "reload", "prove", "restart", "prove", "see_alive", "record"],
+        [],
+    ),
+    # But not where the change breaks it.
+    (
+        running_host({}, {"LiveRestoreEnabled": False}, "web"),
+        want({"live-restore": True, "bip": "10.9.0.1/24"}),
+        ["record", "write config", "reload", "prove", "record"],
+        ["bip"],
+    ),
+    # Features are where images are kept.
+    (
+        running_host({}, {}, "web"),
+        want({"features": {"containerd-snapshotter": True}}),
+        ["record", "write config", "record"],
+        ["features"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("host", "wish", "steps", "pending"), DECISIONS)
+def test_what_is_decided(started, host, wish, steps, pending):
+    assert verbs(host, wish) == (steps, pending)
+
+
+def test_a_key_that_goes_is_neutral_for_the_time_of_the_reload(started):
+    state = {"entries": [{"path": ["debug"], "value": True}], "files": {CONFIG: '{"mtu": 1400}'}}
+    host = FakeHost({CONFIG: '{"mtu": 1400, "debug": true}', STATE: json.dumps(state)}, UNIT, {"Debug": True})
+    decision = docker_daemon.decide(want(), docker_daemon.survey(host, want()))
+    texts = [step[2] for step in decision["steps"] if step[0] == "write"]
+    assert [json.loads(text) for text in texts] == [{"mtu": 1400, "debug": False}, {"mtu": 1400}]
+    absent = want(state="absent")
+    decision = docker_daemon.decide(absent, docker_daemon.survey(host, absent))
+    assert decision["steps"][-1] == ("forget",)
+    assert [step[2] for step in decision["steps"] if step[0] == "write"][-1] == '{"mtu": 1400}'
+
+
+REFUSALS = [
+    (
+        running_host({}, {"Swarm": {"LocalNodeState": "active"}}),
+        want({"live-restore": True}),
+        "This host is in a swarm, and with live-restore",
+    ),
+    (running_host({}, {"Swarm": {"LocalNodeState": "inactive"}}), want({"live-restore": True}), ""),
+    (FakeHost({"/var/lib/docker/swarm/docker-state.json": "{}"}), want({"live-restore": True}), "in a swarm"),
+    (
+        FakeHost({CONFIG: '{"log-opts": {"max-size": "1m"}}'}),
+        want({"log-driver": "syslog"}),
+        "syslog has no option max-s",
+    ),
+    (FakeHost({CONFIG: '{"log-opts": {"max-size": "1m"}}'}), want({"log-driver": "local"}), ""),
+    (FakeHost({CONFIG: '{"log-opts": {"any": "1m"}}'}), want({"log-driver": "some/plugin"}), ""),
+    (FakeHost({CONFIG: '{"proxies": {"http-proxy": "http://p"}}'}), want(proxy="sealed:x"), "has proxies of its own"),
+    (
+        FakeHost({"/etc/fstab": "/dev/x /data ext4 noauto 0 0\n"}),
+        want({"data-root": "/data/docker"}),
+        "disk of /data is not",
+    ),
+    (
+        FakeHost({"/etc/fstab": "/dev/x /data ext4\n", "/proc/self/mounts": "/dev/x /data ext4 rw 0 0\n"}),
+        want({"data-root": "/data/docker"}),
+        "",
+    ),
+    (FakeHost({"/etc/fstab": "#/dev/x /data ext4\n/dev/y /dat ext4\n"}), want({"data-root": "/data"}), ""),
+    (FakeHost(unit=UNIT), want({"hosts": ["fd://"]}), "sets what daemon.json is to set: hosts (-H fd://)"),
+    (FakeHost({STATE: "null"}), want({"debug": True}), STATE + " is not the record that Slipway keeps"),
+    (FakeHost({STATE: "{"}), want({"debug": True}), STATE + " is not the record that Slipway keeps"),
+    (FakeHost({CONFIG: "{"}), want({"debug": True}), CONFIG + " is not what dockerd can read: line 1"),
+]
+
+
+@pytest.mark.parametrize(("host", "wish", "expected"), REFUSALS)
+def test_what_would_harm_is_refused_before_anything_is_written(host, wish, expected):
+    sentences = docker_daemon.refusals(wish, docker_daemon.observe(host, wish))
+    assert [expected in sentence for sentence in sentences] == [True] * bool(expected), sentences
+
+
+def test_a_group_that_does_not_exist_is_refused_and_one_that_does_is_the_sockets():
+    wish, host = want({"group": "hpc"}), FakeHost(unit=UNIT)
+    assert docker_daemon.survey(host, wish)["to_be"]["socket"].endswith("[Socket]\nSocketGroup=hpc\n")
+    assert docker_daemon.refusals(wish, docker_daemon.observe(host, wish)) == []
+    host.failing.add(("getent", "group"))
+    assert "group hpc" in docker_daemon.refusals(wish, docker_daemon.observe(host, wish))[0]
+
+
+def test_the_daemon_waits_for_the_disk_of_its_data():
+    to_be = docker_daemon.survey(FakeHost(), want({"data-root": "/data/docker"}))["to_be"]
+    assert to_be["mounts"].endswith("[Unit]\nRequiresMountsFor=/data/docker\n")
+
+
+def test_another_place_of_the_images_is_told(started):
+    wish = want({"features": {"containerd-snapshotter": True}})
+    host = running_host({}, {"Images": 3, "Containers": 1, "DriverStatus": [["Backing Filesystem", "extfs"]]})
+    assert "(3 images, 1 containers) are out of sight" in docker_daemon.observe(host, wish)["notes"][0]
+
+
+def test_the_units_own_daemon_is_asked_whatever_roots_client_is_set_to():
+    host = running_host({"hosts": ["unix:///run/other.sock"]}, {}, "web")
+    docker_daemon.observe(host, want({"mtu": 1400}))
+    assert set(host.endpoints) == {"unix:///run/other.sock"}
+
+
+def test_containers_that_cannot_be_known_are_an_error():
+    host = running_host({}, {}, "web")
+    host.failing.add("ps")
+    with pytest.raises(NoAnswer, match="ps` fails, so it is not known"):
+        docker_daemon.observe(host, want({"mtu": 1400}))
+
+
+def wanted(**given):
+    """Return the inputs' wanted state, what is wrong with them, and the site with its seals."""
+    options, default = reader.specification("docker_daemon"), reader.defaults("docker_daemon")
+    variables = {"docker_daemon_" + name: value for name, value in given.items()}
+    values, problems = reader.read(options, default, variables, lambda value: value, "docker_daemon_")
+    site = reader.Site()
+    ready, wrong = prepare(values, site) if not problems else ({}, [])
+    return (docker_daemon.want(ready, PLATFORM) if not problems + wrong else {}), problems + wrong, site
+
+
+@pytest.mark.parametrize(
+    ("given", "config"),
+    [
+        ({}, {}),
+        (
+            {"profile": "recommended"},
+            {
+                "live-restore": True,
+                "log-driver": "json-file",
+                "log-level": "info",
+                "log-opts": {"max-size": "50m", "max-file": "3"},
+            },
+        ),
+        # A profile's log options are not those of another driver, wherever that is set.
+        (
+            {"profile": "recommended", "log_driver": "syslog", "live_restore": False},
+            {"live-restore": False, "log-driver": "syslog", "log-level": "info"},
+        ),
+        (
+            {"profile": "recommended", "options": {"log-driver": "syslog", "log-opts": {"tag": "x"}}},
+            {"live-restore": True, "log-driver": "syslog", "log-level": "info", "log-opts": {"tag": "x"}},
+        ),
+        ({"log_opts": {"max-file": 3, "compress": True}}, {"log-opts": {"max-file": "3", "compress": "true"}}),
+    ],
+)
+def test_what_the_inputs_make(given, config):
+    assert wanted(**given)[:2] == (dict(wanted()[0], config=config), [])
+
+
+PROBLEMS = [
+    ({"registry_mirrors": ["http://u:s3cret@m"]}, "docker_daemon_registry_mirrors has http://***@m; give roots"),
+    ({"registry_mirrors": ["https://m/path"]}, "docker_daemon_registry_mirrors has https://m/path"),
+    ({"insecure_registries": ["http://m:5000"]}, "docker_daemon_insecure_registries has http://m:5000"),
+    ({"data_root": "data/"}, "docker_daemon_data_root is data/; give an absolute path"),
+    ({"http_proxy": "p:3128"}, "must be URLs"),
+    ({"options": {"proxies": {}}}, "the key proxies"),
+    ({"options": {"registry-mirror": ["http://m"]}}, "has registry-mirror, a flag's name"),
+    ({"options": {"mtu": "1400"}}, 'docker_daemon_options: mtu must be a whole number, not "1400".'),
+    ({"probe_mirrors": "false"}, "choose off or report or skip"),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), PROBLEMS)
+def test_wrong_inputs_are_named_with_the_remedy(given, expected):
+    _want, problems, _site = wanted(**given)
+    assert len(problems) == 1 and expected in problems[0]
+    assert "s3cret" not in problems[0]
+
+
+def test_off_without_quotes_is_off():
+    assert wanted(probe_mirrors=False)[0]["probe_mirrors"] == "off"
+
+
+def test_secrets_reach_the_node_as_seals_alone():
+    given = {
+        "http_proxy": "http://u:s3cret@p",
+        "log_opts": {"splunk-token": "s3cret"},
+        "options": {"builder": {"x": [{"password": "s3cret"}]}},
+    }
+    wish, problems, site = wanted(**given)
+    assert problems == [] and "s3cret" not in json.dumps(wish)
+    assert sorted(site.sealed.values())[1:] == ["s3cret"]
+    assert 'HTTPS_PROXY="http://u:s3cret@p"' in site.sealed[wish["proxy"]]
+    # Another run has another key, so that not even equality shows.
+    assert wanted(**given)[0]["proxy"] != wish["proxy"]
+
+
+def test_a_proxy_for_https_follows_unless_it_is_set():
+    wish, _problems, site = wanted(http_proxy="http://p", https_proxy="")
+    assert "HTTPS_PROXY" not in site.sealed[wish["proxy"]]
+    assert wanted(https_proxy="", http_proxy="")[0]["proxy"] == ""
+
+
+def test_mirrors_are_asked_as_the_daemon_asks(monkeypatch):
+    asked = []
+
+    class Opener:
+        def open(self, url, timeout):
+            raise OSError("asked")
+
+    def opener(proxies, _https):
+        asked.append(proxies.proxies)
+        return Opener()
+
+    monkeypatch.setattr(docker_daemon_mirrors.urllib.request, "build_opener", opener)
+    variables = {"HTTP_PROXY": "http://p", "NO_PROXY": "direct"}
+    config = {"registry-mirrors": ["http://m:5000", "http://direct"]}
+    assert set(docker_daemon_mirrors.ask(FakeHost(), config, variables, 1).values()) == {"asked"}
+    assert sorted(asked, key=str) == [{"http": "http://p"}, {}]
+
+
+def test_log_options_of_no_driver_are_unknown_here_by_mistake():
+    assert daemon_json.misfits({"log-opts": {"max-size": "1", "mode": "non-blocking", "tag": "x"}}) == []
+    assert daemon_json.misfits({"log-driver": "local", "log-opts": {"tag": "x"}}) == ["tag"]

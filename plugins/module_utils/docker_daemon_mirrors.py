@@ -1,0 +1,57 @@
+"""Registry mirrors, asked as dockerd asks them: through its proxies, with the authorities of ``certs.d``."""
+
+import ssl
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List
+from urllib.parse import urlsplit
+
+from ansible_collections.slipway.node.plugins.module_utils import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
+
+CERTIFICATES = "/etc/docker/certs.d"
+
+
+def ask(host: Host, config: Dict[str, Any], variables: Dict[str, str], timeout: float) -> Dict[str, str]:
+    """Ask all registry mirrors of a configuration at once; return why each is dead, empty for one that lives.
+
+    :param variables: the daemon's environment, of which the proxies count.
+    """
+    mirrors = config.get("registry-mirrors") or []
+    insecure = config.get("insecure-registries") or []
+    named = dict((name.lower(), value) for name, value in variables.items())
+    proxies = dict((kind, named[kind + "_proxy"]) for kind in ("http", "https") if named.get(kind + "_proxy"))
+
+    def one(mirror: str) -> str:
+        place = urlsplit(mirror).netloc
+        try:
+            own = {} if _direct(place, named.get("no_proxy", "")) else proxies
+            context = trust(host.glob("%s/%s/*.crt" % (CERTIFICATES, place)), place in insecure)
+            handlers = [urllib.request.ProxyHandler(own), urllib.request.HTTPSHandler(context=context)]  # type: List[Any]
+            with urllib.request.build_opener(*handlers).open(mirror.rstrip("/") + "/v2/", timeout=float(timeout)):
+                return ""
+        except urllib.error.HTTPError as error:
+            # 401 asks for a login: a registry all the same.
+            return "" if error.code == 401 else "it answers %d" % error.code
+        except (OSError, ValueError) as error:
+            return daemon_json.redact(str(getattr(error, "reason", error)))
+
+    with ThreadPoolExecutor(max_workers=max(1, len(mirrors))) as pool:
+        return dict(zip(mirrors, pool.map(one, mirrors)))
+
+
+def trust(authorities: List[str], insecure: bool) -> ssl.SSLContext:
+    """Return whom to believe: the system's authorities, and those of the registry's folder."""
+    context = ssl.create_default_context()
+    for path in authorities:
+        context.load_verify_locations(path)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _direct(place: str, no_proxy: str) -> bool:
+    bypass = getattr(urllib.request, "proxy_bypass_environment")  # noqa: B009 typeshed lacks its second argument
+    return bool(bypass(place, {"no": no_proxy}))
