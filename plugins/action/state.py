@@ -12,7 +12,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
 # The roles whose inputs are read here.
-ROLES = ("user_groups",)
+ROLES = ("user_groups", "docker_ce")
 
 
 class ActionModule(ActionBase):
