@@ -1,25 +1,130 @@
-"""The section ``docker_ce`` of the probe: package repository, key, packages, hold, service.
+"""The section ``docker_ce``: package repository, key, packages, hold, service.
 
-``observe`` reads a host, ``compare`` says how it drifts from the wanted state, ``repository_files``
-is the one definition of what the repository's files hold. The wanted state is the mapping
-``__docker_ce_want`` in the role's ``vars/main.yml``.
+``want`` makes the wanted state, ``observe`` reads a host, ``compare`` says how it drifts, ``changes`` what the role has
+to do, ``refusals`` what stands in the way. ``repository_files`` alone defines what the repository's files hold.
 """
 
 import configparser
+import contextlib
+import fnmatch
 import json
 import re
 from functools import partial
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils import openpgp, versions
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, sentence
 
 _entry = partial(drift_entry, "docker_ce")
 
 ENGINE_PACKAGES = ("docker-ce", "docker.io", "moby-engine")
+UPSTREAM_PACKAGES = ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"]
+# The engine's own packages, which share its version.
+VERSIONED_PACKAGES = ["docker-ce", "docker-ce-cli", "docker-ce-rootless-extras"]
+ARCHITECTURES = ["x86_64", "aarch64", "ppc64le", "s390x", "armv7l"]
+# The distribution's engine, by platform and release; an empty release stands for the others.
+DISTRIBUTION_PACKAGES = {
+    ("debian", "12"): ["docker.io"],
+    ("debian", ""): ["docker.io", "docker-cli", "docker-buildx", "docker-compose"],
+    ("ubuntu", ""): ["docker.io", "docker-buildx", "docker-compose-v2"],
+}
+# What Docker's documentation says to remove first; docker-cli and docker-buildx are Debian 13's and Ubuntu's parts of
+# docker.io, whose files clash with those of docker-ce-cli and docker-buildx-plugin.
+CONFLICTING = {
+    "apt": "docker docker-engine docker.io docker-cli docker-buildx docker-doc docker-compose docker-compose-v2"
+    " podman-docker containerd runc",
+    "dnf": "docker docker-client docker-client-latest docker-common docker-latest docker-latest-logrotate"
+    " docker-logrotate docker-engine docker-selinux docker-engine-selinux podman-docker containerd runc",
+}
+# Conflicting packages that others than Docker use.
+CAREFUL = ["containerd", "runc"]
+# What older set-ups leave, and what would clash with the repository that this role writes.
+LEFTOVER_FILES = {
+    "apt": [
+        "/etc/apt/sources.list.d/docker.list",
+        "/etc/apt/sources.list.d/docker-ce.list",
+        "/etc/apt/sources.list.d/docker-ce.sources",
+        "/etc/apt/sources.list.d/download_docker_com_linux_*",
+        "/etc/apt/sources.list.d/archive_uri-*docker*",
+        "/etc/apt/trusted.gpg.d/*docker*",
+        "/etc/apt/keyrings/docker.gpg",
+        "/usr/share/keyrings/docker*",
+    ],
+    "dnf": [
+        "/etc/yum.repos.d/docker.repo",
+        "/etc/yum.repos.d/docker-main.repo",
+        "/etc/yum.repos.d/docker-ce-stable.repo",
+        "/etc/yum.repos.d/download.docker.com_linux_*.repo",
+    ],
+}
+SOURCE_FILES = {
+    "apt": ["/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"],
+    "dnf": ["/etc/yum.repos.d/*.repo"],
+}
+FILES = {
+    "apt": {
+        "repository_file": "/etc/apt/sources.list.d/docker.sources",
+        "key_file": "/etc/apt/keyrings/docker.asc",
+        "proxy_file": "/etc/apt/apt.conf.d/80slipway-docker-ce",
+    },
+    "dnf": {
+        "repository_file": "/etc/yum.repos.d/docker-ce.repo",
+        "key_file": "/etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce",
+        "proxy_file": "",
+    },
+}
+UNITS = ["docker.service", "docker.socket"]
+_TRUSTED = "/etc/apt/trusted.gpg"
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
-_DOCKER_SOURCE = re.compile(r"https?://\S*/linux/(?:debian|ubuntu|raspbian)\b")
-_DOCKER_HOST = re.compile(r"download\.docker\.com|docker-ce|apt\.dockerproject\.org|dockerproject")
+
+
+def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]:
+    """Return the wanted state. Pure.
+
+    :raises InputProblem: inputs that this platform cannot meet.
+    """
+    problems = platforms.unsupported(platform, "docker_ce", ARCHITECTURES)
+    manager, mirrors = platforms.manager(platform), inputs["source"] == "mirrors"
+    own = DISTRIBUTION_PACKAGES.get((platform.like, platform.release)) or DISTRIBUTION_PACKAGES.get((platform.like, ""))
+    packages = inputs["packages"] or (UPSTREAM_PACKAGES if mirrors else own or [])
+    if not mirrors and not own:
+        problems.append(
+            "%s has no Docker engine of its own, so docker_ce_source: distribution is not possible there; set "
+            "docker_ce_source: mirrors, with docker_ce_mirrors at a mirror that the host reaches."
+            % platform.distribution
+        )
+    if problems:
+        raise platforms.InputProblem(*problems)
+    wishes = dict((name, inputs["version"]) for name in VERSIONED_PACKAGES) if mirrors else {}
+    wishes.update((name, str(version)) for name, version in inputs["package_versions"].items())
+    upstream = list(dict.fromkeys(UPSTREAM_PACKAGES + VERSIONED_PACKAGES))
+    conflicting = CONFLICTING[manager].split() if mirrors else upstream
+    # Docker publishes for RHEL and, under centos, for everything built from it.
+    name = platform.like if manager == "apt" else "rhel" if platform.distribution == "Redhat" else "centos"
+    machine = platform.architecture
+    same = ("state", "source", "mirrors", "mirror_choice", "mirror_timeout", "proxy", "channel", "hold")
+    wanted = dict((key, inputs[key]) for key in same)
+    wanted.update(FILES[manager])
+    wanted.update(
+        manager=manager,
+        path="linux/" + name,
+        release=platform.codename if manager == "apt" else platform.release,
+        architecture=platforms.DEBIAN_ARCHITECTURES[machine] if manager == "apt" else machine,
+        key=inputs["keys"].get(manager, {}).get("text", ""),
+        fingerprint=inputs["keys"].get(manager, {}).get("fingerprint", ""),
+        packages=packages,
+        versions=dict((name, wishes.get(name, "")) for name in packages),
+        engine_packages=upstream,
+        conflicting=[name for name in conflicting if name not in packages],
+        remove_conflicting=inputs["remove_conflicting"],
+        restart=inputs["restart"],
+        services=UNITS[:1] if inputs["service_state"] == "started" else UNITS,
+        service_enabled=inputs["service_enabled"],
+        service_state=inputs["service_state"],
+        purge_data=inputs["purge_data"],
+    )
+    return wanted
 
 
 def repository_files(want: Dict[str, Any], mirror: str) -> Dict[str, Optional[str]]:
@@ -58,11 +163,12 @@ def repository_files(want: Dict[str, Any], mirror: str) -> Dict[str, Optional[st
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    """Read from a host all that :func:`compare` and :func:`refusals` need. Changes nothing."""
     names = sorted(set(want["packages"]) | set(want["conflicting"]) | set(want["engine_packages"]))
     packages = _packages(host, want["manager"], names)
     files = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     mirror = _mirror(files[want["repository_file"]] or "", want["path"])
+    key = host.read(want["key_file"])
     observed = {
         "packages": packages,
         "engine": next(
@@ -70,20 +176,29 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         ),
         "files": files,
         "mirror": mirror,
-        "wanted_files": repository_files(want, mirror) if mirror in _roots(want) else {},
-        "key": _fingerprints(host.read_bytes(want["key_file"])),
+        "wanted_files": repository_files(want, mirror) if mirror in want["mirrors"] else {},
+        "key": "missing" if key is None else "right" if key == want["key"] else "another key",
         "leftovers": _leftovers(host, want),
-        "services": _services(host, want["services"]),
+        "services": _services(host),
+        "containers": [],
+        "live_restore": False,
         "in_use": [],
+        "in_the_way": [],
+        "imported_keys": [],
+        "data": [],
     }
-    careful = [name for name in want["careful"] if name in packages]
-    if careful and want["state"] == "present":
-        observed["in_use"] = _in_use(
-            host, want["manager"], careful, [name for name in want["conflicting"] if name in packages]
-        )
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        observed["data"] = [path for path in _data_roots(host) if host.glob(path + "/*")]
+        observed["data"] = [path for path in _data_roots(host, observed) if host.glob(path + "/*")]
+    observed["changes"] = todo = changes(want, observed)
+    if todo["stops"]:
+        observed["containers"] = _containers(host)
+    if observed["containers"] and runs(observed) and want["state"] == "present":
+        answer = host.run("docker", "info", "--format", "{{.LiveRestoreEnabled}}")[1]
+        observed["live_restore"] = answer.strip() == "true"
+    if want["state"] == "present":
+        observed["in_use"] = _in_use(host, want, todo["shared"])
+        observed["in_the_way"] = _in_the_way(host, want, observed)
     return observed
 
 
@@ -91,14 +206,9 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
     if want["state"] == "absent":
         return _compare_absent(want, observed)
-    drift = [_entry("clean_leftovers", item["what"], "present", "absence") for item in observed["leftovers"]]
+    drift = [_entry("clean_leftovers", item["what"], "present", "absent") for item in observed["leftovers"]]
     drift += [
-        _entry(
-            "remove_conflicting",
-            name,
-            "%s installed" % versions.upstream(observed["packages"][name]["version"]),
-            "absence",
-        )
+        _entry("remove_conflicting", name, versions.upstream(observed["packages"][name]["version"]), "absent")
         for name in want["conflicting"]
         if name in observed["packages"]
     ]
@@ -109,20 +219,97 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     return drift
 
 
+def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the role has to do. Pure.
+
+    ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
+    are held. ``unwanted_files``: what another source has no use for. ``engine``: how it changes, as sentences.
+    ``stops``: whether the running engine stops. ``shared``: packages to be replaced that others than Docker use.
+    ``unmask``: units.
+    """
+    drift, packages = compare(want, observed), observed["packages"]
+    phases, engines = (
+        ("remove_conflicting", "install_packages", "remove_packages"),
+        set(ENGINE_PACKAGES) & set(packages),
+    )
+    drifted = [one["item"] for one in drift if one["phase"] == "install_packages"]
+    todo = {
+        "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
+        "install": want["packages"] if set(drifted) & set(ENGINE_PACKAGES) else drifted,
+        "engine": [sentence(one) for one in drift if one["phase"] in phases and one["item"] in engines],
+        "unwanted_files": dict((path, None) for path in list(observed["files"]) + [want["key_file"]]),
+        "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
+    }  # type: Dict[str, Any]
+    todo["stops"] = bool(todo["engine"] or any(one["want"] == "stopped" for one in drift))
+    shared = CAREFUL + ["containerd.io"]
+    todo["shared"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
+    return todo
+
+
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed, each with its remedy."""
+    todo, containers = observed["changes"], ", ".join(observed["containers"])
+    if want["state"] == "absent":
+        # Only the engine can stop them, and their data is not to go from under them.
+        return [
+            "Containers run without their engine: %s. Start it with `systemctl start docker`, so that it can stop "
+            "them, and run again." % containers
+        ] * bool(containers and not runs(observed))
+    refused = list(observed["in_the_way"])
+    if observed["in_use"] and not want["remove_conflicting"]:
+        refused.append(
+            "%s would be replaced, which others use: %s. Move those containers away and set "
+            "docker_ce_remove_conflicting: true, or take docker_ce out of this host's slipway_roles."
+            % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
+        )
+    if todo["engine"] and not may_restart(want, observed):
+        refused.append(
+            "%s: that restarts the engine%s. Set docker_ce_restart: always to have it done%s."
+            % (
+                "; ".join(todo["engine"]),
+                ", and these containers stop: %s" % containers if containers else "",
+                ", or stop them first" if containers and want["restart"] == "safe" else "",
+            )
+        )
+    return refused
+
+
+def may_restart(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
+    """Tell whether an engine may be replaced. live-restore keeps containers from one patch release to another."""
+    if want["restart"] != "safe":
+        return bool(want["restart"] == "always" or not (runs(observed) or observed["containers"]))
+    to_be = want["versions"].get("docker-ce", "").split(":")[-1].split(".")[:2]
+    patch = len(to_be) == 2 and to_be == observed["engine"].split(".")[:2] and not observed["changes"]["remove"]
+    return not observed["containers"] or bool(observed["live_restore"] and patch)
+
+
+def runs(observed: Dict[str, Any]) -> bool:
+    """Tell whether the engine runs."""
+    return observed["services"].get("docker.service", {}).get("ActiveState") in ("active", "reloading")
+
+
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of the changes."""
+    allowed = want["state"] == "absent" or may_restart(want, observed)
+    if not observed["containers"] or observed["live_restore"] or not allowed:
+        return []
+    return ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
+
+
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     drift = [
-        _entry("remove_packages", name, "%s installed" % versions.upstream(package["version"]), "absence")
+        _entry("remove_packages", name, versions.upstream(package["version"]), "absent")
         for name, package in sorted(observed["packages"].items())
         if name in want["packages"] or name in want["engine_packages"]
     ]
     present = [path for path, content in observed["files"].items() if content is not None]
-    present += [want["key_file"]] if observed["key"] is not None else []
-    drift += [_entry("remove_repository", path, "present", "absence") for path in present]
+    present += [want["key_file"]] if observed["key"] != "missing" else []
+    drift += [_entry("remove_repository", path, "present", "absent") for path in present]
     drift += [
-        _entry("remove_repository", "RPM key %s" % one, "imported", "absence") for one in observed["imported_keys"]
+        _entry("remove_repository", "RPM key %s" % one, "imported", "absent") for one in observed["imported_keys"]
     ]
     if want["purge_data"]:
-        drift += [_entry("purge_data", path, "holds data", "an empty folder") for path in observed["data"]]
+        drift += [_entry("purge_data", path, "holds data", "empty") for path in observed["data"]]
     return drift
 
 
@@ -130,11 +317,10 @@ def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[
     phase, key_file, key = "configure_repository", want["key_file"], observed["key"]
     if want["source"] != "mirrors":
         present = [path for path, content in observed["files"].items() if content is not None]
-        present += [key_file] if key is not None else []
-        return [_entry(phase, path, "present", "absence (source is %s)" % want["source"]) for path in present]
-    drift = []
-    roots = _roots(want)
-    wanted = roots[0] if len(roots) == 1 else "one of %d mirrors" % len(roots)
+        present += [key_file] if key != "missing" else []
+        return [_entry(phase, path, "present", "absent (docker_ce_source: %s)" % want["source"]) for path in present]
+    drift, mirrors = [], want["mirrors"]
+    wanted = mirrors[0] if len(mirrors) == 1 else "one of %d mirrors" % len(mirrors)
     if observed["files"][want["repository_file"]] is None:
         drift.append(_entry(phase, want["repository_file"], "missing", wanted))
     elif not observed["wanted_files"]:
@@ -143,26 +329,22 @@ def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[
         is_ = observed["files"][path]
         if _without_hold(is_) != _without_hold(content):
             found = "missing" if is_ is None else "present" if content is None else "edited"
-            drift.append(_entry(phase, path, found, "absence" if content is None else "Slipway's content"))
-    expected = "key %s" % " or ".join(want["fingerprints"])
-    if key is None:
-        drift.append(_entry(phase, key_file, "missing", expected))
-    elif not key or set(key) - set(want["fingerprints"]):
-        drift.append(_entry(phase, key_file, "holds %s" % (", ".join(key) or "no OpenPGP key"), expected))
+            drift.append(_entry(phase, path, found, "absent" if content is None else "as Slipway writes it"))
+    if key != "right":
+        drift.append(_entry(phase, key_file, key, "the key %s" % want["fingerprint"]))
     return drift
 
 
 def _compare_packages(want: Dict[str, Any], packages: Dict[str, Dict[str, Any]]) -> List[Dict[str, str]]:
     drift = []
     for name in want["packages"]:
-        wish = str(want["versions"].get(name, ""))
+        wish = want["versions"][name]
         if name not in packages:
             drift.append(_entry("install_packages", name, "not installed", wish or "the newest"))
         elif packages[name]["broken"]:
-            drift.append(_entry("install_packages", name, "half installed", wish or "a whole installation"))
+            drift.append(_entry("install_packages", name, "half installed", wish or "installed"))
         elif not versions.satisfies(wish, packages[name]["version"]):
-            installed = versions.upstream(packages[name]["version"])
-            drift.append(_entry("install_packages", name, "%s installed" % installed, wish))
+            drift.append(_entry("install_packages", name, versions.upstream(packages[name]["version"]), wish))
     return drift
 
 
@@ -172,25 +354,28 @@ def _compare_hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
     else:
         held = _excluded(observed["files"][want["repository_file"]] or "")
     if want["hold"]:
-        return [_entry("hold_packages", name, "not held", "a hold") for name in want["packages"] if name not in held]
-    return [_entry("hold_packages", name, "held", "no hold") for name in held]
+        return [_entry("hold_packages", name, "not held", "held") for name in want["packages"] if name not in held]
+    return [_entry("hold_packages", name, "held", "not held") for name in held]
 
 
 def _compare_services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List[Dict[str, str]]:
     drift = []
-    for unit in want["services"]:
+    for unit in UNITS:
         is_ = observed.get(unit, {})
         enabled, active = is_.get("UnitFileState", "") == "enabled", is_.get("ActiveState", "") == "active"
-        if is_.get("LoadState") == "masked" or is_.get("UnitFileState") == "masked":
+        masked = "masked" in (is_.get("LoadState"), is_.get("UnitFileState"))
+        if masked:
             drift.append(_entry("manage_service", unit, "masked", "not masked"))
-        elif enabled != want["service_enabled"]:
-            is_enabled = "enabled" if enabled else "not enabled"
-            drift.append(
-                _entry("manage_service", unit, is_enabled, "enabled" if want["service_enabled"] else "not enabled")
-            )
+        # The socket comes with the service.
+        if unit not in want["services"]:
+            continue
+        if not masked and enabled != want["service_enabled"]:
+            states = ("not enabled", "enabled")
+            drift.append(_entry("manage_service", unit, states[enabled], states[want["service_enabled"]]))
         if active != (want["service_state"] == "started"):
             wanted = "running" if want["service_state"] == "started" else "stopped"
-            drift.append(_entry("manage_service", unit, is_.get("ActiveState") or "inactive", wanted))
+            found = "running" if active else is_.get("ActiveState") or "inactive"
+            drift.append(_entry("manage_service", unit, found, wanted))
     return drift
 
 
@@ -220,72 +405,101 @@ def _mirror(content: str, path: str) -> str:
     return match.group(1) if match else ""
 
 
-def _excluded(content: str) -> List[str]:
+def _excluded(content: str, *names: str) -> List[str]:
+    """Return what the sections of a dnf file exclude."""
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(content)
     except configparser.Error:
         return []
-    return [name for section in parser.sections() for name in parser[section].get("excludepkgs", "").split()]
+    values = [parser[section].get(name, "") for section in parser.sections() for name in names or ("excludepkgs",)]
+    return re.split(r"[\s,]+", " ".join(values).strip()) if any(values) else []
 
 
 def _without_hold(content: Optional[str]) -> Optional[str]:
     return content and re.sub(r"(?m)^excludepkgs=.*\n", "", content)
 
 
-def _roots(want: Dict[str, Any]) -> List[str]:
-    return [mirror.rstrip("/") for mirror in want["mirrors"]]
-
-
-def _fingerprints(data: Optional[bytes]) -> Optional[List[str]]:
-    """Return the fingerprints in a key file, none where it holds no key, ``None`` where there is no file."""
-    if data is None:
-        return None
-    try:
-        return openpgp.fingerprints(data)
-    except openpgp.OpenPGPError:
-        return []
-
-
-def _services(host: Host, units: List[str]) -> Dict[str, Dict[str, str]]:
-    _rc, out = host.run("systemctl", "show", "--property=Id,LoadState,UnitFileState,ActiveState", *units)
+def _services(host: Host) -> Dict[str, Dict[str, str]]:
+    names = "Id,LoadState,UnitFileState,ActiveState,FragmentPath,DropInPaths,ExecStart"
+    _rc, out = host.run("systemctl", "show", "--property=" + names, *UNITS)
     blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in out.strip().split("\n\n")]
+    for block in blocks:
+        # The rest of it changes with each start.
+        program = re.search(r"path=(\S+)", block.get("ExecStart", ""))
+        block["ExecStart"] = program.group(1) if program else ""
     return dict((block["Id"], block) for block in blocks if "Id" in block)
 
 
 def _leftovers(host: Host, want: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return what an older set-up left: whole files to remove, and lines of files that hold other things too."""
+    """Return what an older set-up left: whole files to remove, and files with other things too, to be rewritten."""
+    if want["state"] == "absent":
+        return []
+    manager, found = want["manager"], []  # type: str, List[Dict[str, Any]]
     kept = (want["repository_file"], want["key_file"], want["proxy_file"])
-    paths = [path for path in host.glob(*want["leftover_files"]) if path not in kept]
-    found = [{"what": path, "path": path, "kind": "file"} for path in paths]  # type: List[Dict[str, Any]]
-    if want["manager"] != "apt":
-        return found
-    for path in host.glob("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list"):
-        if (
-            path not in paths
-            and path not in kept
-            and any(is_docker_line(line) for line in (host.read(path) or "").splitlines())
-        ):
-            found.append({"what": "Docker's lines in %s" % path, "path": path, "kind": "lines"})
-    keyring = _fingerprints(host.read_bytes("/etc/apt/trusted.gpg")) or []
-    ours = [one for one in keyring if one in want["fingerprints"]]
-    if ours:
-        kind = "file" if len(ours) == len(keyring) else "key"
-        what = "Docker's key in /etc/apt/trusted.gpg"
-        found.append({"what": what, "path": "/etc/apt/trusted.gpg", "kind": kind, "keys": ours})
+    paths = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in kept]
+    found += [{"what": path, "path": path, "kind": "file"} for path in paths]
+    for path in host.glob(*SOURCE_FILES[manager]):
+        if path not in paths and path not in kept:
+            text = without_docker(path, host.read(path) or "", want["mirrors"])
+            if text is not None:
+                found.append({"what": "Docker's entries in %s" % path, "path": path, "kind": "text", "text": text})
+    if manager == "apt" and host.glob(_TRUSTED) and host.glob("/usr/bin/gpg"):
+        # With apt's folder for a home, gpg makes none.
+        options = ("--batch", "--no-options", "--no-default-keyring", "--homedir", "/etc/apt", "--with-colons")
+        _rc, out = host.run("gpg", *(options + ("--show-keys", _TRUSTED)))
+        keys = re.findall(r"(?m)^pub:.*\nfpr:+([0-9A-F]+):", out)
+        if want["fingerprint"] in keys:
+            kind = "file" if len(keys) == 1 else "key"
+            found.append({"what": "Docker's key in %s" % _TRUSTED, "path": _TRUSTED, "kind": kind})
     return found
 
 
-def is_docker_line(line: str) -> bool:
-    """Tell whether a line of a one-line-style apt source is an active entry for Docker's repository."""
-    return bool(re.match(r"\s*deb(-src)?\s", line) and _DOCKER_SOURCE.search(line) and _DOCKER_HOST.search(line))
-
-
-def _in_use(host: Host, manager: str, careful: List[str], conflicting: List[str]) -> List[str]:
-    """Return why careful packages (runc) may not be removed unasked: who needs them, and what runs on them."""
+def _in_the_way(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin has to clear away first, as sentences with their remedies."""
     reasons = []
-    for name in careful:
-        if manager == "apt":
+    if host.glob("/snap/docker/current", "/var/lib/snapd/snap/docker/current"):
+        reasons.append(
+            "Docker from snap is installed, a second engine beside this one; remove it with `snap remove docker`, "
+            "which removes its containers and images too, and run again."
+        )
+    service = observed["services"].get("docker.service", {})
+    program = service.get("ExecStart", "")
+    if program.endswith("/dockerd") and program not in ("/usr/bin/dockerd", "/usr/sbin/dockerd"):
+        files = [service.get("FragmentPath", "")] + service.get("DropInPaths", "").split()
+        files = [path for path in files if program in (host.read(path) or "")]
+        reasons.append(
+            "%s starts %s in place of the package's engine; stop docker.service, remove that file, run `systemctl "
+            "daemon-reload`, and run again." % (", ".join(files) or "docker.service", program)
+        )
+    if not re.search("(?m)^docker:", host.read("/etc/group") or ""):
+        rc, out = host.run("getent", "group", "docker")
+        if rc == 0 and out.strip():
+            entry = ":".join(out.split(":")[:3]) + ":"
+            reasons.append(
+                "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
+                "add it to the host's own groups under the same number with `echo '%s' >> /etc/group`." % entry
+            )
+    if want["manager"] == "dnf" and observed["changes"]["install"]:
+        patterns = _excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude")
+        hit = [
+            one for one in patterns if any(fnmatch.fnmatchcase(name, one) for name in observed["changes"]["install"])
+        ]
+        if hit:
+            reasons.append(
+                "/etc/dnf/dnf.conf excludes %s, so dnf cannot install it; take that out of its line excludepkgs or "
+                "exclude, since docker_ce_hold keeps the version." % ", ".join(hit)
+            )
+    return reasons
+
+
+def _in_use(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
+    """Return who else uses packages that are to be replaced: packages that need them, and what runs on them."""
+    if not shared:
+        return []
+    reasons = []
+    for name in [name for name in shared if name in CAREFUL]:
+        if want["manager"] == "apt":
             # apt itself would quietly put crun in runc's place, under containers that runc made.
             _rc, out = host.run(
                 "dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\t${Depends}, ${Recommends}\\n"
@@ -294,10 +508,16 @@ def _in_use(host: Host, manager: str, careful: List[str], conflicting: List[str]
         else:
             _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", name)
             users = [line for line in out.splitlines() if line and " " not in line]
-        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - set(conflicting))]
-    # conmon watches over each of podman's containers.
-    running = [name for name in ("podman", "buildah", "conmon") if host.run("pgrep", "-x", name)[0] == 0]
-    return reasons + ["%s is running" % name for name in running]
+        going = set(want["conflicting"]) | set(want["packages"])
+        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - going)]
+    # conmon watches over each of podman's containers, kubelet over a cluster's.
+    programs = ["podman", "buildah", "conmon"] if "runc" in shared else []
+    programs += ["kubelet"] if set(shared) & {"containerd", "containerd.io"} else []
+    commands = _commands(host)
+    running = {words[0].rsplit("/", 1)[-1] for words in commands}
+    reasons += ["%s is running" % name for name in programs if name in running]
+    spaces = sorted({space for space, _id in _shims(commands)} - {"moby"})
+    return reasons + ["containerd runs containers of %s" % space for space in spaces]
 
 
 def needing(name: str, out: str) -> List[str]:
@@ -311,20 +531,48 @@ def needing(name: str, out: str) -> List[str]:
     return users
 
 
+def _containers(host: Host) -> List[str]:
+    """Return the running containers: their names, or where the engine does not run their ids."""
+    if host.glob("/usr/bin/docker"):
+        rc, out = host.run("docker", "ps", "--format", "{{.Names}}")
+        if rc == 0:
+            return sorted(out.split())
+    return sorted(one[:12] for space, one in _shims(_commands(host)) if space == "moby")
+
+
+def _commands(host: Host) -> List[List[str]]:
+    """Return the command line of each process."""
+    commands = []
+    for path in host.glob("/proc/[0-9]*/cmdline"):
+        # It may have ended since.
+        with contextlib.suppress(ProcessLookupError):
+            commands.append((host.read(path) or "").split("\0"))
+    return commands
+
+
+def _shims(commands: List[List[str]]) -> List[List[str]]:
+    """Return namespace and id of each container that containerd runs."""
+    shims = [words for words in commands if words[0].rsplit("/", 1)[-1].startswith("containerd-shim")]
+    pairs = [dict(zip(words, words[1:])) for words in shims]
+    return [[one["-namespace"], one["-id"]] for one in pairs if "-namespace" in one and "-id" in one]
+
+
 def _imported_keys(host: Host, want: Dict[str, Any]) -> List[str]:
-    if want["manager"] == "apt":
+    """Return the key as RPM names it, by its last eight digits, where it is imported."""
+    if want["manager"] == "apt" or not want["fingerprint"]:
         return []
     _rc, out = host.run("rpm", "-q", "gpg-pubkey", "--qf", "%{VERSION}\\n")
-    short = dict((fingerprint[-8:].lower(), fingerprint) for fingerprint in want["fingerprints"])
-    return sorted(short[line[-8:]] for line in out.split() if line[-8:] in short)
+    short = want["fingerprint"][-8:].lower()
+    return [short] if short in {line[-8:] for line in out.split()} else []
 
 
-def _data_roots(host: Host) -> List[str]:
-    roots = ["/var/lib/docker", "/var/lib/containerd"]
+def _data_roots(host: Host, observed: Dict[str, Any]) -> List[str]:
+    """Return where images and containers are kept: by the running engine's word, else by its configuration's."""
+    ask = runs(observed) and host.glob("/usr/bin/docker")
+    root = host.run("docker", "info", "--format", "{{.DockerRootDir}}")[1].strip() if ask else ""
     try:
-        root = json.loads(host.read("/etc/docker/daemon.json") or "{}").get("data-root")
+        root = root or json.loads(host.read("/etc/docker/daemon.json") or "{}").get("data-root")
     except (ValueError, AttributeError):
-        root = None
-    if isinstance(root, str) and root.startswith("/") and root.strip("/"):
-        roots[0] = root
-    return roots
+        root = ""
+    usable = isinstance(root, str) and root.startswith("/") and root.strip("/")
+    return [root if usable else "/var/lib/docker", "/var/lib/containerd"]

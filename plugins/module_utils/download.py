@@ -16,13 +16,20 @@ import urllib.error
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.slipway.node.plugins.module_utils.package_index import MirrorError, MissingFile
 
 # Less than this in the time limit is a stall: a trickle of single bytes defeats a limit on each read.
 _PROGRESS = 16 * 1024
 _CHUNK = 1 << 18
 # A run that was killed leaves its part; one that is still written to is younger.
 _STALE_SECONDS = 3600
+
+
+class MirrorError(Exception):
+    """The reason, for an admin to read, why a mirror is not used."""
+
+
+class MissingFile(MirrorError):
+    """The mirror answers that it does not have the file."""
 
 
 class HostError(Exception):

@@ -8,21 +8,21 @@ short_description: Choose a Docker CE package mirror and resolve versions agains
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
-  - Asks mirrors, from the node, for the very index that the node's platform needs. A mirror is usable when its signing
-    key is a pinned one, its index is signed by that key, and it offers every wanted package in the wanted version.
+  - Lets the node's own package manager judge mirrors, in a scratch folder with short time limits, so that signatures,
+    expiry, proxies and authorities are those of the real installation. A mirror is usable when apt or dnf takes its
+    index, and the index offers every wanted package in the wanted version.
   - The first mirror is asked alone. Only where it is not usable are the others asked, all at once, so that a list of
     dead mirrors costs no more time than one.
   - Changes nothing, so check mode makes no difference.
-requirements:
-  - On the node, C(gpgv) or C(sqv), which the package managers bring.
 options:
   want:
     description:
-      - The wanted state as the role C(docker_ce) keeps it in C(__docker_ce_want).
+      - The wanted state that M(slipway.node.state) makes of the role's inputs.
       - "Used of it: C(mirrors) (roots of mirrors, the part before C(/linux), the preferred one first), C(mirror_choice)
         (V(first) usable one of the list, or ask all and take the V(fastest)), C(mirror_timeout) (seconds without an
-        answer after which a mirror is given up; all its files may take three times that), C(proxy), C(manager),
-        C(path), C(release), C(channel), C(architecture), C(fingerprints), C(require_signed_index), C(versions)."
+        answer after which a mirror is given up; all its files may take three times that, and the package manager ten
+        seconds of its own), C(versions), C(key) and what
+        the repository's files are made of."
     type: dict
     required: true
   packages:
@@ -34,10 +34,6 @@ options:
     description: The root of the mirror that the node uses now, which is asked first; empty for none.
     type: str
     default: ''
-  refused:
-    description: Mirrors that are not to be used in this run, each with the reason.
-    type: dict
-    default: {}
 attributes:
   check_mode:
     description: Changes nothing in either mode.
@@ -47,7 +43,7 @@ attributes:
 EXAMPLES = r"""
 - name: Choose a mirror and resolve the engine's version
   slipway.node.docker_ce_mirror:
-    want: "{{ __docker_ce_want }}"
+    want: "{{ slipway_state.docker_ce.want }}"
     packages: [docker-ce, docker-ce-cli, containerd.io]
   register: choice
 """
@@ -61,31 +57,25 @@ files:
   description: The files that make the package manager use the mirror, path to content; none for one not to be there.
   type: dict
   returned: success
-key:
-  description: The signing key as the mirror serves it.
-  type: str
-  returned: success
-packages:
-  description: The resolved version of each package, as the package manager writes it.
-  type: dict
-  returned: success
-tried:
-  description: The mirrors that were asked, in the order of the list.
+specs:
+  description: The packages with their resolved versions, as the package manager takes them.
   type: list
-  elements: dict
+  elements: str
+  returned: success
+  sample: ["docker-ce=5:26.1.5-1~debian.12~bookworm"]
+passed_over:
+  description: The mirrors that were asked and are not usable, with the reason, one a line.
+  type: list
+  elements: str
   returned: always
-  contains:
-    mirror:
-      description: The root of the mirror.
-      type: str
-    reason:
-      description: Why it is not usable; empty for a usable one.
-      type: str
-    seconds:
-      description: How long it took to answer.
-      type: float
 """
 
+import math
+import os
+import re
+import shutil
+import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, List
@@ -93,41 +83,151 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils import docker_ce, versions
-from ansible_collections.slipway.node.plugins.module_utils.package_index import Downloader, MirrorError, fetch
+
+# Seconds that a package manager may take for itself, on a busy host.
+OVERHEAD = 10
 
 
-def ask(mirror: str, params: Dict[str, Any]) -> Dict[str, Any]:
+class Unusable(Exception):
+    """The reason, for an admin to read, why a mirror is not used."""
+
+
+def ask(mirror: str, want: Dict[str, Any], packages: List[str]) -> Dict[str, Any]:
     """Ask one mirror; the answer has a ``reason`` where the mirror is not usable."""
-    answer = {"mirror": mirror, "reason": "", "seconds": 0.0}
+    answer = {"mirror": mirror, "reason": "", "seconds": 0.0}  # type: Dict[str, Any]
     started = time.monotonic()
+    scratch = tempfile.mkdtemp(prefix="slipway-docker-ce-")
     try:
-        if mirror in params["refused"]:
-            raise MirrorError(params["refused"][mirror])
-        want = params["want"]
-        timeout = float(want["mirror_timeout"])
-        index = fetch(mirror, want, Downloader(timeout, 3 * timeout, want["proxy"]))
-        answer["key"] = to_text(index.key)
-        answer["packages"] = pick(dict((name, want["versions"][name]) for name in params["packages"]), index.versions)
-    except MirrorError as error:
+        # apt reads keys and fetches indexes as a user of its own.
+        os.chmod(scratch, 0o755)
+        with open(scratch + "/key.asc", "w") as file:
+            file.write(want["key"])
+        os.chmod(scratch + "/key.asc", 0o644)
+        offered = (offered_by_apt if want["manager"] == "apt" else offered_by_dnf)(mirror, want, packages, scratch)
+        answer["specs"] = [
+            spec(want["manager"], name, pick(name, want["versions"][name], offered)) for name in packages
+        ]
+    except Unusable as error:
         answer["reason"] = str(error)
-    answer["seconds"] = round(time.monotonic() - started, 2)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    answer["seconds"] = time.monotonic() - started
     return answer
 
 
-def pick(wishes: Dict[str, str], offered: Dict[str, List[str]]) -> Dict[str, str]:
-    """Return the newest offered version of each package that satisfies its wish.
+def offered_by_apt(mirror: str, want: Dict[str, Any], packages: List[str], scratch: str) -> Dict[str, List[str]]:
+    """Return the versions that apt finds at a mirror.
 
-    :raises MirrorError: a package or version that is not offered, with those that are.
+    :raises Unusable: in apt's own words.
     """
-    picked = {}
-    for name, wish in wishes.items():
-        version = versions.resolve(str(wish), offered.get(name, []))
-        if version is None and name in offered:
-            raise MirrorError("it has no %s %s; it offers %s" % (name, wish, versions.describe(offered[name])))
-        if version is None:
-            raise MirrorError("it has no package %s for this release and architecture" % name)
-        picked[name] = version
-    return picked
+    os.makedirs(scratch + "/lists/partial")
+    source = "%s/docker.sources" % scratch
+    files = docker_ce.repository_files(dict(want, repository_file=source, key_file=scratch + "/key.asc"), mirror)
+    options = [
+        'Dir::Etc::sourcelist "%s";' % source,
+        'Dir::Etc::sourceparts "-";',
+        'Dir::State::lists "%s/lists";' % scratch,
+        'Dir::Cache::pkgcache "";',
+        'Dir::Cache::srcpkgcache "";',
+        'Acquire::http::Timeout "%d";' % math.ceil(want["mirror_timeout"]),
+        'Acquire::https::Timeout "%d";' % math.ceil(want["mirror_timeout"]),
+        'Acquire::Retries "0";',
+        'Acquire::Languages "none";',
+        # A server that speaks something else is only a warning otherwise.
+        'APT::Update::Error-Mode "any";',
+        "#clear APT::Update::Pre-Invoke;",
+        "#clear APT::Update::Post-Invoke;",
+        "#clear APT::Update::Post-Invoke-Success;",
+        files[want["proxy_file"]] or "",
+    ]
+    for path, text in ((source, files[source] or ""), (scratch + "/apt.conf", "\n".join(options))):
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+    configured = ["-q", "-c", scratch + "/apt.conf"]
+    run(["apt-get"] + configured + ["update"], want, r"(?:[EW]: |Err:|  )(.*)")
+    lines = [line.split("|") for line in run(["apt-cache"] + configured + ["madison"] + packages, want, "E: (.*)")]
+    return group((fields[0].strip(), fields[1].strip()) for fields in lines if len(fields) == 3)
+
+
+def offered_by_dnf(mirror: str, want: Dict[str, Any], packages: List[str], scratch: str) -> Dict[str, List[str]]:
+    """Return the versions that dnf finds at a mirror.
+
+    :raises Unusable: in dnf's own words.
+    """
+    path = scratch + "/docker-ce.repo"
+    wanted = dict(want, repository_file=path, key_file=scratch + "/key.asc", hold=False)
+    text = docker_ce.repository_files(wanted, mirror)[path] or ""
+    query = ["dnf", "-y", "--noplugins", "--disableexcludes=all", "--setopt=reposdir=" + scratch]
+    query += ["--setopt=cachedir=%s/cache" % scratch, "--setopt=logdir=" + scratch, "--setopt=skip_if_unavailable=0"]
+    query += ["--setopt=timeout=%d" % math.ceil(want["mirror_timeout"]), "--setopt=retries=1"]
+    query += ["repoquery", "--showduplicates", "--qf", "%{name} %{evr}"]
+    # Without packages it is still asked, for its index.
+    query += packages or ["docker-ce"]
+    try:
+        lines = _query(query, want, path, text + "repo_gpgcheck=1\n")
+    except Unusable as error:
+        # The packages' own signatures protect the installation where a mirror has none of its index.
+        if "GPG signature is not available" not in str(error):
+            raise
+        lines = _query(query, want, path, text)
+    return group(line.split() for line in lines if len(line.split()) == 2)
+
+
+def _query(query: List[str], want: Dict[str, Any], path: str, text: str) -> List[str]:
+    with open(path, "w") as file:
+        file.write(text)
+    return run(query, want, r"(?:Error: |  - )(.*)")
+
+
+def run(command: List[str], want: Dict[str, Any], reasons: str) -> List[str]:
+    """Return the lines that a package manager prints.
+
+    :param reasons: matches lines that say why it fails.
+    :raises Unusable: with those lines.
+    """
+    limit = math.ceil(3 * want["mirror_timeout"]) + OVERHEAD
+    done = subprocess.run(
+        ["timeout", "--kill-after=1", str(limit)] + command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, LC_ALL="C", LANGUAGE="C"),
+    )
+    out, err = to_text(done.stdout, errors="replace"), to_text(done.stderr, errors="replace")
+    if done.returncode in (124, 137):
+        raise Unusable("too slow: not done within %d s" % limit)
+    if done.returncode:
+        matches = [re.match(reasons, line) for line in (out + err).splitlines()]
+        lines = dict.fromkeys(match.group(1).strip().rstrip(".") for match in matches if match)
+        raise Unusable("; ".join(line for line in lines if line) or "%s fails without a reason" % command[0])
+    return out.splitlines()
+
+
+def group(pairs: Any) -> Dict[str, List[str]]:
+    """Return the second of each pair by the first."""
+    grouped = {}  # type: Dict[str, List[str]]
+    for name, version in pairs:
+        grouped.setdefault(name, []).append(version)
+    return grouped
+
+
+def pick(name: str, wish: str, offered: Dict[str, List[str]]) -> str:
+    """Return the newest offered version of a package that satisfies the wish.
+
+    :raises Unusable: the package or version is not offered, with those that are.
+    """
+    version = versions.resolve(wish, offered.get(name, []))
+    if version is None and name in offered:
+        raise Unusable("it has no %s %s; it offers %s" % (name, wish, versions.describe(offered[name])))
+    if version is None:
+        raise Unusable("it has no package %s for this release and architecture" % name)
+    return version
+
+
+def spec(manager: str, name: str, version: str) -> str:
+    """Return a package with its version as the package manager takes it."""
+    return "%s%s%s" % (name, "=" if manager == "apt" else "-", version)
 
 
 def main() -> None:
@@ -136,39 +236,33 @@ def main() -> None:
             "want": {"type": "dict", "required": True},
             "packages": {"type": "list", "elements": "str", "default": []},
             "current": {"type": "str", "default": ""},
-            "refused": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
-    params = module.params
-    want = params["want"]
-    fastest = want["mirror_choice"] == "fastest" and not params["current"]
-    listed = [params["current"]] if params["current"] else []
-    mirrors = list(dict.fromkeys(mirror.rstrip("/") for mirror in listed + want["mirrors"]))
-    tried = [] if fastest else [ask(mirror, params) for mirror in mirrors[:1]]
+    want, packages, current = (module.params[name] for name in ("want", "packages", "current"))
+    fastest = want["mirror_choice"] == "fastest" and not current
+    mirrors = list(dict.fromkeys(([current] if current else []) + want["mirrors"]))
+    tried = [] if fastest else [ask(mirrors[0], want, packages)]
     rest = mirrors[len(tried) :]
-    if rest and not any(not answer["reason"] for answer in tried):
+    if rest and all(answer["reason"] for answer in tried):
         with ThreadPoolExecutor(max_workers=len(rest)) as pool:
-            tried += list(pool.map(lambda mirror: ask(mirror, params), rest))
+            tried += list(pool.map(lambda mirror: ask(mirror, want, packages), rest))
     usable = [answer for answer in tried if not answer["reason"]]
-    report = [dict((key, answer[key]) for key in ("mirror", "reason", "seconds")) for answer in tried]
+    passed_over = ["%(mirror)s: %(reason)s" % answer for answer in tried if answer["reason"]]
     if not usable:
-        reasons = "\n".join("  %s: %s" % (answer["mirror"], answer["reason"]) for answer in tried)
         module.fail_json(
-            msg="No mirror of Docker CE is usable from this node; nothing was changed.\n%s\n"
-            "Set docker_ce_mirrors to one that is, docker_ce_version to a version that is offered, docker_ce_proxy if"
-            " this node reaches the network through one, or docker_ce_source: distribution." % reasons,
-            tried=report,
+            msg="No mirror of Docker CE is usable from this node; nothing was changed. Set docker_ce_mirrors to one"
+            " that is, docker_ce_version to a version that is offered, docker_ce_proxy if this node reaches the network"
+            " through one, or docker_ce_source: distribution.\n  %s" % "\n  ".join(passed_over),
+            passed_over=passed_over,
         )
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
-    files = docker_ce.repository_files(want, chosen["mirror"])
     module.exit_json(
         changed=False,
         mirror=chosen["mirror"],
-        files=files,
-        key=chosen["key"],
-        packages=chosen["packages"],
-        tried=report,
+        files=docker_ce.repository_files(want, chosen["mirror"]),
+        specs=chosen["specs"],
+        passed_over=passed_over,
     )
 
 

@@ -1,53 +1,48 @@
-"""The section ``docker_ce``: what counts as drift, and how it reads."""
+"""The section ``docker_ce``: what is wanted, what counts as drift, what is refused, and how it reads."""
+
+import fnmatch
 
 import pytest
-from ansible_collections.slipway.node.plugins.filter.report import drift_lines
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce
+from ansible_collections.slipway.node.plugins.filter.report import drift_text
+from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce import (
+    changes,
     compare,
-    is_docker_line,
     needing,
+    notes,
+    observe,
     parse_packages,
+    refusals,
     repository_files,
 )
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
 
 KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
 MIRROR = "https://download.docker.com"
 PACKAGES = ["docker-ce", "docker-ce-cli", "containerd.io"]
 
 
-def wanted(**changes):
-    want = {
-        "state": "present",
-        "source": "mirrors",
-        "manager": "apt",
-        "mirrors": [MIRROR, "https://mirrors.aliyun.com/docker-ce/"],
-        "proxy": "",
-        "path": "linux/debian",
-        "release": "bookworm",
-        "channel": "stable",
-        "architecture": "amd64",
-        "fingerprints": [KEY],
-        "repository_file": "/etc/apt/sources.list.d/docker.sources",
-        "key_file": "/etc/apt/keyrings/docker.asc",
-        "proxy_file": "/etc/apt/apt.conf.d/80slipway-docker-ce",
-        "packages": PACKAGES,
-        "engine_packages": PACKAGES,
-        "versions": {"docker-ce": "26.1", "docker-ce-cli": "26.1", "containerd.io": ""},
-        "conflicting": ["docker.io", "runc"],
-        "careful": ["runc"],
-        "hold": True,
-        "services": ["docker.service"],
-        "service_enabled": True,
-        "service_state": "started",
-        "purge_data": False,
-    }
-    if changes.get("manager") == "dnf":
-        want.update(path="linux/centos", release="9", architecture="x86_64", proxy_file="")
-        want.update(
-            repository_file="/etc/yum.repos.d/docker-ce.repo", key_file="/etc/pki/rpm-gpg/RPM-GPG-KEY-docker-ce"
-        )
-    want.update(changes)
+DEBIAN = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
+ROCKY = platforms.describe("Rocky", "9.6", "", "x86_64")
+
+
+def made(platform=DEBIAN, **change):
+    """Return the wanted state of inputs."""
+    given = {f"docker_ce_{name}": value for name, value in change.items()}
+    options = reader.specification("docker_ce")
+    inputs, problems = reader.read(options, reader.defaults("docker_ce"), given, lambda value: value, "docker_ce_")
+    inputs, wrong = prepare(inputs, reader.Site(settings={"region": "global"}))
+    assert not problems + wrong
+    return docker_ce.want(inputs, platform)
+
+
+def wanted(**change):
+    """Return a small wanted state; ``manager`` chooses the platform, and what is no input is set afterwards."""
+    platform = ROCKY if change.pop("manager", "apt") == "dnf" else DEBIAN
+    given = {"version": "26.1", "packages": PACKAGES, "mirrors": [MIRROR, "https://mirrors.aliyun.com/docker-ce"]}
+    want = made(platform, **{**given, **{name: value for name, value in change.items() if name != "fingerprint"}})
+    want.update((name, value) for name, value in change.items() if name == "fingerprint")
     return want
 
 
@@ -63,10 +58,14 @@ def converged(want, mirror=MIRROR):
         "files": files,
         "mirror": mirror,
         "wanted_files": repository_files(want, mirror),
-        "key": [KEY],
+        "engine": "26.1.5",
+        "key": "right",
         "leftovers": [],
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
+        "containers": [],
+        "live_restore": False,
         "in_use": [],
+        "in_the_way": [],
         "imported_keys": [],
         "data": [],
     }
@@ -89,65 +88,45 @@ def test_a_converged_host_has_no_drift(manager):
 
 
 SOURCES = "/etc/apt/sources.list.d/docker.sources"
+KEY_FILE = "/etc/apt/keyrings/docker.asc"
 DRIFT = [
-    (["packages", "docker-ce"], KeyError, "install_packages", "docker-ce not installed, 26.1 wanted"),
-    (
-        ["packages", "docker-ce"],
-        package("5:20.10.24-1"),
-        "install_packages",
-        "docker-ce 20.10.24 installed, 26.1 wanted",
-    ),
+    (["packages", "docker-ce"], KeyError, "install_packages", "docker-ce: not installed -> 26.1"),
+    (["packages", "docker-ce"], package("5:20.10.24-1"), "install_packages", "docker-ce: 20.10.24 -> 26.1"),
     (
         ["packages", "containerd.io"],
         package("1.7", broken=True),
         "install_packages",
-        "containerd.io half installed, a whole installation wanted",
+        "containerd.io: half installed -> installed",
     ),
-    (
-        ["packages", "docker-ce"],
-        package("5:26.1.5-1", held=False),
-        "hold_packages",
-        "docker-ce not held, a hold wanted",
-    ),
-    (
-        ["packages", "docker.io"],
-        package("20.10.5+dfsg1"),
-        "remove_conflicting",
-        "docker.io 20.10.5 installed, absence wanted",
-    ),
-    (["files", SOURCES], "Types: deb\n", "configure_repository", SOURCES + " edited, Slipway's content wanted"),
-    (["key"], None, "configure_repository", "/etc/apt/keyrings/docker.asc missing, key %s wanted" % KEY),
-    (
-        ["key"],
-        ["0" * 40],
-        "configure_repository",
-        "/etc/apt/keyrings/docker.asc holds %s, key %s wanted" % ("0" * 40, KEY),
-    ),
-    (["key"], [KEY, "0" * 40], "configure_repository", None),
-    (["key"], [], "configure_repository", "/etc/apt/keyrings/docker.asc holds no OpenPGP key, key %s wanted" % KEY),
+    (["packages", "docker-ce"], package("5:26.1.5-1", held=False), "hold_packages", "docker-ce: not held -> held"),
+    (["packages", "docker.io"], package("20.10.5+dfsg1"), "remove_conflicting", "docker.io: 20.10.5 -> absent"),
+    (["files", SOURCES], "Types: deb\n", "configure_repository", SOURCES + ": edited -> as Slipway writes it"),
+    (["key"], "missing", "configure_repository", KEY_FILE + ": missing -> the key " + KEY),
+    (["key"], "another key", "configure_repository", KEY_FILE + ": another key -> the key " + KEY),
     (
         ["services", "docker.service", "ActiveState"],
         "failed",
         "manage_service",
-        "docker.service failed, running wanted",
+        "docker.service: failed -> running",
     ),
     (
         ["services", "docker.service", "UnitFileState"],
         "disabled",
         "manage_service",
-        "docker.service not enabled, enabled wanted",
+        "docker.service: not enabled -> enabled",
     ),
     (
         ["services", "docker.service", "UnitFileState"],
         "masked",
         "manage_service",
-        "docker.service masked, not masked wanted",
+        "docker.service: masked -> not masked",
     ),
+    (["services", "docker.socket"], {"LoadState": "masked"}, "manage_service", "docker.socket: masked -> not masked"),
     (
         ["leftovers"],
         [{"what": "/etc/apt/sources.list.d/docker.list", "path": "x", "kind": "file"}],
         "clean_leftovers",
-        "/etc/apt/sources.list.d/docker.list present, absence wanted",
+        "/etc/apt/sources.list.d/docker.list: present -> absent",
     ),
 ]
 
@@ -159,8 +138,7 @@ def test_each_managed_thing_is_named_when_it_is_spoiled(path, value, phase, sent
     spoil(observed, path, value)
     drift = compare(want, observed)
     assert {entry["phase"] for entry in drift} >= {phase}
-    if sentence:
-        assert sentence in drift_lines(drift).splitlines()
+    assert sentence in drift_text(drift).splitlines()
 
 
 def test_a_mirror_of_the_list_is_no_drift_and_another_is():
@@ -168,8 +146,8 @@ def test_a_mirror_of_the_list_is_no_drift_and_another_is():
     assert compare(want, converged(want, "https://mirrors.aliyun.com/docker-ce")) == []
     observed = converged(want, "https://elsewhere.example.org/docker-ce")
     observed["wanted_files"] = {}
-    assert drift_lines(compare(want, observed)) == SOURCES + (
-        " at https://elsewhere.example.org/docker-ce, one of 2 mirrors wanted"
+    assert drift_text(compare(want, observed)) == (
+        f"{SOURCES}: at https://elsewhere.example.org/docker-ce -> one of 2 mirrors"
     )
 
 
@@ -204,14 +182,14 @@ def test_absent_names_what_is_there_and_data_only_on_request():
     phases = [entry["phase"] for entry in compare(want, observed)]
     assert phases == ["remove_packages"] * 3 + ["remove_repository"] * 2
     assert compare(wanted(state="absent", purge_data=True), observed)[-1]["phase"] == "purge_data"
-    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), key=None)
+    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), key="missing")
     assert compare(want, gone) == []
 
 
 def test_another_source_wants_no_repository():
-    want = wanted(source="distribution", packages=["docker.io"], conflicting=PACKAGES, versions={}, hold=False)
+    want = wanted(source="distribution", packages=["docker.io"], version="", hold=False)
     observed = dict(converged(wanted()), packages={"docker.io": package("26.1.5+dfsg1-9", held=False)})
-    assert {entry["want"] for entry in compare(want, observed)} == {"absence (source is distribution)"}
+    assert {entry["want"] for entry in compare(want, observed)} == {"absent (docker_ce_source: distribution)"}
 
 
 def test_reads_what_dpkg_prints():
@@ -237,53 +215,189 @@ def test_knows_who_needs_a_package():
     assert needing("runc", out) == ["podman", "buildah"]
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("deb [arch=amd64] https://download.docker.com/linux/ubuntu noble stable", True),
-        ("deb-src https://mirrors.aliyun.com/docker-ce/linux/debian bookworm stable", True),
-        ("# deb https://download.docker.com/linux/ubuntu noble stable", False),
-        ("deb http://mirror.example.org/debian bookworm main", False),
-    ],
-)
-def test_knows_docker_s_lines(line, expected):
-    assert is_docker_line(line) is expected
-
-
 class FakeHost:
-    """Answers from a table of files and commands."""
+    """Answers from a table of files and commands; a command's first words are its key."""
 
-    def __init__(self, files, commands):
-        self.files, self.commands = files, commands
+    def __init__(self, files=(), commands=()):
+        self.files = {"/etc/group": b"docker:x:990:\n", **dict(files)}
+        self.commands = {"systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "active")), **dict(commands)}
 
     def run(self, *command):
-        return self.commands.get(command[0], (1, ""))
-
-    def read_bytes(self, path):
-        return self.files.get(path)
+        found = [key for key in self.commands if " ".join(command).startswith(key)]
+        return self.commands[max(found, key=len)] if found else (1, "")
 
     def read(self, path):
         data = self.files.get(path)
         return None if data is None else data.decode()
 
     def glob(self, *patterns):
-        return sorted(path for path in self.files if path in patterns)
+        return sorted(path for path in self.files if any(fnmatch.fnmatch(path, pattern) for pattern in patterns))
+
+
+UNIT = (
+    "Id=docker.service\nLoadState=loaded\nFragmentPath=/etc/systemd/system/docker.service\nDropInPaths=\n"
+    "ExecStart={ path=%s ; argv[]=dockerd ; pid=77 }\nUnitFileState=%s\nActiveState=%s\n"
+)
+OLD = (
+    "docker-ce\thi \t5:20.10.24-1~debian.12~bookworm\ncontainerd.io\thi \t1.6.20-1\ndocker-ce-cli\thi \t5:20.10.24-1\n"
+)
+SHIM = "/usr/bin/containerd-shim-runc-v2\0-namespace\0%s\0-id\0%s\0-address\0/run/containerd/containerd.sock\0"
+
+
+def refused(want, host):
+    observed = observe(host, want)
+    return refusals(want, observed)
 
 
 def test_observes_a_host():
-    want = wanted(leftover_files=["/etc/apt/sources.list.d/docker.list"])
+    want = wanted()
     host = FakeHost(
         {
             SOURCES: repository_files(want, MIRROR)[SOURCES].encode(),
+            KEY_FILE: want["key"].encode(),
             "/etc/apt/sources.list.d/docker.list": b"deb https://download.docker.com/linux/debian bookworm stable\n",
             "/etc/apt/sources.list": b"deb http://mirror.example.org/debian bookworm main\n",
         },
-        {
-            "dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n"),
-            "systemctl": (0, "Id=docker.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"),
-        },
+        {"dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n")},
     )
-    observed = docker_ce.observe(host, want)
-    assert observed["engine"] == "26.1.5" and observed["mirror"] == MIRROR and observed["key"] is None
+    observed = observe(host, want)
+    assert observed["engine"] == "26.1.5" and observed["mirror"] == MIRROR and observed["key"] == "right"
     assert [item["kind"] for item in observed["leftovers"]] == ["file"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"
+    assert refusals(want, observed) == []
+
+
+def test_the_wanted_state_by_platform():
+    assert made()["path"] == "linux/debian" and made()["release"] == "bookworm" and made()["architecture"] == "amd64"
+    assert made(ROCKY)["path"] == "linux/centos" and made(ROCKY)["release"] == "9"
+    red_hat = platforms.describe("Redhat", "8.10", "Ootpa", "aarch64")
+    assert made(red_hat)["path"] == "linux/rhel" and made(red_hat)["architecture"] == "aarch64"
+    mint = platforms.describe("Linuxmint", "22", "wilma", "x86_64", "ubuntu 24.04")
+    assert made(mint)["path"] == "linux/ubuntu" and made(mint)["release"] == "noble"
+    assert made(source="distribution")["packages"] == ["docker.io"]
+    assert made(mint, source="distribution")["packages"] == ["docker.io", "docker-buildx", "docker-compose-v2"]
+    assert made(version="28.3")["hold"] is True and made()["hold"] is False
+
+
+def test_a_platform_without_an_engine_of_its_own_is_refused():
+    with pytest.raises(platforms.InputProblem, match="Rocky has no Docker engine of its own"):
+        made(ROCKY, source="distribution")
+
+
+def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_names():
+    commands = {
+        "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
+        "docker ps": (0, "web\ndb\n"),
+    }
+    host = FakeHost({"/usr/bin/docker": b""}, commands)
+    (reason,) = refused(wanted(), host)
+    assert reason == (
+        "docker-ce: 20.10.24 -> 26.1: that restarts the engine, and these containers stop: db, web. Set "
+        "docker_ce_restart: always to have it done, or stop them first."
+    )
+    assert refused(wanted(restart="always"), host) == []
+    assert notes(wanted(restart="always"), observe(host, wanted(restart="always"))) == [
+        "Containers that are stopped: db, web."
+    ]
+    # Nothing to change, nothing to ask.
+    assert refused(wanted(version="20.10"), host) == []
+
+
+def test_without_containers_the_engine_is_changed_unless_it_never_may():
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), "docker ps": (0, "")}
+    host = FakeHost({"/usr/bin/docker": b""}, commands)
+    assert refused(wanted(), host) == []
+    assert "that restarts the engine. Set docker_ce_restart: always" in refused(wanted(restart="never"), host)[0]
+
+
+@pytest.mark.parametrize(("version", "kept"), [("20.10.25", True), ("20.11", False), ("20", True), ("26.1", False)])
+def test_live_restore_keeps_containers_from_one_patch_release_to_another(version, kept):
+    commands = {
+        "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
+        "docker ps": (0, "web\n"),
+        "docker info": (0, "true\n"),
+    }
+    assert (refused(wanted(version=version), FakeHost({"/usr/bin/docker": b""}, commands)) == []) is kept
+
+
+def test_the_distribution_s_engine_with_containers_is_not_removed_unasked():
+    commands = {
+        "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, "docker.io\tii \t20.10.24+dfsg1-1\n"),
+        "docker ps": (1, ""),
+    }
+    # The engine does not answer: containers are found by what watches over them.
+    host = FakeHost(
+        {"/usr/bin/docker": b"", "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode()}, commands
+    )
+    (reason,) = refused(wanted(), host)
+    assert "docker.io: 20.10.24 -> absent" in reason and "0123456789ab." in reason
+
+
+@pytest.mark.parametrize(
+    ("processes", "use"),
+    [
+        ({"/proc/7/cmdline": b"/usr/bin/kubelet\0--config=x\0"}, "kubelet is running"),
+        ({"/proc/7/cmdline": (SHIM % ("k8s.io", "ab")).encode()}, "containerd runs containers of k8s.io"),
+        ({"/proc/7/cmdline": (SHIM % ("default", "ab")).encode()}, "containerd runs containers of default"),
+        ({"/proc/7/cmdline": (SHIM % ("moby", "ab")).encode()}, None),
+        ({"/proc/7/cmdline": b"/usr/bin/bash\0"}, None),
+    ],
+)
+@pytest.mark.parametrize("installed", ["containerd\tii \t1.6.20~ds1-1\n", OLD])
+def test_a_containerd_that_others_use_is_not_replaced_unasked(processes, use, installed):
+    host = FakeHost(processes, {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, installed)})
+    reasons = [reason for reason in refused(wanted(), host) if "which others use" in reason]
+    assert len(reasons) == (use is not None) and all(use in reason for reason in reasons)
+    assert not [one for one in refused(wanted(remove_conflicting=True), host) if "which others use" in one]
+
+
+def test_a_unit_that_hides_the_package_s_is_named():
+    unit = "/etc/systemd/system/docker.service"
+    files = {unit: b"[Service]\nExecStart=/opt/kube/bin/dockerd\n"}
+    host = FakeHost(files, {"systemctl": (0, UNIT % ("/opt/kube/bin/dockerd", "enabled", "active"))})
+    (reason,) = refused(wanted(), host)
+    assert reason.startswith(f"{unit} starts /opt/kube/bin/dockerd in place of the package's engine")
+
+
+def test_docker_from_snap_is_refused():
+    (reason,) = refused(wanted(), FakeHost({"/snap/docker/current": b""}))
+    assert "snap remove docker" in reason
+
+
+def test_a_group_of_a_directory_alone_is_refused():
+    host = FakeHost({"/etc/group": b"root:x:0:\n"}, {"getent group docker": (0, "docker:x:5990:alice\n")})
+    (reason,) = refused(wanted(), host)
+    assert "echo 'docker:x:5990:' >> /etc/group" in reason
+    assert refused(wanted(), FakeHost({"/etc/group": b"root:x:0:\n"})) == []
+
+
+def test_an_exclude_of_dnf_is_named():
+    host = FakeHost({"/etc/dnf/dnf.conf": b"[main]\nbest=True\nexcludepkgs=kernel*, docker*\n"})
+    (reason,) = refused(wanted(manager="dnf"), host)
+    assert reason.startswith("/etc/dnf/dnf.conf excludes docker*, so dnf cannot install it")
+
+
+def test_removal_stops_containers_and_refuses_where_it_cannot():
+    want = wanted(state="absent", purge_data=True)
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), "docker ps": (0, "web\n")}
+    commands["docker info"] = (0, "/data/docker\n")
+    host = FakeHost({"/usr/bin/docker": b"", "/data/docker/overlay2": b""}, commands)
+    observed = observe(host, want)
+    assert observed["containers"] == ["web"] and refusals(want, observed) == []
+    assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
+    commands.update({"docker ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
+    host = FakeHost(
+        {"/usr/bin/docker": b"", "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode()}, commands
+    )
+    (reason,) = refused(want, host)
+    assert "Containers run without their engine: 0123456789ab." in reason and "systemctl start docker" in reason
+
+
+def test_an_engine_that_changes_brings_the_others_along():
+    want = wanted()
+    observed = converged(want)
+    spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
+    assert changes(want, observed)["install"] == PACKAGES
+    observed = converged(want)
+    spoil(observed, ["packages", "containerd.io"], KeyError)
+    assert changes(want, observed)["install"] == ["containerd.io"]

@@ -1,0 +1,50 @@
+"""Package sources that point at Docker's repository, found by what they hold, whatever the file is called. Pure."""
+
+import re
+from typing import List, Optional
+
+_LINUX = re.compile(r"/linux/(?:debian|ubuntu|raspbian|centos|rhel|fedora)(?:/|$)")
+_LINE = re.compile(r"\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)")
+_URIS = re.compile(r"(?mi)^URIs\s*:(.*(?:\n[ \t].*)*)")
+_OFF = re.compile(r"(?mi)^Enabled\s*:\s*(?:no|false|0|off|without|disable)\s*$")
+
+
+def is_docker(uri: str, mirrors: List[str]) -> bool:
+    """Tell whether a URI is Docker's repository: by its name, or since it is on one of the wanted mirrors."""
+    named = "dockerproject.org" in uri or ("docker" in uri and _LINUX.search(uri))
+    return bool(named or any(uri.startswith(mirror + "/linux/") for mirror in mirrors))
+
+
+def without_docker(path: str, text: str, mirrors: List[str]) -> Optional[str]:
+    """Return the text of a source file with Docker's active entries switched off; ``None`` where it has none."""
+    how = _lines if path.endswith(".list") else _stanzas if path.endswith(".sources") else _sections
+    changed = how(text, mirrors)
+    return None if changed == text else changed
+
+
+def _lines(text: str, mirrors: List[str]) -> str:
+    lines = []
+    for line in text.splitlines(True):
+        match = _LINE.match(line)
+        lines.append("# " + line if match and is_docker(match.group(1), mirrors) else line)
+    return "".join(lines)
+
+
+def _stanzas(text: str, mirrors: List[str]) -> str:
+    parts = re.split(r"(\n[ \t]*\n)", text)
+    for index, stanza in enumerate(parts):
+        bare = re.sub(r"(?m)^#.*\n?", "", stanza)
+        uris = [uri for found in _URIS.findall(bare) for uri in found.split()]
+        if any(is_docker(uri, mirrors) for uri in uris) and not _OFF.search(bare):
+            parts[index] = re.sub(r"(?m)^(?!#)(?=.)", "# ", stanza)
+    return "".join(parts)
+
+
+def _sections(text: str, mirrors: List[str]) -> str:
+    parts = re.split(r"(?m)^(?=\[)", text)
+    for index, section in enumerate(parts):
+        uris = re.findall(r"(?m)^(?:baseurl|mirrorlist|metalink)\s*=\s*(\S+)", section)
+        if any(is_docker(uri, mirrors) for uri in uris) and not re.search(r"(?mi)^enabled\s*=\s*(0|no|false)", section):
+            bare = re.sub(r"(?m)^enabled\s*=.*\n?", "", section)
+            parts[index] = bare.replace("]\n", "]\nenabled=0\n", 1)
+    return "".join(parts)
