@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ansible import __version__
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
@@ -16,14 +17,12 @@ from ansible_collections.slipway.node.plugins.plugin_utils import settings as sh
 # What an interpreter says, or a shell that finds none.
 _OLD_PYTHON = re.compile(r"requires a minimum of Python|python[0-9.]*: (command )?not found|future feature annotations")
 
-# The roles whose inputs are read here.
-ROLES = ("user_groups", "golang", "singularity")
-
 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "refuse", "want"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse"))
+    _site = reader.Site()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -32,18 +31,17 @@ class ActionModule(ActionBase):
         known = {
             name: value
             for name, value in variables.get("slipway_state", {}).items()
-            if name in (*ROLES, "platform", "observed", "drift")
+            if name in (*reader.SECTIONS, "platform")
         }
         prove, refuse = self._task.args.get("prove", False), self._task.args.get("refuse", True)
         if prove and self._task.check_mode:
             return {**result, **known}
-        inputs, platform, problems = self._inputs(variables, result)
+        inputs, platform, problems = self._inputs(variables, result, self._task.args.get("roles"))
         if problems and refuse:
             return {**result, "failed": True, "msg": "\n".join(problems)}
-        want = self._task.args.get("want", {})
         answer = self._execute_module(
             "slipway.node.state",
-            module_args={"inputs": inputs, "platform": platform, "want": want},
+            module_args={"inputs": inputs, "platform": platform, "key": self._site.key},
             task_vars=task_vars,
         )
         if answer.get("failed") or answer.get("unreachable"):
@@ -52,20 +50,26 @@ class ActionModule(ActionBase):
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
             return {**result, "failed": True, "msg": "\n".join(reasons)}
-        lines = [sentence(entry) for state in found.values() for entry in state["drift"]]
+        # What is left for later on purpose is neither a failure nor a change.
+        drift = [entry for state in found.values() for entry in state["drift"] if entry["phase"] != "later"]
+        phases = self._task.args.get("phases")
+        lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
             return {**result, "failed": True, "msg": _left(found, lines)}
         for role, state in found.items():
-            state["mended"] = known.get(role, {}).get("drift", []) if prove else []
+            before = known.get(role, {})
+            gone = [entry for entry in before.get("drift", []) if prove and entry not in state["drift"]]
+            state["mended"] = before.get("mended", []) + gone
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         result["warnings"] = [note for state in found.values() for note in state["notes"]]
-        sections = {key: answer[key] for key in ("observed", "drift")} if "want" in self._task.args else {}
-        return {**result, **known, **found, **sections, "platform": answer["platform"], "problems": problems}
+        return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 
-    def _inputs(self, variables: dict[str, Any], result: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
+    def _inputs(
+        self, variables: dict[str, Any], result: dict[str, Any], asked: list[str] | None
+    ) -> tuple[dict[str, Any], str, list[str]]:
         """Return the inputs of each role, what the host is to be taken for, and what is wrong with any of them."""
-        settings, problems = self._read("", variables, {})
+        settings, problems = reader.of_role("", variables, self._templar)
         problems += shared.check(settings, variables.get("groups", {}))
         if settings["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
             facts = self._execute_module("ansible.legacy.setup", task_vars=variables)
@@ -73,33 +77,45 @@ class ActionModule(ActionBase):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
-        site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
+
+        def variable(name: str, host: str = "") -> Any:
+            try:
+                if host and host != variables["inventory_hostname"]:
+                    return variables["hostvars"][host].get(name) if host in variables["hostvars"] else None
+                templar = self._templar.copy_with_new_env(available_variables=variables)
+                return templar.template(variables[name]) if name in variables else None
+            except AnsibleError as error:
+                problems.append(reader.cannot_be_read(name, error))
+                return None
+
+        site = self._site = reader.Site(
+            variables.get("inventory_hostname", ""),
+            settings,
+            variables.get("groups", {}),
+            variable,
+            variables.get("hostvars", {}),
+        )
         inputs = {}
-        # Where slipway_roles is wrong, the inputs of all are looked at.
-        taken = settings["roles"] if settings["roles"] and None not in settings["roles"] else ROLES
-        asked = self._task.args.get("roles")
-        for role in [role for role in ROLES if role in taken] if asked is None else asked:
-            plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
-            values, wrong = self._read(role, variables, reader.defaults(role))
+        for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
+            try:
+                plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
+            except ModuleNotFoundError as error:
+                problems.append(f"{role} needs {error.name} on the controller; install it beside ansible-core by pip.")
+                continue
+            values, wrong = reader.of_role(role, variables, self._templar)
             if values["state"] == "absent":
                 # Removal needs no valid inputs but those that it uses.
-                used = {f"{role}_{name}" for name in plugin.REMOVAL_INPUTS}
-                needed = {name: value for name, value in variables.items() if not name.startswith(role) or name in used}
-                values, wrong = self._read(role, needed, reader.defaults(role))
+                prefix = f"{reader.folder(role)}_"
+                used = {f"{prefix}{name}" for name in plugin.REMOVAL_INPUTS}
+                needed = {name: one for name, one in variables.items() if not name.startswith(prefix) or name in used}
+                values, wrong = reader.of_role(role, needed, self._templar)
             if not wrong:
                 inputs[role], wrong = plugin.prepare(values, site)
             if wrong:
                 inputs.pop(role, None)
                 problems += wrong
-        return inputs, settings["platform"] or "", problems
-
-    def _read(self, role: str, variables: dict[str, Any], default: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
-        prefix, options = f"{role or 'slipway'}_", reader.specification(role)
-        default = default or {name: option.get("default") for name, option in options.items()}
-        templar = self._templar.copy_with_new_env(available_variables={**default, **variables})
-        values, problems = reader.read(options, default, variables, templar.template, prefix)
-        return values, problems + reader.unknown(variables, prefix, options)
+        # Two sections of a role read the same inputs.
+        return inputs, settings["platform"] or "", list(dict.fromkeys(problems))
 
 
 def _explain(answer: dict[str, Any]) -> dict[str, Any]:
@@ -122,5 +138,5 @@ def _reasons(role: str, state: dict[str, Any]) -> list[str]:
 
 def _left(found: dict[str, Any], lines: list[str]) -> str:
     roles = ", ".join(found)
-    hints = [reason for role, state in found.items() for reason in _reasons(role, state)]
+    hints = [hint for role, state in found.items() for hint in [*_reasons(role, state), *state["notes"]]]
     return "\n".join([f"{roles} acted, and this is still not as wanted:", *(f"  {line}" for line in lines), *hints])

@@ -22,11 +22,6 @@ def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def drift_lines(drift: list[dict[str, str]]) -> str:
-    """Return drift as sentences, one a line: ``docker-ce 20.10.24 installed, 26.1 wanted``."""
-    return "\n".join(f"{entry['item']} {entry['is']}, {entry['want']} wanted" for entry in drift)
-
-
 def drift_text(drift: list[dict[str, str]]) -> str:
     """Return drift as text, one difference a line: ``docker.service: not enabled -> enabled``."""
     return "\n".join(sentence(entry) for entry in drift)
@@ -34,8 +29,13 @@ def drift_text(drift: list[dict[str, str]]) -> str:
 
 def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the drift of all roles in C(slipway_state), in the order in which they are mended."""
-    own = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
-    return own + list(state.get("drift", []))
+    return [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
+
+
+def drifted_hosts(hosts: list[str], hostvars: Any) -> list[str]:
+    """Return the hosts that differ from their wanted state, or of which that is not known."""
+    plans = plan_data(hosts, hostvars)
+    return [host for host, plan in plans.items() if plan is None or any(plan.values())]
 
 
 def plan_data(hosts: list[str], hostvars: Any) -> dict[str, Any]:
@@ -88,13 +88,13 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     rows = []
     for host in hosts:
         hostvar = hostvars[host]
-        facts = hostvar.get("ansible_facts", {})
+        platform = _state(hostvar).get("platform", {})
         engine = _observed(hostvar, "docker_ce")
         toolchain = (_observed(hostvar, "golang").get("link") or {}).get("target", "")
         rows.append(
             {
                 "node": host,
-                "platform": f"{facts.get('distribution', '?')} {facts.get('distribution_version', '')}".rstrip(),
+                "platform": f"{platform.get('distribution', '?')} {platform.get('version', '')}".rstrip(),
                 "engine": engine.get("engine") or "none",
                 "mirror": engine.get("mirror") or "none",
                 "go": toolchain.rpartition("/go-")[2] or "none",
@@ -112,35 +112,23 @@ def _registries(observed: dict[str, Any]) -> str:
 
 
 def _observed(hostvar: Any, role: str) -> dict[str, Any]:
-    """Return what the last probe for a role observed: its proof, where it acted, else the probe for all roles."""
-    state = _state(hostvar)
-    if state.get(role):
-        return state[role]["observed"]  # type: ignore[no-any-return]
-    last = hostvar.get(f"__{role}_proof") or state
-    observed: dict[str, Any] = last.get("observed", {}).get(role, {})
+    """Return what the last look at a role observed."""
+    observed: dict[str, Any] = (_state(hostvar).get(role) or {}).get("observed", {})
     return observed
 
 
 def _outcome(hostvar: Any) -> str:
-    """Tell what a run made of a host: a role that found drift leaves the proof that it is gone."""
+    """Tell what a run made of a host."""
     state = _state(hostvar)
     if not state:
-        return "FAILED" if hostvar.get("slipway_state") else "not probed"
-    mended = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("mended", [])]
-    drift = list(state.get("drift", []))
-    open_ = [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
-    if (open_ or drift) and hostvar.get("ansible_check_mode"):
-        return "would change"
-    left = list(open_)
-    for role in {entry["role"] for entry in drift}:
-        proof = hostvar.get(f"__{role}_proof")
-        if proof is None:
-            return "FAILED"
-        left += proof["drift"]
+        return "FAILED" if hostvar.get("slipway_state") else "not reached"
+    left, mended = drift_of(state), [entry for role in SECTIONS for entry in (state.get(role) or {}).get("mended", [])]
     # What a role leaves undone on purpose, which is a restart of the daemon.
-    if left and all(entry.get("phase") == "later" for entry in left):
+    if left and all(entry["phase"] == "later" for entry in left):
         return "restart pending"
-    return "FAILED" if left else "yes" if drift or mended else "no"
+    if left:
+        return "would change" if hostvar.get("ansible_check_mode") else "FAILED"
+    return "yes" if mended else "no"
 
 
 def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
@@ -175,9 +163,9 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "table": table,
-            "drift_lines": drift_lines,
             "drift_of": drift_of,
             "drift_text": drift_text,
+            "drifted_hosts": drifted_hosts,
             "plan_data": plan_data,
             "plan_rows": plan_rows,
             "site_rows": site_rows,

@@ -42,10 +42,6 @@ options:
     description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
     type: str
     default: ""
-  want:
-    description: The wanted state of sections whose roles do not read their inputs here yet, one mapping a section.
-    type: dict
-    default: {}
 attributes:
   check_mode:
     description: Changes nothing in either mode.
@@ -116,15 +112,6 @@ platform:
   type: dict
   returned: always
   sample: {distribution: Ubuntu, version: "24.04", like: ubuntu, release: "24.04", codename: noble}
-observed:
-  description: What was found in the sections of O(want).
-  type: dict
-  returned: always
-drift:
-  description: What differs in the sections of O(want).
-  type: list
-  elements: dict
-  returned: always
 """
 
 import sys
@@ -167,22 +154,13 @@ def main() -> None:
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
-            "want": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
-    result = {
-        "platform": platforms.as_dict(platform),
-        "observed": {},
-        "drift": [],
-    }  # type: Dict[str, Any]
+    result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]
     for name, inputs in module.params["inputs"].items():
         result[name] = probe(SECTIONS[name], host, platform, inputs)
-    for name, section in SECTIONS.items():
-        if name in module.params["want"]:
-            result["observed"][name] = section.observe(host, module.params["want"][name])
-            result["drift"] += section.compare(module.params["want"][name], result["observed"][name])
     module.exit_json(changed=False, **result)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,12 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
+from ansible_collections.slipway.node.plugins.module_utils.host import seal
 
 COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
+# What is asked of a host: the roles, of which the registry is two.
+SECTIONS = (*ROLES[:-1], "registry_client", "images")
 # Variables that begin like an input and are none.
 NOT_INPUTS = {"slipway_state"}
 
@@ -39,32 +43,54 @@ _WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", 
 class Site:
     """What the controller knows beside a role's own inputs.
 
-    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` the inventory's. ``variable(name, host)``
-    returns another variable of the play, of this host where none is named, and ``None`` where there is none.
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's.
+    ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
+    there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``.
     """
 
     host: str = "localhost"
     settings: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, list[str]] = field(default_factory=dict)
     variable: Callable[..., Any] = lambda _name, _host="": None
+    hostvars: Mapping[str, Any] = field(default_factory=dict)
+    key: str = field(default_factory=secrets.token_hex, repr=False)
+    sealed: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def seal(self, secret: str) -> str:
+        """Return what stands for a secret where the host's journal would keep it, and remember the secret by it."""
+        mark = seal(self.key, secret)
+        self.sealed[mark] = secret
+        return mark
 
     def role_file(self, role: str, name: str) -> str:
         """Return the text of a file of a role."""
         return (COLLECTION / "roles" / role / "files" / name).read_text(encoding="utf-8")
 
 
+def folder(section: str) -> str:
+    """Return the role whose inputs a section has."""
+    return "registry" if section == "registry_client" else section
+
+
+def is_taken(section: str, site: Site) -> bool:
+    """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
+    hosts = site.groups.get("registry_hosts", [])
+    asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
+    roles = site.settings["roles"]
+    # Where slipway_roles is wrong, the inputs of all are looked at.
+    return asked and (roles is None or None in roles or folder(section) in roles)
+
+
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
-    folder = COLLECTION / "roles" / role if role else COLLECTION
-    options: dict[str, dict[str, Any]] = _load(folder / "meta/argument_specs.yml")["argument_specs"]["inputs"][
-        "options"
-    ]
+    home = COLLECTION / "roles" / folder(role) if role else COLLECTION
+    options: dict[str, dict[str, Any]] = _load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
     return options
 
 
 def defaults(role: str) -> dict[str, Any]:
     """Return the defaults of a role's inputs; they are plain values, without templates."""
-    return _load(COLLECTION / "roles" / role / "defaults/main.yml") or {}
+    return _load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
 
 
 def read(
@@ -90,10 +116,22 @@ def read(
         except AnsibleError as error:
             problems.append(cannot_be_read(name, error))
             given = None
+        if given is None and isinstance(value, (list, dict)):
+            # For the keys that it leaves to their own defaults.
+            given = value
         if given is not None:
             value = cast(name, option, given, problems)
         inputs[name.removeprefix(prefix)] = value
     return inputs, problems
+
+
+def of_role(role: str, variables: Mapping[str, Any], templar: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
+    prefix, options = f"{folder(role) or 'slipway'}_", specification(role)
+    default = defaults(role) if role else {name: option.get("default") for name, option in options.items()}
+    own = templar.copy_with_new_env(available_variables={**default, **variables})
+    values, problems = read(options, default, variables, own.template, prefix)
+    return values, problems + unknown(variables, prefix, options)
 
 
 def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
@@ -106,6 +144,9 @@ def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) 
     """Return a value as its specification wants it; what is wrong is added to the problems, and ``None`` returned."""
     kind = option.get("type", "str")
     secret = bool(option.get("no_log"))
+    # YAML takes a plain off for false.
+    if kind == "str" and value is False and "off" in option.get("choices", []):
+        value = "off"
     try:
         value = _convert(kind, value)
     except (TypeError, ValueError):

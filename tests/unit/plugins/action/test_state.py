@@ -36,7 +36,7 @@ def inputs(arguments, **variables):
     task = SimpleNamespace(args=arguments)
     action = object.__new__(state.ActionModule)
     action._task, action._templar = task, Templar(loader=DataLoader())
-    found, _platform, problems = action._inputs(variables, {})
+    found, _platform, problems = action._inputs({"inventory_hostname": "a", **variables}, {}, arguments.get("roles"))
     return found, problems
 
 

@@ -63,7 +63,7 @@ def client(hostvars=HOSTVARS, **inputs):
         reader.specification("registry"), reader.defaults("registry"), given, lambda value: value, "registry_"
     )
     assert problems == []
-    site = reader.Site("node", {"cache_dir": "/nonexistent"}, {"registry_hosts": HOSTS}, hostvars)
+    site = reader.Site("node", {"cache_dir": "/nonexistent"}, {"registry_hosts": HOSTS}, hostvars=hostvars)
     return values, site
 
 

@@ -1,18 +1,17 @@
 """The tables that a tired admin reads."""
 
-from ansible_collections.slipway.node.plugins.filter.report import drift_lines, plan_rows, site_rows, table
+from ansible_collections.slipway.node.plugins.filter.report import drifted_hosts, plan_rows, site_rows, table
 
-DRIFT = [
-    {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24 installed", "want": "26.1"}
-]
-
-
-def probe(drift, **observed):
-    return {"drift": drift, "observed": {"docker_ce": observed}}
+ENTRY = {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24", "want": "26.1"}
+PLATFORM = {"distribution": "Debian", "version": "12.15"}
 
 
-def test_drift_reads_as_a_sentence():
-    assert drift_lines(DRIFT) == "docker-ce 20.10.24 installed, 26.1 wanted"
+def role(drift=(), **state):
+    return {"observed": {}, "drift": list(drift), "refused": [], "problems": [], "error": "", "mended": [], **state}
+
+
+def host(problems=(), **roles):
+    return {"slipway_state": {"platform": PLATFORM, "problems": list(problems), **roles}}
 
 
 def test_columns_are_as_wide_as_their_longest_cell():
@@ -25,42 +24,54 @@ def test_columns_are_as_wide_as_their_longest_cell():
     ]
 
 
-def test_plan_has_a_row_for_every_host():
-    hostvars = {"a": {"slipway_state": probe(DRIFT)}, "b": {"slipway_state": probe([])}, "c": {}}
-    assert [(row["node"], row["change"]) for row in plan_rows(["a", "b", "c"], hostvars)] == [
-        ("a", "docker-ce: 20.10.24 installed -> 26.1"),
-        ("b", "nothing to do"),
-        ("c", "not probed: see the error above"),
+HOSTVARS = {
+    "a": host(docker_ce=role([ENTRY], refused=["web would stop."]), golang=role(error="/x: Permission denied.")),
+    "b": host(docker_ce=role()),
+    "c": {},
+    "d": host(docker_ce=role()),
+    "e": host(["slipway_region is x."]),
+    "f": {"slipway_state": {"failed": True, "msg": "unreachable"}},
+}
+
+
+def test_the_plan_shows_drift_refusals_problems_and_errors_and_equal_hosts_in_one_row():
+    rows = [(row["node"], row["role"], row["phase"], row["change"]) for row in plan_rows(list(HOSTVARS), HOSTVARS)]
+    assert rows == [
+        ("a", "golang", "ERROR", "/x: Permission denied."),
+        ("a", "docker_ce", "REFUSED", "web would stop."),
+        ("a", "docker_ce", "install_packages", "docker-ce: 20.10.24 -> 26.1"),
+        ("b, d", "", "", "nothing to do"),
+        ("c, f", "", "unknown", "not probed: see the error above"),
+        ("e", "", "PROBLEM", "slipway_region is x."),
     ]
+    assert drifted_hosts(list(HOSTVARS), HOSTVARS) == ["a", "c", "e", "f"]
+
+
+def test_many_equal_hosts_are_counted():
+    hostvars = {f"n{number:03}": host(docker_ce=role()) for number in range(300)}
+    assert [row["node"] for row in plan_rows(list(hostvars), hostvars)] == ["n000 and 299 more"]
 
 
 def test_site_tells_what_became_of_every_host():
-    facts = {"ansible_facts": {"distribution": "Debian", "distribution_version": "12.1"}}
-    mended = probe([], engine="26.1.5", mirror="http://mirror")
-    compiled = {"observed": {"singularity": {"version": "singularity-ce 4.5.1"}}}
-    linked = {"observed": {"golang": {"link": {"target": "/usr/local/go-1.26.7"}}}}
-    serving = {"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}
-    client = {"observed": {}, "drift": [], "mended": [{"role": "registry_client"}]}
-    pending = [{"role": "docker_daemon", "item": "restart of docker.service"}]
+    later = {**ENTRY, "phase": "later"}
     hostvars = {
-        "changed": {
-            **facts,
-            "slipway_state": {**probe(DRIFT), "registry": {"observed": serving}},
-            "__docker_ce_proof": mended,
-            "__golang_proof": linked,
-            "__singularity_proof": compiled,
-        },
-        "same": {**facts, "slipway_state": probe([], engine="26.1.5")},
-        "failed": {**facts, "slipway_state": probe(DRIFT)},
-        "predicted": {**facts, "slipway_state": probe(DRIFT), "ansible_check_mode": True},
-        "pending": {**facts, "slipway_state": probe(pending), "__docker_daemon_proof": {"drift": pending}},
-        "client": {**facts, "slipway_state": {**probe([]), "registry_client": client}},
+        "changed": host(
+            docker_ce=role(mended=[ENTRY], observed={"engine": "26.1.5", "mirror": "http://mirror"}),
+            golang=role(observed={"link": {"target": "/usr/local/go-1.26.7"}}),
+            singularity=role(observed={"version": "singularity-ce 4.5.1"}),
+            registry=role(observed={"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}),
+        ),
+        "same": host(docker_ce=role()),
+        "left": host(docker_ce=role([ENTRY])),
+        "predicted": {**host(docker_ce=role([ENTRY])), "ansible_check_mode": True},
+        "pending": host(docker_daemon=role([later])),
+        "failed": {"slipway_state": {"failed": True}},
         "lost": {},
     }
     rows = {row["node"]: row for row in site_rows(list(hostvars), hostvars)}
     assert rows["changed"] == {
         "node": "changed",
-        "platform": "Debian 12.1",
+        "platform": "Debian 12.15",
         "engine": "26.1.5",
         "mirror": "http://mirror",
         "go": "1.26.7",
@@ -71,9 +82,9 @@ def test_site_tells_what_became_of_every_host():
     assert {name: row["changed"] for name, row in rows.items()} == {
         "changed": "yes",
         "same": "no",
-        "failed": "FAILED",
+        "left": "FAILED",
         "predicted": "would change",
         "pending": "restart pending",
-        "client": "yes",
-        "lost": "not probed",
+        "failed": "FAILED",
+        "lost": "not reached",
     }

@@ -10,7 +10,7 @@ from ansible_collections.slipway.node.plugins.module_utils import registry as se
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import registry
 
-SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, {"reg": {}})
+SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
 S3 = {"driver": "s3", "options": {"bucket": "b", "region": "r"}, "secrets": {"accesskey": "AK", "secretkey": "SK"}}
 HUB = {"name": "hub", "port": 5010, "mode": "cache"}
 
