@@ -53,7 +53,7 @@ class LookupModule(LookupBase):
         if problems + wrong:
             raise AnsibleError("\n".join(problems + wrong))
         site = reader.Site(
-            known.get("inventory_hostname", ""), settings, known.get("groups", {}), known.get("hostvars", {})
+            known.get("inventory_hostname", ""), settings, known.get("groups", {}), hostvars=known.get("hostvars", {})
         )
         whole = registry.filled(inputs, site)
         made: dict[str, Callable[[], Any]] = {
