@@ -130,11 +130,10 @@ def _wrong_environment(inputs: dict[str, Any]) -> list[str]:
     ):
         if not pattern.fullmatch(inputs[name]):
             problems.append(f'golang_{name} is "{inputs[name]}"; give one line as `go env` prints it, as in {example}.')
-    too_old = _VERSION.fullmatch(inputs["version"]) and go_minor(inputs["version"]) < 21
-    given = [f"golang_{name}" for name in ("gosumdb", "gotoolchain") if inputs[name]]
-    if too_old and given:
+    # It never had a GOTOOLCHAIN, and GOPROXY may follow the region.
+    if inputs["gosumdb"] and _VERSION.fullmatch(inputs["version"]) and go_minor(inputs["version"]) < 21:
         problems.append(
-            f"Go {inputs['version']} has no file for {' and '.join(given)}; give a golang_version of 1.21 or newer, or "
-            "leave them out."
+            f"Go {inputs['version']} has no file for golang_gosumdb; give a golang_version of 1.21 or newer, or "
+            "leave it out."
         )
     return problems

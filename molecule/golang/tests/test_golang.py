@@ -50,11 +50,11 @@ def test_login_shell_finds_go(host):
 
 
 def test_go_is_found_without_a_profile(host, node):
-    folder = {"debian13": "/usr/local/bin", "rocky9": "/usr/bin"}[node]
     # As sudo and sshd of the distribution set it.
     path = "/sbin:/bin:/usr/sbin:/usr/bin" if node == "rocky9" else "/usr/local/bin:/usr/bin:/bin"
-    answer = host.check_output(f"sudo -u admin env -i PATH={path} sh -c 'command -v go; cd /; go version'")
-    assert answer.splitlines()[0] == f"{folder}/go" and f"go{VERSION} " in answer
+    answer = host.check_output(f"env -i PATH={path} sh -c 'readlink -f $(command -v go gofmt); go version'")
+    assert answer.splitlines()[:2] == [f"/usr/local/go-{VERSION}/bin/{name}" for name in ("go", "gofmt")]
+    assert f"go{VERSION} " in answer
 
 
 @pytest.mark.parametrize("version", [VERSION, SOURCE])

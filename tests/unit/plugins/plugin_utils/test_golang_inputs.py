@@ -35,7 +35,7 @@ def test_defaults_that_follow_others():
 
 
 def test_an_old_go_has_no_environment_file():
-    assert prepared(version="1.20.14", goproxy="direct")["environment"] == {}
+    assert prepared(version="1.20.14", goproxy="direct", gotoolchain="local")["environment"] == {}
 
 
 @pytest.mark.parametrize("text", ["false", "no", "False", "0"])
@@ -98,7 +98,7 @@ def test_exact_versions(version):
         ),
         (
             {"version": "1.20", "gosumdb": "off", "gotoolchain": "local"},
-            "Go 1.20 has no file for golang_gosumdb and golang_gotoolchain; give a golang_version of 1.21 or newer",
+            "Go 1.20 has no file for golang_gosumdb; give a golang_version of 1.21 or newer, or leave it out.",
         ),
     ],
 )
