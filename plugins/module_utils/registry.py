@@ -38,6 +38,8 @@ WRITTEN = "# Written by Slipway, role registry"
 DATA_MARK = ".slipway"
 # Where a container has its folder of images.
 DATA = "/var/lib/registry"
+# The image's `test -w` says that root can write anywhere.
+TRY = ("sh", "-c", 'touch "$1/.slipway-try" && rm "$1/.slipway-try"', "sh")
 # What a registry says that is worth showing.
 TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
 
@@ -354,7 +356,7 @@ def _unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any
     for one in services:
         place = found[one["data"]]["foreign"] if one["writes"] else ""
         inside = place.replace(one["data"], DATA, 1)
-        if place and host.run("timeout", "10", "docker", "exec", one["container"], "test", "-w", inside)[0] == 1:
+        if place and host.run("timeout", "10", "docker", "exec", one["container"], *(TRY + (inside,)))[0] == 1:
             told.append(
                 "%s cannot be written to by the registry, which is root without rights over the files of others: "
                 "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
