@@ -15,7 +15,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity import AU
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, Site
 from jinja2 import Environment, StrictUndefined
 
-REMOVAL_INPUTS = ("state", "root", "prefix")
+REMOVAL_INPUTS = ("state", "root", "prefix", "commands_dir", "tree_host")
 
 # By flavour: the newest version that the role knows, the oldest that it builds, where releases are, the command's name.
 FLAVORS = {
@@ -49,6 +49,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "release_api": api if inputs["release_api"] is None else inputs["release_api"],
         "setuid": inputs["flavor"] == "singularity-ce" if inputs["setuid"] is None else inputs["setuid"],
         "name": flavor["name"],
+        "writes": inputs["tree_host"] in ("", site.host),
     }
     problems = _problems(settled, flavor)
     if problems:
@@ -167,7 +168,7 @@ def _problems(inputs: dict[str, Any], flavor: dict[str, str]) -> list[str]:
             f'singularity_version is "{version}"; give a release\'s three numbers in quotes, as in '
             f'"{flavor["newest"]}", from {flavor["oldest"]} on.'
         )
-    for name in ("root", "prefix", "localstatedir", "build_dir", "tmpdir", "cachedir"):
+    for name in ("root", "prefix", "localstatedir", "build_dir", "commands_dir", "tmpdir", "cachedir"):
         if inputs[name] and not _PATH.fullmatch(inputs[name]):
             problems.append(
                 f'singularity_{name} is "{inputs[name]}"; give an absolute path of letters, digits and ._+- without a '
