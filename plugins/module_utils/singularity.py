@@ -353,8 +353,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         refused.append(
             "%s is on a file system of type %s, where other hosts would write the same files. Set "
             "singularity_tree_host to the one host that is to write there, or choose a singularity_root on a "
-            "local file system."
-            % (want["root"], observed["file_system"])
+            "local file system." % (want["root"], observed["file_system"])
         )
     if tree and tree["manifest"] is None and not tree["empty"]:
         refused.append(
