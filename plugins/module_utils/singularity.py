@@ -239,7 +239,9 @@ def _knows_libsubid(flavor: str, version: str) -> bool:
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs. Changes nothing."""
     tree = want["tree"]
-    places = sorted({os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))} | {tree})
+    found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
+    # A link to a version is no version.
+    places = sorted({place for place in found if not os.path.islink(place)} | {tree})
     trees = dict((place, _tree(host, place, want)) for place in places)
     candidates = [place for place in places if trees[place]["manifest"]]
     accounts, source = _accounts(host, want), _subid_source(host)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import platforms, singularity
-from ansible_collections.slipway.node.plugins.module_utils.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -357,6 +357,22 @@ class FakeHost:
 
     def read(self, path):
         return self.files.get(path)
+
+
+def test_a_link_to_a_version_is_no_version(tmp_path):
+    for version in ("4.3.7", "4.5.1"):
+        (tmp_path / version).mkdir()
+        manifest = {"archive": ARCHIVE, "flavor": "singularity-ce", "version": version, "files": []}
+        (tmp_path / version / ".slipway.json").write_text(json.dumps(manifest))
+    (tmp_path / "current").symlink_to(tmp_path / "4.5.1")
+    root = str(tmp_path)
+    want = {**WANT, "root": root, "tree": f"{root}/4.5.1", "link": f"{root}/current", "commands_dir": ""}
+    want.update(packages=[], fakeroot_users=[], keep=1)
+    observed = singularity.observe(Host(), want)
+    assert sorted(observed["trees"]) == [f"{root}/4.3.7", f"{root}/4.5.1"]
+    assert observed["link"] == want["tree"] and observed["version"] == "singularity-ce 4.5.1"
+    assert singularity.superfluous(want, observed) == []
+    assert singularity.superfluous({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
 
 
 def test_members_by_primary_group_get_ranges_too():
