@@ -24,6 +24,12 @@ MANIFEST = ".slipway.json"
 AUTH_FILE = "/etc/slipway/singularity-auth.json"
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
+# The commands of a version, and folders on everyone's PATH that an earlier run may have put links to them into.
+COMMANDS = {"singularity-ce": ["singularity"], "apptainer": ["apptainer", "singularity"]}
+COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
+# Where hosts share a root on a network's file system, these phases are for the one that writes alone.
+TREE_PHASES = ("install_tree", "set_config")
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "glusterfs", "fuse.glusterfs", "afs")
 # A range has as many ids as a container expects of a system.
 RANGE = 65536
 RESTRICTED = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
@@ -104,7 +110,16 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         "apparmor",
         "cache_dir",
     )
-    fakeroot = ("fakeroot_users", "fakeroot_groups", "fakeroot_first", "fakeroot_limit", "versions_absent")
+    fakeroot = (
+        "commands_dir",
+        "tree_host",
+        "writes",
+        "fakeroot_users",
+        "fakeroot_groups",
+        "fakeroot_first",
+        "fakeroot_limit",
+        "versions_absent",
+    )
     wanted = dict((key, settled[key]) for key in kept + fakeroot)
     wanted.update(
         tree=inputs["prefix"],
@@ -113,6 +128,14 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         link=link if inputs["default"] or inputs["state"] == "absent" else "",
         archive_pattern="^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
         archive_glob="%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
+        commands=(
+            dict(
+                ("%s/%s" % (inputs["commands_dir"], command), _command(link, command))
+                for command in COMMANDS[inputs["flavor"]]
+            )
+            if inputs["commands_dir"] and inputs["state"] == "present"
+            else {}
+        ),
         manager=manager,
         packages=run if inputs["packages"] is None else inputs["packages"],
         repositories=HEADER_REPOSITORIES if manager == "dnf" else [],
@@ -146,6 +169,10 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
             "kept_sum": inputs["kept_sum"],
         },
     )
+    links = {link: inputs["prefix"]} if wanted["link"] and inputs["writes"] else {}
+    wanted["links"] = dict(links, **wanted["commands"])
+    if not inputs["writes"]:
+        wanted["files"] = [one for one in inputs["files"] if not one["path"].startswith(inputs["prefix"] + "/")]
     return wanted
 
 
@@ -212,13 +239,16 @@ def _knows_libsubid(flavor: str, version: str) -> bool:
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs. Changes nothing."""
     tree = want["tree"]
-    places = sorted({os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))} | {tree})
+    found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
+    # A link to a version is no version.
+    places = sorted({place for place in found if not os.path.islink(place)} | {tree})
     trees = dict((place, _tree(host, place, want)) for place in places)
     candidates = [place for place in places if trees[place]["manifest"]]
     accounts, source = _accounts(host, want), _subid_source(host)
     observed = {
         "trees": dict((place, one) for place, one in trees.items() if one["exists"]),
         "link": _link(want["link"]) if want["link"] else "",
+        "commands": _commands(want) if want["link"] else {},
         "config": parse_config(host.read(want["config_file"]) or ""),
         "packages": _installed(host, want),
         "files": dict((one["path"], _file(host, one)) for one in want["files"]),
@@ -233,6 +263,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "subid_source": source,
         "subid": _ranges(host, source, sorted(accounts)),
         "busy": _busy(candidates),
+        "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(want["root"]))),
         "nosuid": _nosuid(want["root"]),
         "free": min(free_bytes(want["root"]) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
@@ -242,6 +273,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
     }  # type: Dict[str, Any]
     observed["version"] = _version(want, observed)
+    binds = want["config"].get("bind path", observed["config"].get("bind path", []))
+    observed["unbound"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
     # What the phases work on, so that no task has to find it in the drift.
     observed["forbidden"] = _forbidden(observed)
     observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
@@ -250,6 +283,14 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+    drift = _differences(want, observed)
+    if want["writes"]:
+        return drift
+    shared = (want["root"] + "/", want["tree"])
+    return [one for one in drift if one["phase"] not in TREE_PHASES and not one["item"].startswith(shared)]
+
+
+def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     if want["state"] == "absent":
         return _absence(want, observed)
     drift = []
@@ -288,7 +329,12 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         is_ = observed["link"] or "missing"
         is_ = "link to %s" % is_ if is_.startswith("/") else is_
         drift.append(_entry("switch_version", want["link"], is_, "link to %s" % want["tree"]))
-    for place in observed["strays"] + superfluous(want, observed):
+    for path, target in sorted(want["commands"].items()):
+        found = observed["commands"].get(path, "")
+        if found != target:
+            is_ = "link to %s" % found if found.startswith("/") else found or "missing"
+            drift.append(_entry("switch_version", path, is_, "link to %s" % target))
+    for place in observed["strays"] + _old_commands(want, observed) + superfluous(want, observed):
         drift.append(_entry("remove_versions", place, "present", "absent"))
     return drift
 
@@ -305,6 +351,12 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     if want["state"] == "absent":
         return refused
     tree = observed["trees"].get(want["tree"])
+    if observed["file_system"] in NETWORK_FILE_SYSTEMS and not want["tree_host"]:
+        refused.append(
+            "%s is on a file system of type %s, where other hosts would write the same files. Set "
+            "singularity_tree_host to the one host that is to write there, or choose a singularity_root on a "
+            "local file system." % (want["root"], observed["file_system"])
+        )
     if tree and tree["manifest"] is None and not tree["empty"]:
         refused.append(
             "%s was not made by Slipway%s. Move it away, or choose another singularity_prefix."
@@ -316,13 +368,20 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "starter-suid cannot work. Mount it without nosuid, choose a singularity_prefix on a local file system, or "
             "set singularity_setuid: false." % want["root"]
         )
-    if observed["free"] < want["need"] and _tree_drift(want, tree):
+    if want["writes"] and observed["free"] < want["need"] and _tree_drift(want, tree):
         refused.append(
             "%s has %d MiB free, and a version needs %d MiB. Make room (singularity_versions_absent removes "
             "old versions), or choose another singularity_prefix." % (want["root"], observed["free"], want["need"])
         )
     if observed["link"] == "not a link":
         refused.append("%s is no link, so it is not Slipway's. Move it away." % want["link"])
+    for path in sorted(want["commands"]):
+        found = observed["commands"].get(path, "")
+        if found and "/./bin/" not in found:
+            refused.append(
+                "%s is there and not Slipway's%s. Move it away, or leave singularity_commands_dir empty."
+                % (path, " (a link to %s)" % found if found.startswith("/") else "")
+            )
     for name in observed["missing_groups"]:
         refused.append(
             "singularity_registry_auth_group is %s, and there is no such group. Correct it, or make the host know it "
@@ -361,15 +420,21 @@ def _range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]
     return []
 
 
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know beside it: nothing."""
-    return []
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know beside it."""
+    if want["state"] == "absent" or not observed["unbound"]:
+        return []
+    return [
+        "Every container gets %s of the host, which is not there, so none starts. Make it, or take it out of "
+        "`bind path` in singularity_config." % ", ".join(observed["unbound"])
+    ]
 
 
 def superfluous(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the trees to remove: those that are no longer wanted, but for old ones that are in use."""
     doomed = _doomed(want, observed)
-    if want["state"] == "present" and want["keep"] is not None:
+    # Where hosts share the root, nobody knows what runs on the others.
+    if want["state"] == "present" and want["keep"] is not None and not want["tree_host"]:
         older = sorted(
             (place for place in _managed(observed) if place != want["tree"]), key=_order(observed), reverse=True
         )
@@ -554,6 +619,21 @@ def _forbidden(observed: Dict[str, Any]) -> List[str]:
     ]
 
 
+def file_system(mounts: str, path: str) -> str:
+    """Return the type of the file system that a path is on. Pure.
+
+    :param mounts: the text of ``/proc/self/mounts``.
+    """
+    found, kind = "", ""
+    for line in mounts.splitlines():
+        fields = line.split()
+        place = fields[1].replace("\\040", " ").rstrip("/") if len(fields) > 2 else None
+        # Of mounts at one place the last counts.
+        if place is not None and (path + "/").startswith(place + "/") and len(place) >= len(found):
+            found, kind = place, fields[2]
+    return kind
+
+
 def _taken(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
     return [(one[1], one[2]) for listed in ranges.values() for one in listed]
 
@@ -566,7 +646,11 @@ def _key_of(line: str) -> str:
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
-    items += observed["strays"] + ([want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else [])
+    items += (
+        observed["strays"]
+        + _old_commands(want, observed)
+        + ([want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else [])
+    )
     return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous(want, observed)]
 
 
@@ -654,6 +738,26 @@ def _link(path: str) -> str:
     if os.path.islink(path):
         return os.path.join(os.path.dirname(path), os.readlink(path))
     return "not a link" if os.path.exists(path) else ""
+
+
+def _command(link: str, name: str) -> str:
+    """Return where a link to a command leads. The dot marks it as Slipway's: nobody else writes it."""
+    return "%s/./bin/%s" % (link, name)
+
+
+def _commands(want: Dict[str, Any]) -> Dict[str, str]:
+    """Return where links to commands lead, of those that are wanted and those that an earlier run may have made."""
+    names = sorted({name for commands in COMMANDS.values() for name in commands})
+    folders = set(COMMAND_FOLDERS) | ({want["commands_dir"]} if want["commands_dir"] else set())
+    paths = set(want["commands"]) | {"%s/%s" % (folder, name) for folder in folders for name in names}
+    return dict((path, _link(path)) for path in sorted(paths) if os.path.lexists(path))
+
+
+def _old_commands(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return links to commands of this root that are no longer wanted."""
+    mark = _command(want["link"], "")
+    found = observed["commands"].items()
+    return [path for path, target in sorted(found) if target.startswith(mark) and path not in want["commands"]]
 
 
 def _file(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:

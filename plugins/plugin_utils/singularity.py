@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 from ansible_collections.slipway.node.plugins.module_utils.singularity import AUTH_FILE, guarded_sum, numbers
+from ansible_collections.slipway.node.plugins.plugin_utils import golang_versions
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, Site
 from jinja2 import Environment, StrictUndefined
 
-REMOVAL_INPUTS = ("state", "root", "prefix")
+REMOVAL_INPUTS = ("state", "root", "prefix", "commands_dir", "tree_host")
 
 # By flavour: the newest version that the role knows, the oldest that it builds, where releases are, the command's name.
 FLAVORS = {
@@ -49,6 +50,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "release_api": api if inputs["release_api"] is None else inputs["release_api"],
         "setuid": inputs["flavor"] == "singularity-ce" if inputs["setuid"] is None else inputs["setuid"],
         "name": flavor["name"],
+        "writes": inputs["tree_host"] in ("", site.host),
     }
     problems = _problems(settled, flavor)
     if problems:
@@ -108,8 +110,7 @@ def oldest(needed: str, kind: str) -> str:
 
     :param kind: the platform as Go's archives name it, such as ``linux-amd64``.
     """
-    sums = _yaml((COLLECTION / "roles/golang/files/checksums.yml").read_text(encoding="utf-8"))
-    return nearest([version for version, known in sums.items() if kind in known], needed)
+    return nearest([version for version, sums in golang_versions.known().items() if kind in sums], needed)
 
 
 def nearest(versions: list[str], needed: str) -> str:
@@ -167,7 +168,7 @@ def _problems(inputs: dict[str, Any], flavor: dict[str, str]) -> list[str]:
             f'singularity_version is "{version}"; give a release\'s three numbers in quotes, as in '
             f'"{flavor["newest"]}", from {flavor["oldest"]} on.'
         )
-    for name in ("root", "prefix", "localstatedir", "build_dir", "tmpdir", "cachedir"):
+    for name in ("root", "prefix", "localstatedir", "build_dir", "commands_dir", "tmpdir", "cachedir"):
         if inputs[name] and not _PATH.fullmatch(inputs[name]):
             problems.append(
                 f'singularity_{name} is "{inputs[name]}"; give an absolute path of letters, digits and ._+- without a '
@@ -271,7 +272,7 @@ def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[
 
 def _known_sum(flavor: str, version: str, kept: str, site: Site) -> str:
     """Return the sum of a release: the role's, or what the release API once said; empty where none is known."""
-    known = _yaml(site.role_file("singularity", "checksums.yml"))[flavor].get(version, "")
+    known = _sums(site.role_file("singularity", "checksums.yml"))[flavor].get(version, "")
     if known or not os.path.exists(kept):
         return str(known)
     return Path(kept).read_text(encoding="ascii").strip()
@@ -285,6 +286,6 @@ def _render(template: str, **values: Any) -> str:
     return environment.from_string(text).render(values)
 
 
-def _yaml(text: str) -> Any:
+def _sums(text: str) -> Any:
     # In C where there is such a loader, eight times as fast: every host's process reads it.
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 it is safe

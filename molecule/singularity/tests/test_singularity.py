@@ -1,10 +1,12 @@
 """What a user of the cluster does: log in, build an image without root, run it; and what an admin looks at."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 TREE = "/opt/singularity/1.4.5"
+REGISTRY = Path(__file__).parents[1] / "files/registry.py"
 STARTER = f"{TREE}/libexec/apptainer/bin/starter-suid"
 # A root file system of the node's own shell, so that nothing is pulled.
 DEFINITION = """
@@ -52,6 +54,21 @@ def test_user_builds_an_image_as_fake_root_and_runs_it(user, image):
     ran = user(f"singularity run {image} hello")
     assert ran.stdout.strip() == f"container of {user('id -u').stdout.strip()} says hello", ran.stderr
     assert user(f"singularity exec {image} cat /etc/built").stdout.strip() == "built as 0"
+
+
+def test_commands_are_found_without_a_login_shell(host):
+    assert host.run("sudo singularity --version").stdout.strip() == "apptainer version 1.4.5"
+    assert host.run("sudo -u admin bash -c 'apptainer --version'").stdout.strip() == "apptainer version 1.4.5"
+
+
+def test_user_pulls_from_a_registry_with_the_shared_credentials(host, user):
+    host.run("tee /root/registry.py >/dev/null <<'END'\n%sEND", REGISTRY.read_text(encoding="utf-8"))
+    host.run("systemctl is-active lab-registry || systemd-run --unit lab-registry python3 /root/registry.py")
+    pull = "singularity pull --force --no-https busybox.sif docker://127.0.0.1:5055/library/busybox:1.37"
+    pulled = user(f"for second in 1 2 3 4 5; do {pull} && exit; sleep 1; done; exit 1")
+    assert pulled.rc == 0, pulled.stderr
+    refused = user(f"unset APPTAINER_AUTH_FILE; {pull}")
+    assert refused.rc != 0, refused.stderr
 
 
 def test_temporary_files_and_caches_are_the_user_s_alone(host, user):

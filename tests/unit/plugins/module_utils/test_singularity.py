@@ -5,7 +5,7 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import platforms, singularity
-from ansible_collections.slipway.node.plugins.module_utils.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +33,9 @@ WANT = {
         "group": "root",
         "content": "d",
     },
+    "commands": {},
+    "writes": True,
+    "tree_host": "",
     "strays": ["/etc/slipway/singularity-auth.json"],
     "directories": [{"path": "/scratch", "mode": "1777"}],
     "fakeroot_users": ["alice"],
@@ -67,6 +70,8 @@ def converged() -> dict:
     return {
         "trees": {TREE: tree("4.5.1", ARCHIVE)},
         "link": TREE,
+        "commands": {},
+        "unbound": [],
         "config": {"mount home": ["no"], "bind path": ["/etc/hosts", "/data"]},
         "packages": {"uidmap": True},
         "files": {
@@ -80,6 +85,7 @@ def converged() -> dict:
         "missing_groups": [],
         "sysctl_at_boot": {},
         "busy": {},
+        "file_system": "ext4",
         "nosuid": False,
         "free": 400,
         "sysctl": {"user.max_user_namespaces": "15000", "kernel.unprivileged_userns_clone": ""},
@@ -194,6 +200,11 @@ def test_absence_removes_every_version_link_and_file():
     [
         ({"state": "absent"}, {"busy": {TREE: ["starter (process 7)"]}}, "programs run from it: starter (process 7)"),
         ({}, {"nosuid": True}, "mounted nosuid"),
+        (
+            {},
+            {"file_system": "nfs4"},
+            "type nfs4, where other hosts would write the same files. Set singularity_tree_host",
+        ),
         ({}, {"trees": {TREE: {**tree("4.5.1"), "manifest": None}}}, "was not made by Slipway. Move it away"),
         ({}, {"trees": {}, "free": 30}, "has 30 MiB free, and a version needs 400 MiB"),
         ({}, {"link": "not a link"}, "is no link"),
@@ -348,6 +359,22 @@ class FakeHost:
         return self.files.get(path)
 
 
+def test_a_link_to_a_version_is_no_version(tmp_path):
+    for version in ("4.3.7", "4.5.1"):
+        (tmp_path / version).mkdir()
+        manifest = {"archive": ARCHIVE, "flavor": "singularity-ce", "version": version, "files": []}
+        (tmp_path / version / ".slipway.json").write_text(json.dumps(manifest))
+    (tmp_path / "current").symlink_to(tmp_path / "4.5.1")
+    root = str(tmp_path)
+    want = {**WANT, "root": root, "tree": f"{root}/4.5.1", "link": f"{root}/current", "commands_dir": ""}
+    want.update(packages=[], fakeroot_users=[], keep=1)
+    observed = singularity.observe(Host(), want)
+    assert sorted(observed["trees"]) == [f"{root}/4.3.7", f"{root}/4.5.1"]
+    assert observed["link"] == want["tree"] and observed["version"] == "singularity-ce 4.5.1"
+    assert singularity.superfluous(want, observed) == []
+    assert singularity.superfluous({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
+
+
 def test_members_by_primary_group_get_ranges_too():
     passwd = "alice:x:1000:1000::/:/bin/sh\nbob:x:1001:2990::/:/bin/sh\n"
     host = FakeHost({
@@ -386,6 +413,9 @@ INPUTS = {
     "mconfig_extra": [],
     "archive_checksum": "",
     "go_version": "",
+    "commands_dir": "",
+    "tree_host": "",
+    "writes": True,
     "tmpdir": "/scratch",
     "cachedir": "/scratch",
     "build_dir": "/var/cache/slipway/singularity",
@@ -401,6 +431,53 @@ INPUTS = {
 def platform(name: str, machine: str = "x86_64") -> platforms.Platform:
     distribution, _, version = name.partition(" ")
     return platforms.describe(distribution, version, "", machine)
+
+
+def test_links_to_commands_are_made_found_and_removed():
+    def asked(folder):
+        return singularity.want({**INPUTS, "commands_dir": folder}, platform("Debian 13.1"))["commands"]
+
+    path, target = "/usr/local/bin/singularity", f"{ROOT}/current/./bin/singularity"
+    assert asked("/usr/local/bin") == {path: target} and asked("") == {}
+    want = {**WANT, "commands": {path: target}}
+    assert lines(want, spoiled()) == [f"switch_version: {path}: missing -> link to {target}"]
+    assert lines(want, spoiled(commands={path: target})) == []
+    assert lines(WANT, spoiled(commands={path: target})) == [f"remove_versions: {path}: present -> absent"]
+    assert "singularity" in " ".join(lines({**WANT, "state": "absent"}, spoiled(commands={path: target})))
+    foreign = spoiled(commands={path: "/usr/bin/apptainer", "/usr/bin/singularity": "not a link"})
+    assert "not Slipway's (a link to /usr/bin/apptainer)" in singularity.refusals(want, foreign)[0]
+    assert lines(WANT, foreign) == []
+
+
+def test_one_host_writes_what_hosts_share():
+    want = {**WANT, "tree_host": "a", "keep": 0}
+    observed = spoiled(trees={f"{ROOT}/4.3.7": tree("4.3.7")}, link="", file_system="nfs4", packages={"uidmap": False})
+    assert singularity.refusals(want, observed) == []
+    assert singularity.refusals({**want, "writes": False}, spoiled(trees={}, free=1)) == []
+    # Nobody knows what runs on the others.
+    assert singularity.superfluous(want, observed) == []
+    assert {line.split(":")[0] for line in lines(want, observed)} > {"install_tree", "set_config", "switch_version"}
+    assert lines({**want, "writes": False}, observed) == ["install_packages: uidmap: not installed -> installed"]
+    # What lies elsewhere is each host's own.
+    observed = spoiled(strays=["/etc/x"], trees={TREE: tree("4.5.1", ARCHIVE), f"{ROOT}/4.3.7": tree("4.3.7")})
+    want = {**want, "writes": False, "state": "absent"}
+    assert lines(want, observed)[-1] == "remove_versions: /etc/x: present -> absent"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/opt/singularity", "nfs4"), ("/optional", "ext4"), ("/opt/my dir/x", "tmpfs"), ("/", "ext4")],
+)
+def test_the_file_system_of_a_path_is_that_of_the_nearest_mount(path, expected):
+    mounts = (
+        "/dev/a / ext4 rw 0 0\nx /opt autofs rw 0 0\nn:/x /opt nfs4 rw 0 0\nt /opt/my\\040dir tmpfs rw 0 0\nbroken\n"
+    )
+    assert singularity.file_system(mounts, path) == expected
+
+
+def test_a_file_that_every_container_gets_and_that_is_missing_is_told():
+    assert singularity.notes(WANT, converged()) == []
+    assert "/etc/localtime of the host" in singularity.notes(WANT, spoiled(unbound=["/etc/localtime"]))[0]
 
 
 @pytest.mark.parametrize(
