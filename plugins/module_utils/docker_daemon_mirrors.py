@@ -1,5 +1,6 @@
 """Registry mirrors, asked as dockerd asks them: through its proxies, with the authorities of ``certs.d``."""
 
+import ipaddress
 import ssl
 import urllib.error
 import urllib.request
@@ -26,7 +27,10 @@ def ask(host: Host, config: Dict[str, Any], variables: Dict[str, str], timeout: 
     def one(mirror: str) -> str:
         place = urlsplit(mirror).netloc
         try:
-            own = {} if _direct(place, named.get("no_proxy", "")) else proxies
+            own = {} if is_direct(place, named.get("no_proxy", "")) else proxies
+            if own.get(urlsplit(mirror).scheme, "").startswith("socks"):
+                # This cannot be asked through; who is not asked counts as alive.
+                return ""
             context = trust(host.glob("%s/%s/*.crt" % (CERTIFICATES, place)), place in insecure)
             handlers = [urllib.request.ProxyHandler(own), urllib.request.HTTPSHandler(context=context)]  # type: List[Any]
             with urllib.request.build_opener(*handlers).open(mirror.rstrip("/") + "/v2/", timeout=float(timeout)):
@@ -52,6 +56,16 @@ def trust(authorities: List[str], insecure: bool) -> ssl.SSLContext:
     return context
 
 
-def _direct(place: str, no_proxy: str) -> bool:
+def is_direct(place: str, no_proxy: str) -> bool:
+    """Tell whether a host (with a port) is asked without a proxy, as Go has it: loopback, names, and networks."""
+    name = urlsplit("//" + place).hostname or ""
+    try:
+        address = ipaddress.ip_address(name)
+        networks = [ipaddress.ip_network(one.strip(), strict=False) for one in no_proxy.split(",") if "/" in one]
+        if address.is_loopback or any(address in network for network in networks):
+            return True
+    except ValueError:
+        if name == "localhost":
+            return True
     bypass = getattr(urllib.request, "proxy_bypass_environment")  # noqa: B009 typeshed lacks its second argument
     return bool(bypass(place, {"no": no_proxy}))

@@ -196,7 +196,8 @@ class Executor:
         self._touched = False
         self._store = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
         self._store_before = b""
-        self._modes = {}  # type: Dict[str, int]
+        existing = [path for path in found["paths"].values() if os.path.exists(path)]
+        self._modes = dict((path, os.stat(path).st_mode & 0o777) for path in existing)
         self.backups = []  # type: List[str]
         self.warnings = []  # type: List[str]
         self.outcome = "All files were put back, and the daemon was not touched."
@@ -223,20 +224,17 @@ class Executor:
         """Write a file, or remove it where there is no text; what was there before comes back with its mode."""
         path = self._found["paths"][name]
         before = self._found["is"][name]
-        if before is not None and path not in self._modes:
-            self._modes[path] = os.stat(path).st_mode & 0o777
-            if self._want["backup"]:
-                self.backups.append("%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S")))
-                shutil.copy2(path, self.backups[-1])
+        backup = "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S"))
+        if self._want["backup"] and before is not None and read(path) == before:
+            shutil.copy2(path, backup)
+            self.backups.append(backup)
         self._undo.append(lambda: self._put_back(path, before))
         put(path, text, self._mode(path))
 
     def record(self, state: Dict[str, Any]) -> None:
-        identity, path = self._daemon.identity(), self._want["state_file"]
-        state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
-        before = read(path)
-        self._undo.append(lambda: put(path, before, 0o600))
-        put(path, json.dumps(state, indent=2, ensure_ascii=False) + "\n", 0o600)
+        before = read(self._want["state_file"])
+        self._undo.append(lambda: put(self._want["state_file"], before, 0o600))
+        self._record(state, self._daemon.identity())
 
     def forget(self) -> None:
         put(self._want["state_file"], None, 0o600)
@@ -287,8 +285,13 @@ class Executor:
                 "containers that did not survive the restart, in spite of live-restore: " + ", ".join(lost)
             )
 
+    def _record(self, state: Dict[str, Any], identity: str) -> None:
+        state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
+        put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", 0o600)
+
     def _put_back(self, path: str, text: Optional[str]) -> None:
-        put(path, text, 0o600)
+        if read(path) != text:
+            put(path, text, 0o600)
         if text is not None:
             os.chmod(path, self._modes[path])
 
@@ -318,6 +321,11 @@ class Executor:
         self.outcome = "The former configuration is in force again and the daemon answers."
         try:
             self._load_former()
+            identity = self._daemon.identity()
+            if self._found["has_state"] and identity != self._found["daemon"]["identity"]:
+                # The files may be younger than this start, though it loaded them.
+                loaded = {"values": docker_daemon.settings(self._found, "is"), "pending": []}
+                self._record(dict(self._found["state"], loaded=loaded), identity)
         except (ApplyError, NoAnswer) as error:
             self.outcome = (
                 "The former files are in place again, but the daemon does not start with them either:\n%s" % error
@@ -365,11 +373,11 @@ class Executor:
 
     def _config(self, config: Optional[Dict[str, Any]]) -> None:
         """Write daemon.json for the time of a load, or without a content its former text."""
-        path, text = self._found["paths"]["config"], self._found["is"]["config"]
-        if config is not None:
+        path = self._found["paths"]["config"]
+        if config is None:
+            self._put_back(path, self._found["is"]["config"])
+        else:
             put(path, daemon_json.render(config), self._mode(path))
-        elif read(path) != text:
-            put(path, text, self._mode(path))
 
 
 def main() -> None:

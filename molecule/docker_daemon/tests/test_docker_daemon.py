@@ -10,7 +10,7 @@ KEYS = {
     "debian13": HARDENED
     | {"registry-mirrors", "insecure-registries", "data-root", "default-address-pools", "labels", "hosts"}
     | {"shutdown-timeout"},
-    "ubuntu2404": RECOMMENDED | {"registry-mirrors"},
+    "ubuntu2404": RECOMMENDED | {"registry-mirrors", "group"},
     "rocky9": HARDENED | {"registry-mirrors"},
 }
 MIRRORS = {
@@ -67,6 +67,16 @@ def test_log_options_are_the_profiles_with_the_nodes_own(host, node):
 def test_flags_are_taken_over_where_asked(host, node):
     command = host.check_output("tr '\\0' ' ' < /proc/$(systemctl show docker --property=MainPID --value)/cmdline")
     assert ("-H fd://" in command) is (node != "debian13")
+
+
+def test_the_socket_has_the_wanted_group(host, node):
+    assert host.file("/run/docker.sock").group == ("users" if node == "ubuntu2404" else "docker")
+
+
+def test_the_daemon_waits_for_the_disk_of_its_data(host, node):
+    if node == "debian13":
+        waits = host.check_output("systemctl show docker.service --property=RequiresMountsFor")
+        assert "/var/lib/docker/slipway" in waits
 
 
 @pytest.mark.parametrize("path", ["/var/lib/slipway/docker_daemon.json", "/etc/docker/http-proxy.env"])

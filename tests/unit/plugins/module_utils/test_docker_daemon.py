@@ -473,6 +473,22 @@ def test_mirrors_are_asked_as_the_daemon_asks(monkeypatch):
     assert sorted(asked, key=str) == [{"http": "http://p"}, {}]
 
 
+@pytest.mark.parametrize(
+    ("place", "direct"),
+    [
+        ("m.example.org:5000", True),
+        ("example.org", True),
+        ("other.org", False),
+        ("10.1.2.3:5000", True),
+        ("11.1.2.3:5000", False),
+        ("127.0.0.1:5000", True),
+        ("localhost:5000", True),
+    ],
+)
+def test_who_is_asked_without_a_proxy(place, direct):
+    assert docker_daemon_mirrors.is_direct(place, "example.org, 10.0.0.0/8") is direct
+
+
 def test_log_options_of_no_driver_are_unknown_here_by_mistake():
     assert daemon_json.misfits({"log-opts": {"max-size": "1", "mode": "non-blocking", "tag": "x"}}) == []
     assert daemon_json.misfits({"log-driver": "local", "log-opts": {"tag": "x"}}) == ["tag"]

@@ -60,6 +60,8 @@ def host(tmp_path):
         "merged": json.loads(NEW),
         "endpoints": {"is": "", "to_be": ""},
         "secrets": [str(state)],
+        "state": {"entries": [], "files": {}, "environment": None, "loaded": {}},
+        "has_state": False,
     }
     return {"config": config, "drop_in": drop_in, "state": state, "found": found}
 
@@ -149,6 +151,22 @@ def test_the_way_back_ends_with_the_former_text_though_the_daemon_stays_down(hos
         executor.do(STEPS)
     assert is_as_before(host)
     assert "the daemon does not start with them either" in executor.outcome
+
+
+def test_what_the_way_back_loaded_is_recorded(host):
+    host["found"]["has_state"] = True
+    host["found"]["is"].update(environment=None, flags=None, socket=None)
+    daemon = FakeDaemon(host["config"])
+    daemon.refuses = lambda config: daemon.start == 2 and config.get("mtu") == 1500
+    executor = Executor(daemon, host["found"], {"state_file": str(host["state"]), "backup": False})
+    with pytest.raises(ApplyError):
+        executor.do(STEPS)
+    assert host["config"].read_text() == FORMER
+    assert json.loads(host["state"].read_text())["loaded"] == {
+        "daemon": "7-3",
+        "values": {"mtu": 1400},
+        "pending": [],
+    }
 
 
 def test_a_spoiled_record_of_networks_is_put_back(host, tmp_path):
