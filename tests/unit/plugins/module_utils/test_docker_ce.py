@@ -64,6 +64,7 @@ def converged(want, mirror=MIRROR):
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
         "live_restore": False,
+        "configured": True,
         "in_use": [],
         "in_the_way": [],
         "imported_keys": [],
@@ -397,7 +398,8 @@ def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)
     spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
-    assert changes(want, observed)["install"] == PACKAGES
+    assert changes(want, observed)["install"] == PACKAGES and changes(want, observed)["tried"] == "docker-ce"
+    assert changes(want, {**observed, "configured": False})["tried"] == ""
     observed = converged(want)
     spoil(observed, ["packages", "containerd.io"], KeyError)
-    assert changes(want, observed)["install"] == ["containerd.io"]
+    assert changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["tried"] == ""
