@@ -19,7 +19,7 @@ options:
     choices: [apt, dnf]
     required: true
   package:
-    description: The package that holds the engine.
+    description: The package that holds the engine, as the package manager takes it.
     type: str
     required: true
   config_file:
@@ -36,7 +36,7 @@ EXAMPLES = r"""
 - name: Try the new engine on the configuration
   slipway.node.docker_ce_trial:
     manager: apt
-    package: docker-ce
+    package: docker-ce=5:28.3.3-1~debian.12~bookworm
 """
 
 RETURN = r"""
@@ -48,6 +48,7 @@ tried:
 
 import glob
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -56,25 +57,28 @@ from typing import List
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 
-CACHES = {"apt": "/var/cache/apt/archives/%s_*.deb", "dnf": "/var/cache/dnf/*/packages/%s-[0-9]*.rpm"}
-# What unpacks the engine from standard input, wherever the package has it.
-UNPACK = {
-    "apt": ["tar", "--extract", "--wildcards", "./usr/*bin/dockerd"],
-    "dnf": ["cpio", "--quiet", "--extract", "--make-directories", "./usr/*bin/dockerd"],
-}
-LIST = {"apt": ["dpkg-deb", "--fsys-tarfile"], "dnf": ["rpm2cpio"]}
-SECONDS = 60
+# What turns a package from standard input into a tar archive.
+ARCHIVE = {"apt": ["dpkg-deb", "--fsys-tarfile", "/dev/stdin"], "dnf": ["rpm2archive", "-"]}
+UNPACK = ["tar", "--extract", "--wildcards", "./usr/*bin/dockerd"]
+SECONDS = 300
 
 
-def downloaded(manager: str, package: str) -> str:
-    """Return the package's file that came last, empty where there is none."""
-    return max(glob.glob(CACHES[manager] % package), key=os.path.getmtime, default="")
+def pattern(manager: str, package: str) -> str:
+    """Return where the package manager keeps a downloaded package, as a shell pattern."""
+    if manager == "dnf":
+        return "/var/cache/dnf/*/packages/%s.*.rpm" % re.sub(r"-\d+:", "-", package)
+    name, _equals, version = package.partition("=")
+    return "/var/cache/apt/archives/%s_%s_*.deb" % (name, version.replace(":", "%3a") or "*")
 
 
 def unpack(manager: str, path: str, folder: str) -> str:
     """Return the path of the engine taken out of a package, empty where it has none."""
-    with subprocess.Popen(LIST[manager] + [path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
-        subprocess.run(UNPACK[manager], stdin=source.stdout, cwd=folder, stderr=subprocess.DEVNULL, timeout=SECONDS)
+    with open(path, "rb") as file:
+        source = subprocess.Popen(ARCHIVE[manager], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    # rpm2archive compresses.
+    command = UNPACK + (["--gzip"] if manager == "dnf" else [])
+    subprocess.run(command, stdin=source.stdout, cwd=folder, stderr=subprocess.DEVNULL, timeout=SECONDS)
+    source.communicate()
     return (glob.glob(folder + "/usr/*bin/dockerd") + [""])[0]
 
 
@@ -102,7 +106,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    path = downloaded(params["manager"], params["package"])
+    # Without a version the one that came last; its mtime is the mirror's.
+    path = max(glob.glob(pattern(params["manager"], params["package"])), key=os.path.getctime, default="")
     # Not in /tmp, where nothing may be executed on many hosts.
     folder = tempfile.mkdtemp(prefix="slipway-docker-ce-", dir="/var/tmp")
     reasons, tried = [], False  # type: List[str], bool
