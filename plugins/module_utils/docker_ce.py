@@ -230,10 +230,8 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     ``tried``: the package whose engine is to judge the configuration first. ``unmask``: units.
     """
     drift, packages = compare(want, observed), observed["packages"]
-    phases, engines = (
-        ("remove_conflicting", "install_packages", "remove_packages"),
-        set(ENGINE_PACKAGES) & set(packages),
-    )
+    phases = ("remove_conflicting", "install_packages", "remove_packages")
+    engines = set(ENGINE_PACKAGES) & set(packages)
     drifted = [one["item"] for one in drift if one["phase"] == "install_packages"]
     todo = {
         "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
@@ -293,8 +291,8 @@ def runs(observed: Dict[str, Any]) -> bool:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    allowed = want["state"] == "absent" or may_restart(want, observed)
-    if not observed["containers"] or observed["live_restore"] or not allowed:
+    refused = want["state"] == "present" and observed["changes"]["engine"] and not may_restart(want, observed)
+    if not observed["containers"] or observed["live_restore"] or refused:
         return []
     return ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
 

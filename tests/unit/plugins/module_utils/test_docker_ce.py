@@ -300,6 +300,9 @@ def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_name
     assert notes(wanted(restart="always"), observe(host, wanted(restart="always"))) == [
         "Containers that are stopped: db, web."
     ]
+    # An engine that is to be stopped was asked for in so many words.
+    stopped = wanted(version="20.10", service_state="stopped")
+    assert refused(stopped, host) == [] and "db, web" in notes(stopped, observe(host, stopped))[0]
     # Nothing to change, nothing to ask.
     assert refused(wanted(version="20.10"), host) == []
 
