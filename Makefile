@@ -1,4 +1,5 @@
-# Slipway's commands. The first use of any of them makes the environment in .venv.
+# Slipway's commands. The first use of any of them makes the environment in .venv, or with ANSIBLE=2.16 that of
+# ansible-core 2.16 in .venv-2.16, the last version that can manage Enterprise Linux 8.
 #   make site            provision the inventory (the embedded lab by default)
 #   make test            lint, unit tests, every molecule scenario
 #   make help            the rest
@@ -8,7 +9,12 @@ INVENTORY ?= inventories/lab
 SCENARIO ?=
 ARGS ?=
 PYTHON ?= python3
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+ANSIBLE ?=
+VARIANT := $(if $(ANSIBLE),-$(ANSIBLE))
+VENV := .venv$(VARIANT)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Before the one in ansible.cfg, which is that of .venv.
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
 # The C locale of a bare machine has no UTF-8, which Ansible wants.
 export LC_ALL := C.UTF-8
 
@@ -19,20 +25,21 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 14
 	@echo
 	@echo "INVENTORY=DIR  the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
+	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8"
 
-.venv/.ready: requirements.txt
-	@echo "==> making the environment in .venv (about two minutes, log .venv.log)"
+$(VENV)/.ready: requirements$(VARIANT).txt
+	@echo "==> making the environment in $(VENV) (about two minutes, log $(VENV).log)"
 	@{ $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"' && \
-	rm -rf .venv && hash -r && $(PYTHON) -m venv .venv && \
-	for try in 1 2 3; do .venv/bin/pip install --quiet --requirement requirements.txt && break || [ $$try -lt 3 ]; done && \
-	packages=$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	rm -rf $(VENV) && hash -r && $(PYTHON) -m venv $(VENV) && \
+	for try in 1 2 3; do $(VENV)/bin/pip install --quiet --requirement requirements$(VARIANT).txt && break || [ $$try -lt 3 ]; done && \
+	packages=$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 	mkdir -p $$packages/ansible_collections/slipway && ln -sfn "$(CURDIR)" $$packages/ansible_collections/slipway/node && \
-	ln -sfn $$packages .venv/collections; \
-	} > .venv.log 2>&1 || { tail -n 20 .venv.log; echo "The environment could not be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	ln -sfn $$packages $(VENV)/collections; \
+	} > $(VENV).log 2>&1 || { tail -n 20 $(VENV).log; echo "The environment could not be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@touch $@
 
 .PHONY: venv
-venv: .venv/.ready ## Make the environment
+venv: $(VENV)/.ready ## Make the environment
 
 # The embedded lab is brought up for its own inventory only.
 .PHONY: lab-if-wanted
@@ -40,13 +47,13 @@ lab-if-wanted: venv
 	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up; fi
 
 .PHONY: site plan verify remove
-site: lab-if-wanted ## Provision every node, then prove it by running a container on each
-	ansible-playbook --inventory $(INVENTORY) site.yml playbooks/verify.yml $(ARGS)
+site: lab-if-wanted ## Provision every node, and prove what changed by using it
+	ansible-playbook --inventory $(INVENTORY) site.yml $(ARGS)
 
 plan: venv ## Show what `make site` would change, and change nothing
 	ansible-playbook --inventory $(INVENTORY) playbooks/plan.yml $(ARGS)
 
-verify: venv ## Run a container on every node
+verify: venv ## Prove on every node that what it takes works
 	ansible-playbook --inventory $(INVENTORY) playbooks/verify.yml $(ARGS)
 
 remove: venv ## Remove what was installed (ARGS='-e slipway_confirm=remove')
@@ -67,6 +74,7 @@ lab-shell: venv ## Log in to a node: make lab-shell NODE=debian13
 
 .PHONY: test lint unit docs bench
 test: venv ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
+	@$(MAKE) --no-print-directory ANSIBLE=2.16 venv
 	python3 tests/run.py $(SCENARIO)
 
 lint: venv ## Run the linters

@@ -1,13 +1,17 @@
-"""Time Slipway against the plain shell commands of Docker's manual, on a fresh Debian 12 node of the lab.
+"""Time Slipway against the plain shell commands of Docker's manual, and a converged cluster against `ansible -m ping`.
 
-`make bench` prints seconds and ratios from one run: Docker alone on a fresh node, then a run with nothing to do for
-Docker, its daemon's configuration, groups and Go. `--role NAME --role-vars docker_repo_url=URL` times another installed
-role as well, fresh and once more, for example geerlingguy.docker. Figures are for comparison within one run only.
+`make bench` prints seconds and ratios from one run: Docker alone on a fresh Debian 12 node of the lab, a run with
+nothing to do, then plan and site on 8 and on 40 converged hosts, which are that one node under other names, beside a
+ping of the same hosts: the controller's processor time and wall time. `--role NAME --role-vars docker_repo_url=URL`
+times another installed role as well, fresh and once more, for example geerlingguy.docker. Figures are for comparison
+within one run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SIZES = (8, 40)
 NODE = "debian12"
 LAB = "bench"
 ANSIBLE = [
@@ -49,6 +54,57 @@ def run(*command: str, text: str | None = None) -> float:
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
     return time.monotonic() - started
+
+
+def measure(*command: str) -> tuple[float, float]:
+    """Run a command to its end; return the processor time and the wall time that it took, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = run(*command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+
+def simulated(size: int) -> str:
+    """Write an inventory in which the node has many names, and return its path."""
+    hosts = {f"n{number:02}": {"ansible_host": NODE} for number in range(1, size + 1)}
+    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
+        json.dump({"all": {"children": {"container_hosts": {"hosts": hosts}, "registry_hosts": {}}}}, file)
+    return file.name
+
+
+def compare_with_ping(size: int, runs: int) -> None:
+    """Print what plan and a converged site take, beside a ping of the same hosts: medians of runs side by side."""
+    # The lab's variables without its hosts.
+    common = [
+        "-i",
+        simulated(size),
+        "-e",
+        "@inventories/lab/group_vars/all/lab.yml",
+        "-e",
+        f"inventory_dir={ROOT}/inventories/lab",
+    ]
+    common += ["-e", f"lab_name={LAB}", "-e", SETTLED[-1]]
+    commands = {
+        "ping": ["ansible", *common, "-m", "ping", "container_hosts"],
+        "plan": ["ansible-playbook", *common, "playbooks/plan.yml"],
+        "site": ["ansible-playbook", *common, "site.yml"],
+    }
+    # Connections are opened and kept by the first of each.
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for number in range(runs + 1):
+        for name, command in commands.items():
+            figure = measure(*command)
+            figures[name] += [figure] if number else []
+    medians = {
+        name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in figures.items()
+    }
+    for name, (processor, wall) in medians.items():
+        ratios = [value / base for value, base in zip((processor, wall), medians["ping"], strict=True)]
+        print(
+            f"{size} hosts, {name}: processor {processor:.1f} s ({ratios[0]:.2f} x ping), wall {wall:.1f} s "
+            f"({ratios[1]:.2f} x ping)",
+            flush=True,
+        )
 
 
 def fresh_node() -> None:
@@ -92,6 +148,8 @@ def main() -> int:
             run(*ANSIBLE, *SETTLED)
             note("slipway, nothing to do", run(*ANSIBLE, *SETTLED))
             note("ansible -m ping", run("ansible", *ANSIBLE[1:], "-m", "ping", "container_hosts"))
+        for size in SIZES:
+            compare_with_ping(size, options.runs)
     finally:
         run("python3", "-m", "lab", "down", "--name", LAB)
     medians = {name: statistics.median(values) for name, values in times.items()}

@@ -1,8 +1,9 @@
 """Run the whole test suite: lint, unit tests, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
-.cache/test/STEP.log and is printed when the step fails. The last line is `N passed, N failed`. Two steps run at a time,
-since each scenario has a lab of its own; SLIPWAY_JOBS says another number.
+.cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
+steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the slowest
+steps comes last but for the line `N passed, N failed`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # It takes longest, so the others run meanwhile.
 FIRST = ["singularity"]
+# Under ansible-core 2.16 too, the last version that can manage Enterprise Linux 8.
+OLDEST = ["unit", "user_groups", "docker_ce"]
+OLDEST_ENVIRONMENT = {
+    "PATH": f"{ROOT / '.venv-2.16/bin'}:{os.environ['PATH']}",
+    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv-2.16/collections"),
+    # A lab and a state of their own beside those of the same scenario.
+    "SLIPWAY_LAB_SUFFIX": "_216",
+    "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache/molecule-2.16"),
+}
 
 LINT = {
     "ruff": ["ruff", "check", "."],
@@ -39,25 +49,31 @@ def scenarios() -> dict[str, list[str]]:
     return {name: ["molecule", "test", "--scenario-name", name] for name in names}
 
 
-def run(name: str, command: list[str]) -> bool:
-    """Run one step with its output in a log, say how it ended, and print the log of a failure."""
+def run(name: str, command: list[str]) -> tuple[bool, float]:
+    """Run one step with its output in a log, say how it ended, and print the log of a failure.
+
+    Return whether it passed, and the seconds it took.
+    """
     log = LOGS / f"{name}.log"
     print(f"==> {name} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     started = time.monotonic()
+    environment = {**os.environ, **(OLDEST_ENVIRONMENT if name.endswith("-2.16") else {})}
     with log.open("wb") as file:
         code = subprocess.run(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code else []
-    verdict = f"==> {name}: {'FAILED' if code else 'passed'} after {time.monotonic() - started:.0f} s"
+    seconds = time.monotonic() - started
+    verdict = f"==> {name}: {'FAILED' if code else 'passed'} after {seconds:.0f} s"
     # One call, so that steps side by side do not mix their lines.
     print("\n".join([*lines[-int(os.environ.get("SLIPWAY_LOG_LINES", "250")) :], verdict]), flush=True)
-    return not code
+    return not code, seconds
 
 
 def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
     steps = {**LINT, "unit": ["pytest", "tests/unit"], **scenarios()}
+    steps |= {f"{name}-2.16": steps[name] for name in OLDEST}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}
     names = [name for group in wanted or list(steps) for name in groups.get(group, [group])]
     unknown = [name for name in names if name not in steps]
@@ -68,7 +84,9 @@ def main(wanted: list[str]) -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
         results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
-    failed = [name for name, passed in results.items() if not passed]
+    slowest = sorted(((seconds, name) for name, (_passed, seconds) in results.items()), reverse=True)
+    print("\n".join(["==> seconds by step", *(f"{seconds:6.0f}  {name}" for seconds, name in slowest if seconds >= 1)]))
+    failed = [name for name, (passed, _seconds) in results.items() if not passed]
     for name in failed:
         # What went wrong, said last too, since a step's own last lines are its cleaning up.
         text = (LOGS / f"{name}.log").read_text(encoding="utf-8", errors="replace")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
+from ansible import __version__
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
+
+# What an interpreter says, or a shell that finds none.
+_OLD_PYTHON = re.compile(r"requires a minimum of Python|python[0-9.]*: (command )?not found|future feature annotations")
 
 # The roles whose inputs are read here.
 ROLES = ("user_groups", "docker_ce")
@@ -41,8 +46,8 @@ class ActionModule(ActionBase):
             module_args={"inputs": inputs, "platform": platform, "want": want},
             task_vars=task_vars,
         )
-        if answer.get("failed"):
-            return {**result, **answer}
+        if answer.get("failed") or answer.get("unreachable"):
+            return {**result, **_explain(answer)}
         found = {role: answer[role] for role in inputs}
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
@@ -55,15 +60,13 @@ class ActionModule(ActionBase):
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         result["warnings"] = [note for state in found.values() for note in state["notes"]]
-        sections = {"observed": answer["observed"], "drift": answer["drift"]} if want else {}
+        sections = {key: answer[key] for key in ("observed", "drift")} if "want" in self._task.args else {}
         return {**result, **known, **found, **sections, "platform": answer["platform"], "problems": problems}
 
     def _inputs(self, variables: dict[str, Any], result: dict[str, Any]) -> tuple[dict[str, Any], str, list[str]]:
         """Return the inputs of each role, what the host is to be taken for, and what is wrong with any of them."""
         settings, problems = self._read("", variables, {})
         problems += shared.check(settings, variables.get("groups", {}))
-        if problems:
-            return {}, "", problems
         if settings["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
             facts = self._execute_module("ansible.legacy.setup", task_vars=variables)
             if facts.get("failed"):
@@ -72,8 +75,10 @@ class ActionModule(ActionBase):
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
         site = reader.Site(variables.get("inventory_hostname", ""), settings, variables.get("groups", {}))
         inputs = {}
+        # Where slipway_roles is wrong, the inputs of all are looked at.
+        taken = settings["roles"] if settings["roles"] and None not in settings["roles"] else ROLES
         asked = self._task.args.get("roles")
-        for role in [role for role in ROLES if role in settings["roles"]] if asked is None else asked:
+        for role in [role for role in ROLES if role in taken] if asked is None else asked:
             plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
             values, wrong = self._read(role, variables, reader.defaults(role))
             if values["state"] == "absent":
@@ -86,7 +91,7 @@ class ActionModule(ActionBase):
             if wrong:
                 inputs.pop(role, None)
                 problems += wrong
-        return inputs, settings["platform"], problems
+        return inputs, settings["platform"] or "", problems
 
     def _read(self, role: str, variables: dict[str, Any], default: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
@@ -95,6 +100,18 @@ class ActionModule(ActionBase):
         templar = self._templar.copy_with_new_env(available_variables={**default, **variables})
         values, problems = reader.read(options, default, variables, templar.template, prefix)
         return values, problems + reader.unknown(variables, prefix, options)
+
+
+def _explain(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's failure, with the remedy first where the host's Python is too old for this ansible-core."""
+    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+    if not _OLD_PYTHON.search(said):
+        return answer
+    remedy = (
+        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
+        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
+    )
+    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}
 
 
 def _reasons(role: str, state: dict[str, Any]) -> list[str]:

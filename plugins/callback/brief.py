@@ -1,0 +1,230 @@
+"""What a tired admin wants to read of a run: what changed, what failed and what to do about it, for 4 hosts or 400."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: brief
+type: stdout
+short_description: Print changes and failures, each once for all hosts that share it
+version_added: 0.1.0
+author: Slipway (@slipway)
+description:
+  - Prints a line for each task that changed something, the message of each failure once with the hosts that it befell,
+    and one line at the end. Tasks without changes are not shown.
+  - With C(-v) and more it prints what C(ansible.builtin.default) prints.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - set as C(stdout_callback) in C(ansible.cfg)
+"""
+
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.callback.default import CallbackModule as Default
+
+# Lines of a program's own words that are shown of a failed command.
+SHOWN = 20
+
+
+def reason(result: dict[str, Any]) -> str:
+    """Return why a task failed, in the words of the module or of the program that it ran."""
+    if "censored" in result:
+        return str(result["censored"])
+    items = [reason(item) for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
+    if items:
+        return "\n".join(dict.fromkeys(items))
+    said = [str(result.get("msg", "")).strip()]
+    if "rc" in result:
+        output = str(result.get("stderr") or result.get("stdout") or result.get("module_stderr") or "")
+        said += [line for line in output.strip().splitlines()[-SHOWN:] if line not in said[0]]
+    return "\n".join(line for line in said if line) or "no reason is given"
+
+
+def summary(hosts: dict[str, dict[str, int]]) -> str:
+    """Return the run's last line, from Ansible's counts of each host."""
+    bad = {kind: sorted(name for name, one in hosts.items() if one[kind]) for kind in ("failures", "unreachable")}
+    changed = sum(1 for one in hosts.values() if one["changed"])
+    words = [f"{len(hosts)} hosts: {changed} changed"]
+    words += [
+        f"{len(names)} {kind.replace('failures', 'failed')} ({', '.join(names)})"
+        for kind, names in bad.items()
+        if names
+    ]
+    return ", ".join(words)
+
+
+class CallbackModule(Default):
+    """Group what happens by task and message; print when the task is over."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "slipway.node.brief"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._play = ""
+        self._task = ""
+        self._changed: list[str] = []
+        self._diffs: dict[str, list[str]] = {}
+        self._failed: dict[tuple[str, str], list[str]] = {}
+
+    def _brief(self) -> bool:
+        return not self._display.verbosity
+
+    def _show(self, text: str, color: str | None = None) -> None:
+        """Print, after the name of a play that had nothing to say before."""
+        if self._play:
+            self._display.display(f"==> {self._play}")
+            self._play = ""
+        self._display.display(text, color=color)
+
+    def _flush(self) -> None:
+        for text, hosts in self._diffs.items():
+            self._show(f"{', '.join(hosts)}:\n{text.rstrip()}")
+        if self._changed:
+            self._show(f"changed  {self._task}: {', '.join(self._changed)}", constants.COLOR_CHANGED)
+        for (kind, text), hosts in self._failed.items():
+            self._show(f"{kind}  {self._task}: {', '.join(hosts)}", constants.COLOR_ERROR)
+            self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
+        self._changed, self._diffs, self._failed = [], {}, {}
+
+    def _start(self, task: Any) -> None:
+        self._flush()
+        self._task = task.get_name()
+
+    def _fail(self, kind: str, result: Any) -> None:
+        text = reason(_result(result))
+        self._failed.setdefault((kind, text), []).append(_host(result))
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Remember the play's name until it has something to say."""
+        if not self._brief():
+            super().v2_playbook_on_play_start(play)
+            return
+        self._flush()
+        self._play = play.get_name().strip()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Print what the task before this one did."""
+        if self._brief():
+            self._start(task)
+        else:
+            super().v2_playbook_on_task_start(task, is_conditional)
+
+    def v2_playbook_on_cleanup_task_start(self, task: Any) -> None:
+        """Do the same for a task of the clean-up."""
+        if self._brief():
+            self._start(task)
+        else:
+            super().v2_playbook_on_cleanup_task_start(task)
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        """Do the same for a handler."""
+        if self._brief():
+            self._start(task)
+        else:
+            super().v2_playbook_on_handler_task_start(task)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Remember a change; print what a task has to say."""
+        if not self._brief():
+            super().v2_runner_on_ok(result)
+            return
+        task, answer = _task(result), _result(result)
+        self._handle_warnings(answer)
+        if answer.get("changed"):
+            self._changed.append(_host(result))
+        if task.action in constants._ACTION_DEBUG and "msg" in answer:
+            self._show(_text(answer["msg"]))
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Remember a failure, unless the playbook goes on as if there were none."""
+        if not self._brief():
+            super().v2_runner_on_failed(result, ignore_errors)
+        elif not ignore_errors:
+            self._fail("FAILED ", result)
+
+    def v2_on_file_diff(self, result: Any) -> None:
+        """Remember a difference, shown with `--diff`."""
+        if not self._brief():
+            super().v2_on_file_diff(result)
+            return
+        for one in [*_result(result).get("results", []), _result(result)]:
+            if isinstance(one, dict) and one.get("diff") and one.get("changed"):
+                self._diffs.setdefault(self._get_diff(one["diff"]), []).append(_host(result))
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Remember a host that cannot be reached."""
+        if self._brief():
+            self._fail("UNREACHABLE", result)
+        else:
+            super().v2_runner_on_unreachable(result)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        """Leave an item to its task."""
+        if not self._brief():
+            super().v2_runner_item_on_ok(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Leave an item to its task."""
+        if not self._brief():
+            super().v2_runner_item_on_failed(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Say nothing of what is not done."""
+        if not self._brief():
+            super().v2_runner_on_skipped(result)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        """Say nothing of what is not done."""
+        if not self._brief():
+            super().v2_runner_item_on_skipped(result)
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        """Say nothing of files."""
+        if not self._brief():
+            super().v2_playbook_on_include(included_file)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Say nothing of a play that nobody needs."""
+        if not self._brief():
+            super().v2_playbook_on_no_hosts_matched()
+
+    def v2_runner_retry(self, result: Any) -> None:
+        """Show that long work goes on."""
+        if not self._brief():
+            super().v2_runner_retry(result)
+            return
+        answer = _result(result)
+        self._show(f"waiting  {self._task}: {_host(result)} (try {answer.get('attempts')})")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Close with one line."""
+        if not self._brief():
+            super().v2_playbook_on_stats(stats)
+            return
+        self._flush()
+        hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        bad = any(one["failures"] or one["unreachable"] for one in hosts.values())
+        self._display.display(summary(hosts), color=constants.COLOR_ERROR if bad else constants.COLOR_OK)
+
+
+def _text(message: Any) -> str:
+    return "\n".join(str(line) for line in message) if isinstance(message, list) else str(message)
+
+
+# Results have other attributes since ansible-core 2.19.
+def _result(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = result.result if hasattr(result, "result") else result._result
+    return found
+
+
+def _host(result: Any) -> str:
+    return str((result.host if hasattr(result, "host") else result._host).get_name())
+
+
+def _task(result: Any) -> Any:
+    return result.task if hasattr(result, "task") else result._task

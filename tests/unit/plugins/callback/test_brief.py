@@ -1,0 +1,30 @@
+"""What an admin reads of a failure, and at the end."""
+
+import pytest
+from ansible_collections.slipway.node.plugins.callback.brief import reason, summary
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"msg": "no such user: phantom."}, "no such user: phantom."),
+        ({"msg": "non-zero return code", "rc": 1, "stderr": "gpasswd: busy\n"}, "non-zero return code\ngpasswd: busy"),
+        (
+            {"msg": "x", "rc": 1, "stdout": "\n".join(str(n) for n in range(100))},
+            "x\n" + "\n".join(map(str, range(80, 100))),
+        ),
+        ({"censored": "hidden", "msg": "secret"}, "hidden"),
+        ({"msg": "One or more items failed", "results": [{"failed": True, "msg": "a"}, {"msg": "b"}]}, "a"),
+        ({"results": [{"failed": True, "msg": "a"}, {"failed": True, "msg": "a"}]}, "a"),
+        ({}, "no reason is given"),
+    ],
+)
+def test_the_reason_is_told_once(result, text):
+    assert reason(result) == text
+
+
+def test_the_last_line_names_the_hosts_that_failed():
+    good = {"changed": 0, "failures": 0, "unreachable": 0}
+    hosts = {"a": {**good, "changed": 2}, "b": {**good, "failures": 1}, "c": good, "d": {**good, "unreachable": 1}}
+    assert summary(hosts) == "4 hosts: 1 changed, 1 failed (b), 1 unreachable (d)"
+    assert summary({"c": good}) == "1 hosts: 0 changed"

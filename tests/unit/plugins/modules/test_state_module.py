@@ -1,0 +1,72 @@
+"""The node's half of the state: a section that fails names its cause and hides no other."""
+
+import errno
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer, run_limited
+from ansible_collections.slipway.node.plugins.module_utils.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.modules.state import probe
+
+PLATFORM = describe("Debian", "12.15", "bookworm", "x86_64")
+
+
+class Section:
+    """A section of which one step raises."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def want(self, inputs, _platform):
+        if isinstance(self.error, InputProblem):
+            raise self.error
+        return inputs
+
+    def observe(self, _host, _want):
+        if self.error:
+            raise self.error
+        return {"seen": True}
+
+    def compare(self, _want, _observed):
+        entry = {"role": "x", "item": "a", "is": "b", "want": "c"}
+        return [dict(entry, phase="one"), dict(entry, phase="two"), dict(entry, phase="one")]
+
+    def refusals(self, _want, _observed):
+        return ["no."]
+
+    def notes(self, _want, _observed):
+        return ["note"]
+
+
+def test_phases_are_those_with_drift_in_order():
+    state = probe(Section(), Host(), PLATFORM, {"a": 1})
+    assert (state["phases"], state["refused"], state["notes"], state["error"]) == (
+        ["one", "two"],
+        ["no."],
+        ["note"],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/home/x"), "/home/x: Permission denied."),
+        (NoAnswer("`docker info` does not answer within 60 s"), "`docker info` does not answer within 60 s."),
+        (TypeError("'NoneType' object is not subscriptable"), "TypeError: 'NoneType' object is not subscriptable ("),
+    ],
+)
+def test_an_exception_is_the_section_s_error(error, text):
+    state = probe(Section(error), Host(), PLATFORM, {})
+    assert state["error"].startswith(text) and state["drift"] == []
+
+
+def test_inputs_that_the_platform_cannot_meet_are_problems():
+    assert probe(Section(InputProblem("a.", "b.")), Host(), PLATFORM, {})["problems"] == ["a.", "b."]
+
+
+def test_a_program_that_is_missing_or_hangs_is_named(monkeypatch):
+    with pytest.raises(NoAnswer, match="the command no-such-program is missing"):
+        run_limited(["no-such-program"], {})
+    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.host.LIMIT", 0.1)
+    with pytest.raises(NoAnswer, match="`sleep 5` does not answer within"):
+        run_limited(["sleep", "5"], {})
