@@ -74,6 +74,7 @@ FILES = {
         "proxy_file": "",
     },
 }
+CONFIG = "/etc/docker/daemon.json"
 UNITS = ["docker.service", "docker.socket"]
 _TRUSTED = "/etc/apt/trusted.gpg"
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
@@ -182,6 +183,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "services": _services(host),
         "containers": [],
         "live_restore": False,
+        "configured": host.read(CONFIG) is not None,
         "in_use": [],
         "in_the_way": [],
         "imported_keys": [],
@@ -225,13 +227,11 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
     are held. ``unwanted_files``: what another source has no use for. ``engine``: how it changes, as sentences.
     ``stops``: whether the running engine stops. ``shared``: packages to be replaced that others than Docker use.
-    ``unmask``: units.
+    ``tried``: the package whose engine is to judge the configuration first. ``unmask``: units.
     """
     drift, packages = compare(want, observed), observed["packages"]
-    phases, engines = (
-        ("remove_conflicting", "install_packages", "remove_packages"),
-        set(ENGINE_PACKAGES) & set(packages),
-    )
+    phases = ("remove_conflicting", "install_packages", "remove_packages")
+    engines = set(ENGINE_PACKAGES) & set(packages)
     drifted = [one["item"] for one in drift if one["phase"] == "install_packages"]
     todo = {
         "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
@@ -241,6 +241,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
         "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
     }  # type: Dict[str, Any]
     todo["stops"] = bool(todo["engine"] or any(one["want"] == "stopped" for one in drift))
+    todo["tried"] = next((name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), "")
     shared = CAREFUL + ["containerd.io"]
     todo["shared"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
     return todo
@@ -290,8 +291,8 @@ def runs(observed: Dict[str, Any]) -> bool:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    allowed = want["state"] == "absent" or may_restart(want, observed)
-    if not observed["containers"] or observed["live_restore"] or not allowed:
+    refused = want["state"] == "present" and observed["changes"]["engine"] and not may_restart(want, observed)
+    if not observed["containers"] or observed["live_restore"] or refused:
         return []
     return ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
 
@@ -571,7 +572,7 @@ def _data_roots(host: Host, observed: Dict[str, Any]) -> List[str]:
     ask = runs(observed) and host.glob("/usr/bin/docker")
     root = host.run("docker", "info", "--format", "{{.DockerRootDir}}")[1].strip() if ask else ""
     try:
-        root = root or json.loads(host.read("/etc/docker/daemon.json") or "{}").get("data-root")
+        root = root or json.loads(host.read(CONFIG) or "{}").get("data-root")
     except (ValueError, AttributeError):
         root = ""
     usable = isinstance(root, str) and root.startswith("/") and root.strip("/")

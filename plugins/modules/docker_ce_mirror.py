@@ -145,7 +145,7 @@ def offered_by_apt(mirror: str, want: Dict[str, Any], packages: List[str], scrat
             file.write(text)
         os.chmod(path, 0o644)
     configured = ["-q", "-c", scratch + "/apt.conf"]
-    run(["apt-get"] + configured + ["update"], want, r"(?:[EW]: |Err:|  )(.*)")
+    run(["apt-get"] + configured + ["update"], want, r"(?:[EW]: |  )(.*)")
     lines = [line.split("|") for line in run(["apt-cache"] + configured + ["madison"] + packages, want, "E: (.*)")]
     return group((fields[0].strip(), fields[1].strip()) for fields in lines if len(fields) == 3)
 

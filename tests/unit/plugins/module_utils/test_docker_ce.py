@@ -64,6 +64,7 @@ def converged(want, mirror=MIRROR):
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
         "live_restore": False,
+        "configured": True,
         "in_use": [],
         "in_the_way": [],
         "imported_keys": [],
@@ -299,6 +300,9 @@ def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_name
     assert notes(wanted(restart="always"), observe(host, wanted(restart="always"))) == [
         "Containers that are stopped: db, web."
     ]
+    # An engine that is to be stopped was asked for in so many words.
+    stopped = wanted(version="20.10", service_state="stopped")
+    assert refused(stopped, host) == [] and "db, web" in notes(stopped, observe(host, stopped))[0]
     # Nothing to change, nothing to ask.
     assert refused(wanted(version="20.10"), host) == []
 
@@ -397,7 +401,8 @@ def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)
     spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
-    assert changes(want, observed)["install"] == PACKAGES
+    assert changes(want, observed)["install"] == PACKAGES and changes(want, observed)["tried"] == "docker-ce"
+    assert changes(want, {**observed, "configured": False})["tried"] == ""
     observed = converged(want)
     spoil(observed, ["packages", "containerd.io"], KeyError)
-    assert changes(want, observed)["install"] == ["containerd.io"]
+    assert changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["tried"] == ""

@@ -1,0 +1,126 @@
+"""Mirrors are judged by apt and dnf, of which there are stand-ins here: what they are told, and what is made of it."""
+
+import os
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
+from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+
+ROOT = "http://mirror.example.org/docker-ce"
+# Keeps its configuration, which is gone afterwards, and says what a test wants.
+APT_GET = """#!/bin/sh
+cp -r "$(dirname "$3")" {seen}
+[ ! -e {says} ] || cat {says} >&2
+exit {status}
+"""
+APT_CACHE = """#!/bin/sh
+echo ' docker-ce | 5:26.1.5-1~debian.12~bookworm | http://mirror stable/main amd64 Packages'
+echo ' docker-ce | 5:20.10.24-1~debian.12~bookworm | http://mirror stable/main amd64 Packages'
+echo 'containerd.io | 1.7.24-1 | http://mirror stable/main amd64 Packages'
+"""
+DNF = """#!/bin/sh
+for word; do case $word in --setopt=reposdir=*) folder=${{word#*=*=}};; esac; done
+cp -r "$folder" {seen}
+[ ! -e {says} ] || ! grep -q repo_gpgcheck "$folder/docker-ce.repo" || {{ cat {says} >&2; exit 1; }}
+echo 'docker-ce 3:26.1.5-1.el9'
+echo 'containerd.io 1.7.24-3.1.el9'
+"""
+
+
+def wanted(platform, **change):
+    given = {f"docker_ce_{name}": value for name, value in {"mirrors": [ROOT], **change}.items()}
+    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
+    inputs, problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
+    inputs, wrong = prepare(inputs, reader.Site())
+    assert not problems + wrong
+    return docker_ce.want(inputs, platform)
+
+
+def debian(**change):
+    return wanted(platforms.describe("Debian", "12.15", "bookworm", "x86_64"), **change)
+
+
+def rocky(**change):
+    return wanted(platforms.describe("Rocky", "9.6", "", "x86_64"), **change)
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Return a function that installs the stand-ins, and the folder that keeps what they were told."""
+
+    def install(says="", status=0):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "says").write_text(says) if says else (tmp_path / "says").unlink(missing_ok=True)
+        values = {"seen": tmp_path / "seen", "says": tmp_path / "says", "status": status}
+        texts = {"apt-get": APT_GET.format(**values), "apt-cache": APT_CACHE, "dnf": DNF.format(**values)}
+        for name, text in texts.items():
+            (tmp_path / "bin" / name).write_text(text)
+            (tmp_path / "bin" / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+        return tmp_path / "seen"
+
+    return install
+
+
+def test_apt_is_told_of_this_mirror_alone_and_names_versions(programs):
+    seen = programs()
+    answer = mirror.ask(ROOT, debian(version="26.1", proxy="http://proxy:3128"), ["docker-ce", "containerd.io"])
+    assert answer["reason"] == ""
+    assert answer["specs"] == ["docker-ce=5:26.1.5-1~debian.12~bookworm", "containerd.io=1.7.24-1"]
+    conf = (seen / "apt.conf").read_text()
+    assert 'Dir::Etc::sourceparts "-";' in conf and 'Acquire::http::Timeout "5";' in conf
+    assert 'Acquire::http::Proxy::mirror.example.org "http://proxy:3128";' in conf
+    assert f"URIs: {ROOT}/linux/debian\n" in (seen / "docker.sources").read_text()
+    assert (seen / "key.asc").read_text().startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----")
+    # The user that apt fetches as can read it.
+    assert oct((seen / "docker.sources").stat().st_mode)[-3:] == "644"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [("99.1", "it has no docker-ce 99.1; it offers 26.1.5, 20.10.24"), ("26.1", "")],
+)
+def test_a_version_that_is_not_offered_is_the_reason(programs, version, reason):
+    programs()
+    assert mirror.ask(ROOT, debian(version=version), ["docker-ce"])["reason"] == reason
+
+
+def test_a_package_that_is_not_offered_is_the_reason(programs):
+    programs()
+    answer = mirror.ask(ROOT, debian(packages=["docker-ce", "docker-model-plugin"]), ["docker-model-plugin"])
+    assert answer["reason"] == "it has no package docker-model-plugin for this release and architecture"
+
+
+def test_apt_s_words_are_the_reason(programs):
+    programs(f"Err:1 {ROOT} bookworm InRelease\n  404  Not Found\nE: The repository '{ROOT}' is not signed.\n", 100)
+    assert mirror.ask(ROOT, debian(), [])["reason"] == f"404  Not Found; The repository '{ROOT}' is not signed"
+
+
+def test_a_mirror_that_drips_is_given_up(programs, monkeypatch):
+    seen = programs()
+    monkeypatch.setattr(mirror, "OVERHEAD", 0)
+    (seen.parent / "bin/apt-get").write_text("#!/bin/sh\nsleep 30\n")
+    answer = mirror.ask(ROOT, debian(mirror_timeout=0.2), [])
+    assert answer["reason"] == "too slow: not done within 1 s" and answer["seconds"] < 10
+
+
+def test_dnf_is_told_of_this_mirror_alone_and_names_versions(programs):
+    seen = programs()
+    answer = mirror.ask(ROOT, rocky(version="26.1"), ["docker-ce", "containerd.io"])
+    assert answer["reason"] == ""
+    assert answer["specs"] == ["docker-ce-3:26.1.5-1.el9", "containerd.io-1.7.24-3.1.el9"]
+    text = (seen / "docker-ce.repo").read_text()
+    assert "repo_gpgcheck=1\n" in text and "excludepkgs" not in text and f"baseurl={ROOT}/linux/centos/9/" in text
+
+
+def test_to_dnf_a_missing_signature_is_no_reason_and_a_wrong_one_is(programs):
+    seen = programs(
+        "Error: Failed to download metadata: GPG verification is enabled, but GPG signature is not available.\n"
+    )
+    answer = mirror.ask(ROOT, rocky(), ["docker-ce"])
+    assert (answer["reason"], answer["specs"]) == ("", ["docker-ce-3:26.1.5-1.el9"])
+    assert seen.is_dir()
+    programs("Error: Failed to download metadata: repomd.xml GPG signature verification error: Bad GPG signature\n")
+    assert "Bad GPG signature" in mirror.ask(ROOT, rocky(), ["docker-ce"])["reason"]
