@@ -80,7 +80,8 @@ class ActionModule(ActionBase):
 
         def variable(name: str, host: str = "") -> Any:
             try:
-                if host and host != variables["inventory_hostname"]:
+                if host:
+                    # Of this host too: a task's own variables have defaults for its connection.
                     return variables["hostvars"][host].get(name) if host in variables["hostvars"] else None
                 templar = self._templar.copy_with_new_env(available_variables=variables)
                 return templar.template(variables[name]) if name in variables else None

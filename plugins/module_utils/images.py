@@ -55,7 +55,7 @@ _REMEDIES = (
         r"cannot connect to the docker daemon|docker: not found|docker[^a-z]*no such file",
         "no Docker engine answers on this host: install it with the role docker_ce, or see `systemctl status docker`",
     ),
-    (_MISSING.pattern, "there is no such image: correct the reference"),
+    (_MISSING.pattern + "|reference does not exist|no such image", "there is no such image: correct the reference"),
     (r"no (image|match).*platform|no matching manifest", "the image is not made for this host's platform"),
     (
         r"connection refused|no such host|i/o timeout|timed? ?out|network is unreachable|no route to host",

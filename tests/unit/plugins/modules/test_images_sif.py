@@ -32,3 +32,31 @@ def test_one_image_of_several_is_written_alone(tmp_path):
 def test_a_file_s_sum(tmp_path):
     (tmp_path / "file").write_bytes(b"x" * 3000000)
     assert images_sif.sha256(str(tmp_path / "file")) == hashlib.sha256(b"x" * 3000000).hexdigest()
+
+
+def test_an_image_of_the_engine_is_saved_by_docker(tmp_path, monkeypatch):
+    machine = os.uname().machine
+    config = json.dumps({"os": "linux", "architecture": images_sif.ARCHITECTURES.get(machine, machine)}).encode()
+    name = f"{hashlib.sha256(config).hexdigest()}.json"
+
+    class Module:
+        def __init__(self):
+            self.params = {"archive": None, "location": "docker-daemon:app:1", "path": "/opt/sif/app.sif"}
+
+        def run_command(self, command):
+            assert command[:4] == ["env", "docker", "save", "--output"]
+            assert command[5:] == ["app:1"]
+            with tarfile.open(command[4], "w") as archive:
+                table = json.dumps([{"Config": name, "RepoTags": ["app:1"], "Layers": []}]).encode()
+                for path, data in ((name, config), ("manifest.json", table)):
+                    member = tarfile.TarInfo(path)
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+            return 0, "", ""
+
+    location = images_sif.source(Module(), str(tmp_path))
+    assert location == f"docker-archive:{tmp_path}/image.tar"
+    (image,) = image_archive.read(f"{tmp_path}/image.tar")["images"]
+    assert image["parts"][0]["config"] == f"sha256:{hashlib.sha256(config).hexdigest()}"
+    # The saved one is not needed beside it.
+    assert os.listdir(tmp_path) == ["image.tar"]
