@@ -97,10 +97,10 @@ def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do, what stands in its way, and what it records. Pure.
 
-    ``create``, ``remove``: groups; ``new_groups``: those to create, with groupadd's options. ``add``, ``revoke``: pairs of
-    group and user. ``other_gid``, ``missing``, ``fixed``: what only an admin can mend. ``refused``, ``notes``: sentences
-    that stop the role, and that it shows. ``before``, ``after``: the record to write before anything is added and after
-    everything is done, ``None`` where it is right. ``reconnect``: the groups of the run's own login change.
+    ``create``, ``remove``: groups; ``new_groups``: those to create, with groupadd's options. ``add``, ``revoke``: pairs
+    of group and user. ``other_gid``, ``missing``, ``fixed``: what only an admin can mend. ``refused``, ``notes``:
+    sentences that stop the role, and that it shows. ``before``, ``after``: the record to write before anything is added
+    and after everything is done, ``None`` where it is right. ``reconnect``: the groups of the run's own login change.
     """
     members, gids, groups = _wanted(want), _gids(want), observed["groups"]
     todo = {
