@@ -106,10 +106,7 @@ class ActionModule(ActionBase):
             values, wrong = reader.of_role(role, variables, self._templar)
             if values["state"] == "absent":
                 # Removal needs no valid inputs but those that it uses.
-                prefix = f"{reader.folder(role)}_"
-                used = {f"{prefix}{name}" for name in plugin.REMOVAL_INPUTS}
-                needed = {name: one for name, one in variables.items() if not name.startswith(prefix) or name in used}
-                values, wrong = reader.of_role(role, needed, self._templar)
+                values, wrong = reader.of_role(role, variables, self._templar, plugin.REMOVAL_INPUTS)
             if not wrong:
                 inputs[role], wrong = plugin.prepare(values, site)
             if wrong:

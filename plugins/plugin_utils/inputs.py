@@ -125,13 +125,21 @@ def read(
     return inputs, problems
 
 
-def of_role(role: str, variables: Mapping[str, Any], templar: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return the inputs of a role, or without one the shared settings, and what is wrong with them."""
+def of_role(
+    role: str, variables: Mapping[str, Any], templar: Any, only: Iterable[str] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs of a role, or without one the shared settings, and what is wrong with them.
+
+    :param only: the inputs to read, without their prefix; the others have their defaults. All, where it is not given.
+    """
     prefix, options = f"{folder(role) or 'slipway'}_", specification(role)
     default = defaults(role) if role else {name: option.get("default") for name, option in options.items()}
     own = templar.copy_with_new_env(available_variables={**default, **variables})
-    values, problems = read(options, default, variables, own.template, prefix)
-    return values, problems + unknown(variables, prefix, options)
+    if only is None:
+        values, problems = read(options, default, variables, own.template, prefix)
+        return values, problems + unknown(variables, prefix, options)
+    given = {name: variables[name] for name in (f"{prefix}{one}" for one in only) if name in variables}
+    return read(options, default, given, own.template, prefix)
 
 
 def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
