@@ -7,7 +7,8 @@ from typing import Any
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import registry
 
-REMOVAL_INPUTS = ("state", "client_hosts", "client_logins")
+# The authority tells our files from those of others.
+REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certificate_authority")
 
 
 def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
@@ -25,7 +26,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     authority = held["authority"]
     return {
         "state": inputs["state"],
-        "addresses": [one["address"] for one in endpoints if one["tls"] and authority],
+        "addresses": [one["address"] for one in endpoints if one["tls"] and (authority or inputs["state"] == "absent")],
         "system_trust": inputs["client_system_trust"],
         "authority_file": held["authority_file"],
         "authority_sha256": registry.digest(authority) if authority else "",
