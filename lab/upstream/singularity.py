@@ -67,7 +67,8 @@ def fetch(folder: Path, wheels: Path) -> None:
             raise LabError(f"{ORIGINAL} at this machine's Debian mirror is not the file that is known")
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             # Debian 12's own Python has no filters.
-            archive.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(work)
         source = work / f"apptainer-{VERSION}"
         go = unpack_go(wheels, work / "go")
         environment = (f"GOMODCACHE={work / 'modules'}", f"GOCACHE={work / 'cache'}", "GOTOOLCHAIN=local", "GOWORK=off")
