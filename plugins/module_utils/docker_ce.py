@@ -181,6 +181,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "key": "missing" if key is None else "right" if key == want["key"] else "another key",
         "leftovers": _leftovers(host, want),
         "services": _services(host),
+        "group": _group(host),
         "containers": [],
         "live_restore": False,
         "configured": host.read(CONFIG) is not None,
@@ -217,6 +218,9 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += _compare_repository(want, observed)
     drift += _compare_packages(want, observed["packages"])
     drift += _compare_hold(want, observed)
+    # A package whose configuration is left from an earlier installation does not make it anew.
+    if observed["engine"] and observed["group"] == "missing":
+        drift.append(_entry("manage_service", "group docker", "missing", "present"))
     drift += _compare_services(want, observed["services"])
     return drift
 
@@ -432,6 +436,14 @@ def _services(host: Host) -> Dict[str, Dict[str, str]]:
     return dict((block["Id"], block) for block in blocks if "Id" in block)
 
 
+def _group(host: Host) -> str:
+    """Return where the group docker is: local, missing, or its line without members where a directory alone has it."""
+    if re.search("(?m)^docker:", host.read("/etc/group") or ""):
+        return "local"
+    rc, out = host.run("getent", "group", "docker")
+    return ":".join(out.split(":")[:3]) + ":" if rc == 0 and out.strip() else "missing"
+
+
 def _leftovers(host: Host, want: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Return what an older set-up left: whole files to remove, and files with other things too, to be rewritten."""
     if want["state"] == "absent":
@@ -473,14 +485,11 @@ def _in_the_way(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> L
             "%s starts %s in place of the package's engine; stop docker.service, remove that file, run `systemctl "
             "daemon-reload`, and run again." % (", ".join(files) or "docker.service", program)
         )
-    if not re.search("(?m)^docker:", host.read("/etc/group") or ""):
-        rc, out = host.run("getent", "group", "docker")
-        if rc == 0 and out.strip():
-            entry = ":".join(out.split(":")[:3]) + ":"
-            reasons.append(
-                "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
-                "add it to the host's own groups under the same number with `echo '%s' >> /etc/group`." % entry
-            )
+    if observed["group"] not in ("local", "missing"):
+        reasons.append(
+            "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
+            "add it to the host's own groups under the same number with `echo '%s' >> /etc/group`." % observed["group"]
+        )
     if want["manager"] == "dnf" and observed["changes"]["install"]:
         patterns = _excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude")
         hit = [

@@ -61,6 +61,7 @@ def converged(want, mirror=MIRROR):
         "engine": "26.1.5",
         "key": "right",
         "leftovers": [],
+        "group": "local",
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
         "live_restore": False,
@@ -110,6 +111,7 @@ DRIFT = [
         "manage_service",
         "docker.service: failed -> running",
     ),
+    (["group"], "missing", "manage_service", "group docker: missing -> present"),
     (
         ["services", "docker.service", "UnitFileState"],
         "disabled",
