@@ -34,8 +34,7 @@ def row(name: str, option: dict[str, Any]) -> str:
 
 def table(spec: Path) -> str:
     """Return the reference table of a role."""
-    entry_points = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]
-    options = (entry_points.get("inputs") or entry_points["main"])["options"]
+    options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["inputs"]["options"]
     rows = [row(name, option) for name, option in options.items()]
     return "\n".join([BEGIN, "", "| Input | Type | Default | What it does |", "|---|---|---|---|", *rows, "", END])
 
