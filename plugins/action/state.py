@@ -6,7 +6,7 @@ import importlib
 import re
 from typing import Any
 
-from ansible import __version__
+from ansible import __version__, constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.vars.clean import namespace_facts
@@ -58,8 +58,8 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": _left(found, lines)}
         for role, state in found.items():
             before = known.get(role, {})
-            gone = [entry for entry in before.get("drift", []) if prove and entry not in state["drift"]]
-            state["mended"] = before.get("mended", []) + gone
+            gone = [entry for entry in before.get("drift", []) if entry not in state["drift"]]
+            state["mended"] = before.get("mended", []) + gone if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         result["warnings"] = [note for state in found.values() for note in state["notes"]]
@@ -69,14 +69,18 @@ class ActionModule(ActionBase):
         self, variables: dict[str, Any], result: dict[str, Any], asked: list[str] | None
     ) -> tuple[dict[str, Any], str, list[str]]:
         """Return the inputs of each role, what the host is to be taken for, and what is wrong with any of them."""
-        settings, problems = reader.of_role("", variables, self._templar)
-        problems += shared.check(settings, variables.get("groups", {}))
-        if settings["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
-            facts = self._execute_module("ansible.legacy.setup", task_vars=variables)
-            if facts.get("failed"):
+        # Before the other settings, whose templates may need facts.
+        wanted, _problems = reader.of_role("", variables, self._templar, ["gather_facts"])
+        if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
+            facts = self._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables)
+            if facts.get("failed") or facts.get("unreachable"):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
+            if constants.INJECT_FACTS_AS_VARS:
+                variables.update(facts["ansible_facts"])
             variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
+        settings, problems = reader.of_role("", variables, self._templar)
+        problems += shared.check(settings, variables.get("groups", {}))
 
         def variable(name: str, host: str = "") -> Any:
             try:
@@ -108,7 +112,10 @@ class ActionModule(ActionBase):
                 # Removal needs no valid inputs but those that it uses.
                 values, wrong = reader.of_role(role, variables, self._templar, plugin.REMOVAL_INPUTS)
             if not wrong:
-                inputs[role], wrong = plugin.prepare(values, site)
+                try:
+                    inputs[role], wrong = plugin.prepare(values, site)
+                except (OSError, ValueError) as error:
+                    wrong = [f"{role} cannot use a file on the controller: {error}; mend or remove it."]
             if wrong:
                 inputs.pop(role, None)
                 problems += wrong

@@ -137,8 +137,10 @@ class CallbackModule(Default):
         self._handle_warnings(answer)
         if answer.get("changed"):
             self._changed.append(_host(result))
-        if task.action in constants._ACTION_DEBUG and "msg" in answer:
-            self._show(_text(answer["msg"]))
+        if task.action in constants._ACTION_DEBUG:
+            for one in answer.get("results", [answer]):
+                if "msg" in one and not one.get("skipped"):
+                    self._show(_text(one["msg"]))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Remember a failure, unless the playbook goes on as if there were none."""

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, sentence
+from ansible_collections.slipway.node.plugins.module_utils.host import SOCKET, Host, docker, drift_entry, sentence
 
 _entry = partial(drift_entry, "docker_ce")
 
@@ -78,6 +78,14 @@ CONFIG = "/etc/docker/daemon.json"
 UNITS = ["docker.service", "docker.socket"]
 _TRUSTED = "/etc/apt/trusted.gpg"
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
+
+CONTAINERD = "/var/lib/containerd"
+# What dockerd makes in its data-root; its folder tmp is left, whose name others use too.
+ENGINE_DATA = [
+    *("aufs", "btrfs", "builder", "buildkit", "containerd", "containers", "devicemapper", "engine-id", "image"),
+    *("fuse-overlayfs", "network", "overlay", "overlay2", "plugins", "rootfs", "runtimes", "swarm", "trust"),
+    *("vfs", "volumes", "zfs"),
+]
 
 
 def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]:
@@ -189,18 +197,21 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "in_the_way": [],
         "imported_keys": [],
         "data": [],
+        "purge": [],
     }
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        observed["data"] = [path for path in _data_roots(host, observed) if host.glob(path + "/*")]
+        kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
+        observed["data"] = [path for path, entries in kept.items() if entries]
+        observed["purge"] = sum(kept.values(), [])
     observed["changes"] = todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = _containers(host)
     if observed["containers"] and runs(observed) and want["state"] == "present":
-        answer = host.run("docker", "info", "--format", "{{.LiveRestoreEnabled}}")[1]
+        answer = docker(host, SOCKET, "info", "--format", "{{.LiveRestoreEnabled}}")[1]
         observed["live_restore"] = answer.strip() == "true"
+    observed["in_use"] = _in_use(host, want, todo["shared"])
     if want["state"] == "present":
-        observed["in_use"] = _in_use(host, want, todo["shared"])
         observed["in_the_way"] = _in_the_way(host, want, observed)
     return observed
 
@@ -244,10 +255,14 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
         "unwanted_files": dict((path, None) for path in list(observed["files"]) + [want["key_file"]]),
         "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
     }  # type: Dict[str, Any]
-    todo["stops"] = bool(todo["engine"] or any(one["want"] == "stopped" for one in drift))
+    todo["stops"] = bool(
+        todo["engine"] or any(one["want"] == "stopped" or one["phase"] == "purge_data" for one in drift)
+    )
     todo["tried"] = next((name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), "")
     shared = CAREFUL + ["containerd.io"]
     todo["shared"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
+    if any(one["phase"] == "purge_data" and one["item"] == CONTAINERD for one in drift):
+        todo["shared"] = sorted({"containerd.io", *todo["shared"]})
     return todo
 
 
@@ -256,10 +271,16 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     todo, containers = observed["changes"], ", ".join(observed["containers"])
     if want["state"] == "absent":
         # Only the engine can stop them, and their data is not to go from under them.
-        return [
+        refused = [
             "Containers run without their engine: %s. Start it with `systemctl start docker`, so that it can stop "
             "them, and run again." % containers
         ] * bool(containers and not runs(observed))
+        if observed["in_use"]:
+            refused.append(
+                "%s or its data would be removed, which others use: %s. Stop what uses it, or take docker_ce out of "
+                "this host's slipway_roles." % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
+            )
+        return refused
     refused = list(observed["in_the_way"])
     if observed["in_use"] and not want["remove_conflicting"]:
         refused.append(
@@ -544,7 +565,7 @@ def needing(name: str, out: str) -> List[str]:
 def _containers(host: Host) -> List[str]:
     """Return the running containers: their names, or where the engine does not run their ids."""
     if host.glob("/usr/bin/docker"):
-        rc, out = host.run("docker", "ps", "--format", "{{.Names}}")
+        rc, out = docker(host, SOCKET, "ps", "--format", "{{.Names}}")
         if rc == 0:
             return sorted(out.split())
     return sorted(one[:12] for space, one in _shims(_commands(host)) if space == "moby")
@@ -579,10 +600,17 @@ def _imported_keys(host: Host, want: Dict[str, Any]) -> List[str]:
 def _data_roots(host: Host, observed: Dict[str, Any]) -> List[str]:
     """Return where images and containers are kept: by the running engine's word, else by its configuration's."""
     ask = runs(observed) and host.glob("/usr/bin/docker")
-    root = host.run("docker", "info", "--format", "{{.DockerRootDir}}")[1].strip() if ask else ""
+    root = docker(host, SOCKET, "info", "--format", "{{.DockerRootDir}}")[1].strip() if ask else ""
     try:
         root = root or json.loads(host.read(CONFIG) or "{}").get("data-root")
     except (ValueError, AttributeError):
         root = ""
     usable = isinstance(root, str) and root.startswith("/") and root.strip("/")
-    return [root if usable else "/var/lib/docker", "/var/lib/containerd"]
+    return [root if usable else "/var/lib/docker", CONTAINERD]
+
+
+def _engine_data(host: Host, root: str) -> List[str]:
+    """Return what the engine keeps in a folder: all of its own, of one that others may use what bears its names."""
+    if root in ("/var/lib/docker", CONTAINERD):
+        return host.glob(root + "/*")
+    return host.glob(*("%s/%s" % (root, name) for name in ENGINE_DATA))

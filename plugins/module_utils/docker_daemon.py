@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils import daemon_json, docker_daemon_mirrors, docker_daemon_unit
-from ansible_collections.slipway.node.plugins.module_utils.host import SEAL, Host, NoAnswer, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.host import SEAL, Host, NoAnswer, docker, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 
 PHASE = "apply_configuration"
@@ -470,11 +470,6 @@ def file_changes(found: Dict[str, Any]) -> List[Dict[str, str]]:
             wish = "absent" if to_be is None else "Slipway's content"
             changed.append({"name": name, "path": path, "is": state, "want": wish})
     return changed
-
-
-def docker(host: Host, endpoint: str, *arguments: str) -> Any:
-    """Ask the daemon of the unit, whatever root's context and environment say; return exit status and answer."""
-    return host.run("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", endpoint, *arguments)
 
 
 def containers(host: Host, endpoint: str) -> List[str]:

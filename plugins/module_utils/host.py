@@ -9,7 +9,7 @@ import hmac
 import os
 import shutil
 import subprocess
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.common.text.converters import to_text
 
@@ -17,6 +17,8 @@ from ansible.module_utils.common.text.converters import to_text
 LIMIT = 60
 
 
+# Where Docker's engine listens.
+SOCKET = "unix:///var/run/docker.sock"
 # What a secret's seal begins with.
 SEAL = "sealed:"
 
@@ -90,6 +92,11 @@ class Host:
     def glob(self, *patterns: str) -> List[str]:
         """Return the sorted paths that match any of the shell patterns."""
         return sorted(path for pattern in patterns for path in glob.glob(pattern))
+
+
+def docker(host: Any, endpoint: str, *arguments: str) -> Any:
+    """Ask an engine of this host, whatever root's context and environment say; return exit status and answer."""
+    return host.run("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", endpoint, *arguments)
 
 
 def sentence(entry: Dict[str, str]) -> str:

@@ -125,6 +125,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         tree=inputs["prefix"],
         program="%(prefix)s/bin/%(name)s" % inputs,
         config_file="%(prefix)s/etc/%(name)s/%(name)s.conf" % inputs,
+        current=link,
         link=link if inputs["default"] or inputs["state"] == "absent" else "",
         archive_pattern="^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
         archive_glob="%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
@@ -133,7 +134,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
                 ("%s/%s" % (inputs["commands_dir"], command), _command(link, command))
                 for command in COMMANDS[inputs["flavor"]]
             )
-            if inputs["commands_dir"] and inputs["state"] == "present"
+            if inputs["commands_dir"] and inputs["default"] and inputs["state"] == "present"
             else {}
         ),
         manager=manager,
@@ -238,7 +239,7 @@ def _knows_libsubid(flavor: str, version: str) -> bool:
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs. Changes nothing."""
-    tree = want["tree"]
+    tree, place = want["tree"], os.path.dirname(want["tree"])
     found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
     # A link to a version is no version.
     places = sorted({place for place in found if not os.path.islink(place)} | {tree})
@@ -248,6 +249,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed = {
         "trees": dict((place, one) for place, one in trees.items() if one["exists"]),
         "link": _link(want["link"]) if want["link"] else "",
+        "current": _link(want["current"]),
         "commands": _commands(want) if want["link"] else {},
         "config": parse_config(host.read(want["config_file"]) or ""),
         "packages": _installed(host, want),
@@ -263,9 +265,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "subid_source": source,
         "subid": _ranges(host, source, sorted(accounts)),
         "busy": _busy(candidates),
-        "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(want["root"]))),
-        "nosuid": _nosuid(want["root"]),
-        "free": min(free_bytes(want["root"]) // 2**20, want["need"]),
+        "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
+        "nosuid": _nosuid(place),
+        "free": min(free_bytes(place) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
         "sysctl_at_boot": _at_boot(host),
         "restricted": (host.read(RESTRICTED) or "").strip() == "1",
@@ -347,6 +349,11 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             refused.append(
                 "%s cannot be removed, since programs run from it: %s. Wait until they end, or end them."
                 % (place, ", ".join(observed["busy"][place]))
+            )
+        elif want["state"] == "present" and not want["link"] and place == observed["current"]:
+            refused.append(
+                "%s is the default version, which singularity_default: false leaves as it is. Make another the default "
+                "first, or take it out of singularity_versions_absent." % place
             )
     if want["state"] == "absent":
         return refused
@@ -435,9 +442,9 @@ def superfluous(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     doomed = _doomed(want, observed)
     # Where hosts share the root, nobody knows what runs on the others.
     if want["state"] == "present" and want["keep"] is not None and not want["tree_host"]:
-        older = sorted(
-            (place for place in _managed(observed) if place != want["tree"]), key=_order(observed), reverse=True
-        )
+        # A version beside the default one leaves that alone.
+        kept = (want["tree"], "" if want["link"] else observed["current"])
+        older = sorted((place for place in _managed(observed) if place not in kept), key=_order(observed), reverse=True)
         doomed += [place for place in older[want["keep"] :] if place not in doomed and not observed["busy"].get(place)]
     return sorted(doomed)
 

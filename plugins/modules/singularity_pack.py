@@ -143,6 +143,8 @@ def main() -> None:
         }
     )
     given = module.params
+    # The archive is fetched by whoever logs in, whatever root's own umask.
+    os.umask(0o022)
     stage = os.path.realpath(given["stage"])
     tree = stage + given["prefix"]
     target = os.path.join(given["dest"], given["name"] + ".tar.gz")

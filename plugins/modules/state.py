@@ -23,7 +23,9 @@ options:
     type: bool
     default: false
   phases:
-    description: With O(prove=true), the phases of which no drift may be left; by default all.
+    description:
+      - With O(prove=true), the phases of which no drift may be left; by default all.
+      - With none it only looks again in the middle of a role's work.
     type: list
     elements: str
   refuse:
@@ -104,7 +106,7 @@ user_groups:
       type: list
       elements: str
     mended:
-      description: The drift that was found earlier in this run and that a proof found gone.
+      description: The drift that was found when the role began and that a proof found gone.
       type: list
       elements: dict
 platform:

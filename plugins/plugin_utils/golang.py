@@ -16,7 +16,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.golang_versions impor
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site
 
-REMOVAL_INPUTS = ("state", "root", "link")
+REMOVAL_INPUTS = ("state", "root", "link", "commands_dir")
 
 MIRRORS = {
     "global": ["https://dl.google.com/go", "https://go.dev/dl", "https://mirrors.aliyun.com/golang"],
@@ -99,6 +99,11 @@ def _wrong_paths(inputs: dict[str, Any]) -> list[str]:
     if inputs["link"] in (inputs["root"], f"{inputs['root']}/go-{inputs['version']}"):
         problems.append(
             f"golang_link is {inputs['link']}, where toolchains are; give a path of its own, as in {inputs['root']}/go."
+        )
+    if inputs["state"] == "present" and inputs["commands_dir"] and not inputs["link"]:
+        problems.append(
+            "golang_commands_dir has links by way of golang_link, which is empty; give golang_link a path, or leave "
+            "golang_commands_dir out."
         )
     return problems
 

@@ -151,7 +151,10 @@ def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str
 def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) -> Any:
     """Return a value as its specification wants it; what is wrong is added to the problems, and ``None`` returned."""
     kind = option.get("type", "str")
-    secret = bool(option.get("no_log"))
+    secret = _is_secret(option)
+    # Before ansible-core 2.19 a value of a vault is no str.
+    if getattr(value, "__ENCRYPTED__", False):
+        value = str(value)
     # YAML takes a plain off for false.
     if kind == "str" and value is False and "off" in option.get("choices", []):
         value = "off"
@@ -189,6 +192,10 @@ def _cast_keys(
         else:
             done[key] = option.get("default")
     return done
+
+
+def _is_secret(option: Mapping[str, Any]) -> bool:
+    return bool(option.get("no_log")) or any(_is_secret(one) for one in option.get("options", {}).values())
 
 
 def _convert(kind: str, value: Any) -> Any:

@@ -237,6 +237,7 @@ class FakeHost:
         return sorted(path for path in self.files if any(fnmatch.fnmatch(path, pattern) for pattern in patterns))
 
 
+ENGINE = "env --unset=DOCKER_TLS_VERIFY docker --host unix:///var/run/docker.sock"
 UNIT = (
     "Id=docker.service\nLoadState=loaded\nFragmentPath=/etc/systemd/system/docker.service\nDropInPaths=\n"
     "ExecStart={ path=%s ; argv[]=dockerd ; pid=77 }\nUnitFileState=%s\nActiveState=%s\n"
@@ -290,7 +291,7 @@ def test_a_platform_without_an_engine_of_its_own_is_refused():
 def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_names():
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
-        "docker ps": (0, "web\ndb\n"),
+        f"{ENGINE} ps": (0, "web\ndb\n"),
     }
     host = FakeHost({"/usr/bin/docker": b""}, commands)
     (reason,) = refused(wanted(), host)
@@ -310,7 +311,7 @@ def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_name
 
 
 def test_without_containers_the_engine_is_changed_unless_it_never_may():
-    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), "docker ps": (0, "")}
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), f"{ENGINE} ps": (0, "")}
     host = FakeHost({"/usr/bin/docker": b""}, commands)
     assert refused(wanted(), host) == []
     assert "that restarts the engine. Set docker_ce_restart: always" in refused(wanted(restart="never"), host)[0]
@@ -320,8 +321,8 @@ def test_without_containers_the_engine_is_changed_unless_it_never_may():
 def test_live_restore_keeps_containers_from_one_patch_release_to_another(version, kept):
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
-        "docker ps": (0, "web\n"),
-        "docker info": (0, "true\n"),
+        f"{ENGINE} ps": (0, "web\n"),
+        f"{ENGINE} info": (0, "true\n"),
     }
     assert (refused(wanted(version=version), FakeHost({"/usr/bin/docker": b""}, commands)) == []) is kept
 
@@ -329,7 +330,7 @@ def test_live_restore_keeps_containers_from_one_patch_release_to_another(version
 def test_the_distribution_s_engine_with_containers_is_not_removed_unasked():
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, "docker.io\tii \t20.10.24+dfsg1-1\n"),
-        "docker ps": (1, ""),
+        f"{ENGINE} ps": (1, ""),
     }
     # The engine does not answer: containers are found by what watches over them.
     host = FakeHost(
@@ -385,18 +386,32 @@ def test_an_exclude_of_dnf_is_named():
 
 def test_removal_stops_containers_and_refuses_where_it_cannot():
     want = wanted(state="absent", purge_data=True)
-    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), "docker ps": (0, "web\n")}
-    commands["docker info"] = (0, "/data/docker\n")
+    commands = {
+        "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
+        f"{ENGINE} ps": (0, "web\n"),
+    }
+    commands[f"{ENGINE} info"] = (0, "/data/docker\n")
     host = FakeHost({"/usr/bin/docker": b"", "/data/docker/overlay2": b""}, commands)
     observed = observe(host, want)
     assert observed["containers"] == ["web"] and refusals(want, observed) == []
     assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
-    commands.update({"docker ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
+    # What else is in a data-root of the admin's is not the engine's.
+    host.files["/data/docker/home"] = b""
+    assert observe(host, want)["purge"] == ["/data/docker/overlay2"]
+    commands.update({f"{ENGINE} ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
     host = FakeHost(
         {"/usr/bin/docker": b"", "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode()}, commands
     )
     (reason,) = refused(want, host)
     assert "Containers run without their engine: 0123456789ab." in reason and "systemctl start docker" in reason
+
+
+def test_removal_is_refused_where_others_use_containerd():
+    want = wanted(state="absent", purge_data=True)
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD), f"{ENGINE} ps": (0, "")}
+    files = {"/proc/88/cmdline": (SHIM % ("k8s.io", "0123456789abcdef")).encode(), "/var/lib/containerd/x": b""}
+    (reason,) = refused(want, FakeHost(files, commands))
+    assert reason.startswith("containerd.io or its data would be removed, which others use: containerd runs containers")
 
 
 def test_an_engine_that_changes_brings_the_others_along():

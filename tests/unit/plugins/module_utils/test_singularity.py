@@ -367,12 +367,17 @@ def test_a_link_to_a_version_is_no_version(tmp_path):
     (tmp_path / "current").symlink_to(tmp_path / "4.5.1")
     root = str(tmp_path)
     want = {**WANT, "root": root, "tree": f"{root}/4.5.1", "link": f"{root}/current", "commands_dir": ""}
-    want.update(packages=[], fakeroot_users=[], keep=1)
+    want.update(packages=[], fakeroot_users=[], keep=1, current=f"{root}/current")
     observed = singularity.observe(Host(), want)
     assert sorted(observed["trees"]) == [f"{root}/4.3.7", f"{root}/4.5.1"]
     assert observed["link"] == want["tree"] and observed["version"] == "singularity-ce 4.5.1"
     assert singularity.superfluous(want, observed) == []
     assert singularity.superfluous({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
+    # A version beside the default one leaves that alone, and does not remove it by name either.
+    beside = {**want, "tree": f"{root}/4.3.7", "link": "", "keep": 0}
+    assert singularity.superfluous(beside, observed) == []
+    named = {**beside, "versions_absent": ["4.5.1"]}
+    assert any("4.5.1 is the default version" in reason for reason in singularity.refusals(named, observed))
 
 
 def test_members_by_primary_group_get_ranges_too():
