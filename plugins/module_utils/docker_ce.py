@@ -203,7 +203,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         observed["imported_keys"] = _imported_keys(host, want)
         kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
         observed["data"] = [path for path, entries in kept.items() if entries]
-        observed["purge"] = sum(kept.values(), [])
+        observed["purge"] = [entry for entries in kept.values() for entry in entries]
     observed["changes"] = todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = _containers(host)

@@ -181,8 +181,8 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[st
 
     ``write``, ``write_secret``: files. ``remove``, ``folders``, ``private_folders``: folders of configuration.
     ``accounts``: files of accounts. ``data``, ``data_marks``: folders of images and their marks that are to be made.
-    ``restart``: services that do not answer as they should. ``reread``: those whose configuration somebody else
-    changed: they may run with that, though they are made from the right settings.
+    ``restart``: services that do not answer as they should. ``reread``: those whose configuration or certificate is
+    written anew: they may run with the former, though they are made from the right settings.
     """
     drift = compare(want, observed)
     by_phase = dict(
@@ -191,6 +191,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[st
     files = [one["item"] for one in by_phase.get("write_files", [])]
     items = [one["item"] for one in drift]
     restart = [one["item"] for one in by_phase.get("restart_containers", [])]
+    certificate = any(path.startswith(want["config_dir"] + "/tls/") for path in files)
     return {
         "write": [path for path in files if path in want["files"] and not want["files"][path]["secret"]],
         "write_secret": [path for path in files if path in want["files"] and want["files"][path]["secret"]],
@@ -210,7 +211,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[st
         "reread": [
             one["service"]
             for one in want["services"]
-            if "%s/%s/config.yml" % (want["config_dir"], one["service"]) in files
+            if (certificate or "%s/%s/config.yml" % (want["config_dir"], one["service"]) in files)
             and "container " + one["container"] not in items
         ],
     }
