@@ -52,7 +52,8 @@ def test_login_shell_finds_go(host):
 def test_go_is_found_without_a_profile(host, node):
     # As sudo and sshd of the distribution set it.
     path = "/sbin:/bin:/usr/sbin:/usr/bin" if node == "rocky9" else "/usr/local/bin:/usr/bin:/bin"
-    answer = host.check_output(f"env -i PATH={path} sh -c 'readlink -f $(command -v go) $(command -v gofmt); go version'")
+    script = "readlink -f $(command -v go) $(command -v gofmt); go version"
+    answer = host.check_output(f"env -i PATH={path} sh -c '{script}'")
     assert answer.splitlines()[:2] == [f"/usr/local/go-{VERSION}/bin/{name}" for name in ("go", "gofmt")]
     assert f"go{VERSION} " in answer
 
