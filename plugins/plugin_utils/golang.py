@@ -100,11 +100,6 @@ def _wrong_paths(inputs: dict[str, Any]) -> list[str]:
         problems.append(
             f"golang_link is {inputs['link']}, where toolchains are; give a path of its own, as in {inputs['root']}/go."
         )
-    if inputs["state"] == "present" and inputs["commands_dir"] and not inputs["link"]:
-        problems.append(
-            "golang_commands_dir has links by way of golang_link, which is empty; give golang_link a path, or leave "
-            "golang_commands_dir out."
-        )
     return problems
 
 
