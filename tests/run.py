@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
-# It takes longest, so the others run meanwhile.
-FIRST = ["singularity"]
+# They take longest, so the others run meanwhile.
+FIRST = ["singularity", "golang", "docker_ce_alternative"]
 # Under ansible-core 2.16 too, the last version that can manage Enterprise Linux 8.
 OLDEST = ["unit", "user_groups", "docker_ce"]
 OLDEST_ENVIRONMENT = {
