@@ -9,10 +9,9 @@ import shlex
 from typing import Any, Dict, Iterable, List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.daemon_json import TYPES
+from ansible_collections.slipway.node.plugins.module_utils.host import SOCKET
 
 HEADER = "# Written by Slipway (slipway.node.docker_daemon). The next run overwrites changes made here.\n"
-
-SOCKET = "unix:///var/run/docker.sock"
 
 # Flags whose name is not the key's name.
 _KEYS = {

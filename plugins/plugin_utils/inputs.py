@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def is_taken(section: str, site: Site) -> bool:
     return asked and (roles is None or None in roles or folder(section) in roles)
 
 
+@cache
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
     home = COLLECTION / "roles" / folder(role) if role else COLLECTION
