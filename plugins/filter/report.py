@@ -147,7 +147,7 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
 def _pulled(result: dict[str, Any]) -> str:
     if not result or result.get("skipped"):
         return "not asked for"
-    return "pulled, runs without sudo" if result.get("rc") == 0 else "not pulled"
+    return "pulled, runs" if result.get("rc") == 0 else "not pulled"
 
 
 def _state(hostvar: Any) -> dict[str, Any]:
@@ -163,7 +163,6 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "table": table,
-            "drift_of": drift_of,
             "drift_text": drift_text,
             "drifted_hosts": drifted_hosts,
             "plan_data": plan_data,
