@@ -16,6 +16,7 @@ import urllib.error
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.slipway.node.plugins.module_utils.files import sha256
 
 # Less than this in the time limit is a stall: a trickle of single bytes defeats a limit on each read.
 _PROGRESS = 16 * 1024
@@ -91,18 +92,6 @@ def fetch(
         except MirrorError as error:
             answer["refused"].append({"url": public(url), "reason": str(error)})
     return answer
-
-
-def sha256(path: str) -> str:
-    """Return a file's sum; empty where there is no file."""
-    total = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            for part in iter(lambda: file.read(_CHUNK), b""):
-                total.update(part)
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    return total.hexdigest()
 
 
 def public(url: str) -> str:
