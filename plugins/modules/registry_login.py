@@ -73,12 +73,10 @@ addresses:
 """
 
 import contextlib
+import glob
 import json
 import os
 import pwd
-import ssl
-import urllib.error
-import urllib.request
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
@@ -90,8 +88,8 @@ from ansible_collections.slipway.node.plugins.module_utils.registry_client impor
     mark,
     parse_record,
 )
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
-TIMEOUT = 20
 # Nothing but the password is a secret, so that an error may show the rest.
 LOGIN_KEYS = {
     "user": {"type": "str"},
@@ -105,23 +103,10 @@ LOGIN_KEYS = {
 
 def refusal(one: Dict[str, Any]) -> str:
     """Ask a registry whether it takes a login; return why it does not, empty where it does."""
-    context = None
-    if one["tls"]:
-        authority = "/etc/docker/certs.d/%s/ca.crt" % one["address"]
-        context = ssl.create_default_context(cafile=authority if os.path.exists(authority) else None)
-    url = "%s://%s/v2/" % ("https" if one["tls"] else "http", one["address"])
-    request = urllib.request.Request(
-        url, headers={"Authorization": "Basic " + auth_of(one["account"], one["password"])}
-    )
+    url = "%s://%s" % ("https" if one["tls"] else "http", one["address"])
+    authorities = glob.glob(glob.escape("/etc/docker/certs.d/%s/ca.crt" % one["address"]))
     # A proxy has no business between a node and its own registry.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        opener.open(request, timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return "it answers %d%s" % (error.code, ", so it does not take the password" if error.code == 401 else "")
-    except OSError as error:
-        return str(getattr(error, "reason", error))
-    return ""
+    return ask_registry(url, {}, authorities, auth=auth_of(one["account"], one["password"]))
 
 
 def merged(text: str, logins: List[Dict[str, Any]]) -> Tuple[str, List[str]]:
