@@ -86,13 +86,13 @@ def is_taken(section: str, site: Site) -> bool:
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
     home = COLLECTION / "roles" / folder(role) if role else COLLECTION
-    options: dict[str, dict[str, Any]] = _load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
+    options: dict[str, dict[str, Any]] = load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
     return options
 
 
 def defaults(role: str) -> dict[str, Any]:
     """Return the defaults of a role's inputs; they are plain values, without templates."""
-    return _load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
+    return load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
 
 
 def read(
@@ -262,7 +262,8 @@ def cannot_be_read(name: str, error: AnsibleError, host: str = "") -> str:
     return f"{name} cannot be read: {reason}; {remedy}."
 
 
-def _load(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """Return what a file of the collection in YAML holds."""
     # In C where there is such a loader, eight times as fast: every host's process reads it.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 it is safe
