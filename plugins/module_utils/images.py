@@ -15,11 +15,10 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import quote
 
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils import files, image_archive
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.image_reference import HUB, BadReferenceError, parse
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
-from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 
 _entry = partial(drift_entry, "images")
 
@@ -219,10 +218,9 @@ def parse_record(text: Optional[str]) -> Dict[str, Any]:
 
 def record(path: str, table: str, name: str, identity: str, origin: str) -> None:
     """Note in the record what the role just put here or pushed, so that a run that breaks off forgets nothing."""
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
     noted = parse_record(Host().read(path))
     noted[table][name] = {"id": identity, "from": origin}
-    write_private(path, json.dumps(noted, indent=4, sort_keys=True) + "\n")
+    files.replace(path, json.dumps(noted, indent=4, sort_keys=True) + "\n", files.PRIVATE)
 
 
 def sif_state_path(path: str) -> str:

@@ -16,13 +16,12 @@ import socket
 import ssl
 import stat
 import time
-import urllib.error
-import urllib.request
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
 _entry = partial(drift_entry, "registry")
 
@@ -403,19 +402,8 @@ def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
     pairs = [line.partition("=") for line in (host.read(folder + "/environment") or "").splitlines()]
     proxies = dict((name.partition("_")[0].lower(), value) for name, _, value in pairs)
     authority = folder + "/upstream.crt"
-    try:
-        context = ssl.create_default_context()
-        if os.path.exists(authority):
-            context.load_verify_locations(authority)
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
-        )
-        opener.open(one["upstream"] + "/v2/", timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return "" if error.code == 401 else "%s answers %d" % (one["upstream"], error.code)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return "%s: %s" % (one["upstream"], getattr(error, "reason", "") or error)
-    return ""
+    why = ask_registry(one["upstream"], proxies, [authority] if os.path.exists(authority) else [], timeout=TIMEOUT)
+    return "%s: %s" % (one["upstream"], why) if why else ""
 
 
 def _said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:

@@ -70,7 +70,6 @@ note:
   returned: success
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -78,19 +77,11 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.files import sha256
 from ansible_collections.slipway.node.plugins.module_utils.images import save, sif_state_path, told
 
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def sha256(path: str) -> str:
-    """Return a file's SHA-256 sum."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
 
 
 def alone(path: str, image: str, folder: str) -> str:

@@ -73,16 +73,14 @@ addresses:
 """
 
 import contextlib
+import glob
 import json
 import os
 import pwd
-import ssl
-import urllib.error
-import urllib.request
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
+from ansible_collections.slipway.node.plugins.module_utils.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import (
     RECORD,
     auth_of,
@@ -90,8 +88,8 @@ from ansible_collections.slipway.node.plugins.module_utils.registry_client impor
     mark,
     parse_record,
 )
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
-TIMEOUT = 20
 # Nothing but the password is a secret, so that an error may show the rest.
 LOGIN_KEYS = {
     "user": {"type": "str"},
@@ -105,23 +103,10 @@ LOGIN_KEYS = {
 
 def refusal(one: Dict[str, Any]) -> str:
     """Ask a registry whether it takes a login; return why it does not, empty where it does."""
-    context = None
-    if one["tls"]:
-        authority = "/etc/docker/certs.d/%s/ca.crt" % one["address"]
-        context = ssl.create_default_context(cafile=authority if os.path.exists(authority) else None)
-    url = "%s://%s/v2/" % ("https" if one["tls"] else "http", one["address"])
-    request = urllib.request.Request(
-        url, headers={"Authorization": "Basic " + auth_of(one["account"], one["password"])}
-    )
+    url = "%s://%s" % ("https" if one["tls"] else "http", one["address"])
+    authorities = glob.glob(glob.escape("/etc/docker/certs.d/%s/ca.crt" % one["address"]))
     # A proxy has no business between a node and its own registry.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        opener.open(request, timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return "it answers %d%s" % (error.code, ", so it does not take the password" if error.code == 401 else "")
-    except OSError as error:
-        return str(getattr(error, "reason", error))
-    return ""
+    return ask_registry(url, {}, authorities, auth=auth_of(one["account"], one["password"]))
 
 
 def merged(text: str, logins: List[Dict[str, Any]]) -> Tuple[str, List[str]]:
@@ -161,14 +146,6 @@ def acting_as(account: Any) -> Iterator[None]:
         os.setegid(0)
 
 
-def text_of(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -186,17 +163,17 @@ def main() -> None:
         why = refusal(one)
         if why:
             module.fail_json(msg="%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
-    record = parse_record(text_of(RECORD))
+    record = parse_record(read(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
     addresses, private = [], True  # type: List[str], bool
     if path:
         try:
             with acting_as(pwd.getpwnam(user)):
-                text = text_of(path)
+                text = read(path)
                 new, addresses = without(text, record.get(user, {})) if absent else merged(text, logins)
                 private = bool(text) and not os.stat(path).st_mode & 0o077
                 if (addresses or not (private or absent)) and not module.check_mode:
-                    write_private(path, new)
+                    replace(path, new, PRIVATE, 0o700)
         except (OSError, ValueError, AttributeError) as error:
             module.fail_json(msg="%s cannot be merged with: %s" % (path, error))
     was = json.dumps(record)
@@ -208,9 +185,7 @@ def main() -> None:
         if not record:
             os.remove(RECORD)
         else:
-            if not os.path.isdir(os.path.dirname(RECORD)):
-                os.makedirs(os.path.dirname(RECORD), 0o755)
-            write_private(RECORD, json.dumps(record, indent=2) + "\n")
+            replace(RECORD, json.dumps(record, indent=2) + "\n", PRIVATE)
     changed = bool(addresses) or not (private or absent) or json.dumps(record) != was
     module.exit_json(changed=changed, addresses=addresses)
 

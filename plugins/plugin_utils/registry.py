@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import bcrypt
 import yaml
+from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.module_utils.registry import (
     DATA,
     DATA_MARK,
@@ -597,7 +598,7 @@ def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], li
                 f"registry_client_hosts has {host}, which is not in the inventory; give hosts of the inventory."
             )
             continue
-        inputs, wrong = reader.read(*_shown_inputs(), hostvars[host], lambda value: value, "registry_")
+        inputs, wrong = reader.read(*_shown_inputs(), hostvars[host], _resolved, "registry_", host)
         # The same wrong input of several hosts is told once, and without the host it reads as the host's own.
         problems += [problem for problem in wrong if problem not in problems]
         if wrong:
@@ -615,6 +616,30 @@ def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], li
             for one in services(whole(inputs))
         ]
     return found, problems
+
+
+def unseen(site: reader.Site) -> list[str]:
+    """Return a problem for each input that a play sets, so that the registries' clients on other hosts see another."""
+    problems = []
+    for name in _shown_inputs()[0]:
+        try:
+            shown = _resolved(site.hostvars[site.host].get(name)) if site.host in site.hostvars else None
+        except AnsibleError:
+            continue
+        own = site.variable(name)
+        if own not in (None, shown):
+            problems.append(
+                f"{name} is set by a play or as a role's parameter, which clients on other hosts do not see; set it in "
+                "the inventory, best in group_vars/all."
+            )
+    return problems
+
+
+def _resolved(value: Any) -> Any:
+    # Before ansible-core 2.19 another host's template is left as it is where it cannot be resolved.
+    if "{{" in json.dumps(value, default=str):
+        raise AnsibleError("it needs what is not defined")
+    return value
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
+from ansible_collections.slipway.node.plugins.plugin_utils import sections
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,9 @@ def test_all_that_stands_in_the_way_is_told_by_role():
 
 def inputs(arguments, **variables):
     """Return what the action makes of a play's variables: each role's inputs, and what is wrong."""
-    task = SimpleNamespace(args=arguments)
-    action = object.__new__(state.ActionModule)
-    action._task, action._templar = task, Templar(loader=DataLoader())
-    found, _platform, problems = action._inputs({"inventory_hostname": "a", **variables}, {}, arguments.get("roles"))
+    action = SimpleNamespace(_templar=Templar(loader=DataLoader()))
+    given = {"inventory_hostname": "a", **variables}
+    found, _site, problems = sections.read(action, given, {}, arguments.get("roles"))
     return found, problems
 
 

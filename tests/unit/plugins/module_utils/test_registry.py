@@ -514,7 +514,7 @@ def test_an_upstream_is_asked_with_its_authority_and_named_where_it_does_not_ans
     assert registry.upstream(Host(), want, {"service": "hub", "upstream": url}) == ""
     assert registry.upstream(Host(), want, {"service": "hub", "upstream": f"{url}/closed"}).endswith("answers 403")
     (tmp_path / "hub/environment").write_text("HTTPS_PROXY=http://127.0.0.1:9\n")
-    assert "Connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    assert "connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
     server.shutdown()
     server.server_close()
 

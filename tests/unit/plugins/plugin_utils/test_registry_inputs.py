@@ -6,6 +6,7 @@ import subprocess
 import bcrypt
 import pytest
 import yaml
+from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.slipway.node.plugins.module_utils import registry as section
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import registry
@@ -337,3 +338,24 @@ def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
 def test_a_store_that_is_not_aws_is_asked_by_paths(options, style):
     written = config({"name": "main", "storage": {"driver": "s3", "options": options}})
     assert written["storage"]["s3"].get("forcepathstyle") is style
+
+
+class Unknown(dict):
+    """Another host's variables as ansible-core 2.19 has them, with a template that cannot be resolved."""
+
+    def __getitem__(self, name):
+        raise AnsibleUndefinedVariable("'dict object' has no attribute 'fqdn'")
+
+
+@pytest.mark.parametrize("kind", [dict, Unknown])
+def test_facts_of_another_host_that_nobody_gathered_are_told(kind):
+    found, (problem,) = registry.endpoints(["reg"], {"reg": kind(registry_hostname="{{ ansible_facts.fqdn }}")})
+    assert found == [] and problem.startswith("registry_hostname of reg cannot be read for its clients: ")
+    assert "write it without facts of reg" in problem and "slipway_gather_facts" not in problem
+
+
+def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
+    inventory = {"registry_hostname": "a", "registry_tls": False}
+    for played, named in ((inventory, []), ({**inventory, "registry_tls": True}, ["registry_tls"])):
+        site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
+        assert [problem.split(" is set by a play")[0] for problem in registry.unseen(site)] == named
