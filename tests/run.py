@@ -1,4 +1,4 @@
-"""Run the whole test suite: lint, unit tests, then every molecule scenario.
+"""Run the whole test suite: lint, unit tests, the collection as it is installed, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
 .cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
@@ -72,7 +72,7 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
 
 def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
-    steps = {**LINT, "unit": ["pytest", "tests/unit"], **scenarios()}
+    steps = {**LINT, "unit": ["pytest", "tests/unit"], "collection": ["pytest", "tests/collection"], **scenarios()}
     steps |= {f"{name}-2.16": steps[name] for name in OLDEST}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}
     names = [name for group in wanted or list(steps) for name in groups.get(group, [group])]
