@@ -55,15 +55,15 @@ def site(archive, tmp_path_factory):
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
     }
 
-    def run(*command, **more):
+    def run(*command, cwd=empty, **more):
         done = subprocess.run(
             command,
-            cwd=empty,
+            cwd=cwd,
             env={**environment, **more},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
