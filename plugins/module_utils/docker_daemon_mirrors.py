@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 from urllib.parse import urlsplit
 
 from ansible_collections.slipway.node.plugins.module_utils import daemon_json
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, tls_context
 
 CERTIFICATES = "/etc/docker/certs.d"
 
@@ -47,7 +47,7 @@ def ask(host: Host, config: Dict[str, Any], variables: Dict[str, str], timeout: 
 
 def trust(authorities: List[str], insecure: bool) -> ssl.SSLContext:
     """Return whom to believe: the system's authorities, and those of the registry's folder."""
-    context = ssl.create_default_context()
+    context = tls_context()
     for path in authorities:
         context.load_verify_locations(path)
     if insecure:

@@ -8,6 +8,7 @@ import glob
 import hmac
 import os
 import shutil
+import ssl
 import subprocess
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -97,6 +98,14 @@ class Host:
 def docker(host: Any, endpoint: str, *arguments: str) -> Any:
     """Ask an engine of this host, whatever root's context and environment say; return exit status and answer."""
     return host.run("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", endpoint, *arguments)
+
+
+def tls_context(authority: Optional[str] = None) -> ssl.SSLContext:
+    """Return how a server's certificate is judged: as Docker does, by the system's authorities or by a file alone."""
+    context = ssl.create_default_context(cafile=authority)
+    # Python 3.13 asks more than Docker: certificates with identifiers of their authority's key.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def sentence(entry: Dict[str, str]) -> str:

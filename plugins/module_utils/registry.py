@@ -21,7 +21,7 @@ import urllib.request
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes, tls_context
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 
 _entry = partial(drift_entry, "registry")
@@ -404,7 +404,7 @@ def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
     proxies = dict((name.partition("_")[0].lower(), value) for name, _, value in pairs)
     authority = folder + "/upstream.crt"
     try:
-        context = ssl.create_default_context()
+        context = tls_context()
         if os.path.exists(authority):
             context.load_verify_locations(authority)
         opener = urllib.request.build_opener(
@@ -459,7 +459,7 @@ def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
 def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path, key)
-    client = ssl.create_default_context(cafile=authority or None)
+    client = tls_context(authority or None)
     client.check_hostname = False
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server)

@@ -78,12 +78,12 @@ import contextlib
 import json
 import os
 import pwd
-import ssl
 import urllib.error
 import urllib.request
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.host import tls_context
 from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import (
     RECORD,
@@ -110,7 +110,7 @@ def refusal(one: Dict[str, Any]) -> str:
     context = None
     if one["tls"]:
         authority = "/etc/docker/certs.d/%s/ca.crt" % one["address"]
-        context = ssl.create_default_context(cafile=authority if os.path.exists(authority) else None)
+        context = tls_context(authority if os.path.exists(authority) else None)
     url = "%s://%s/v2/" % ("https" if one["tls"] else "http", one["address"])
     request = urllib.request.Request(
         url, headers={"Authorization": "Basic " + auth_of(one["account"], one["password"])}
