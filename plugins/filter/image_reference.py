@@ -1,4 +1,4 @@
-"""Filters for references to images; the parser is in module_utils/image_reference.py."""
+"""The filter for references to images; the parser is in module_utils/image_reference.py."""
 
 from __future__ import annotations
 
@@ -16,17 +16,9 @@ def image_reference(text: Any) -> dict[str, str]:
         raise AnsibleFilterError(f"image_reference: {error}") from error
 
 
-def image_source(text: Any) -> dict[str, str]:
-    """Return the parts of a source of an image: those of a reference, with transport, path and location."""
-    try:
-        return references.parse_source(text)
-    except references.BadReferenceError as error:
-        raise AnsibleFilterError(f"image_source: {error}") from error
-
-
 class FilterModule:
     """The filters of this file, for Ansible."""
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"image_reference": image_reference, "image_source": image_source}
+        return {"image_reference": image_reference}

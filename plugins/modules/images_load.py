@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_load
 short_description: Load one image of an archive into a Docker engine, under the name that is wanted
-version_added: 0.3.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Takes archives of C(docker save) and OCI archives, compressed or not, and hands the engine the one image that is

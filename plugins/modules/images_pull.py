@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_pull
 short_description: Pull images to a Docker engine, through its mirrors, each under the name that is wanted
-version_added: 0.5.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Pulls with the C(docker) command, since other ways need a Python library on every node. All images are tried; those

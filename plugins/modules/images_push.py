@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_push
 short_description: Copy an image into a registry, with all its architectures
-version_added: 0.5.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Copies with C(skopeo), which needs no daemon and keeps lists of many architectures and their digests, which

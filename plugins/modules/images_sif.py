@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_sif
 short_description: Make a SIF file from an image
-version_added: 0.3.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Builds beside the place of the file and puts it there at once, so that users see the old one or the new one. A note
