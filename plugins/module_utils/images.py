@@ -104,19 +104,21 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     )
 
 
-def registries(mirrors: Dict[str, List[str]], insecure: List[str], used: Iterable[str] = ()) -> str:
-    """Return skopeo's registries.conf: mirrors by registry, and registries over plain HTTP.
-
-    :param insecure: registries, and networks, of which skopeo knows nothing: what is used of them is written.
-    :param used: the registries that are copied from and to.
-    """
-    by_registry = dict((parse_registry(name), places) for name, places in mirrors.items() if places)
+def plain_registries(insecure: List[str], places: Iterable[str]) -> List[str]:
+    """Return the registries over plain HTTP: those that are listed, and of ``places`` those of the networks listed."""
     plain = {parse_registry(name) for name in insecure if not network(name)}
     networks = [network(name) for name in insecure if network(name)]
-    places = (set(used) | {_place(mirror) for mirrors in by_registry.values() for mirror in mirrors}) - {HUB}
-    plain |= {name for name in places if networks and any(one in net for one in _addresses(name) for net in networks)}
+    for place in set(places) - {HUB} if networks else ():
+        if any(address in one for address in _addresses(place) for one in networks):
+            plain.add(place)
+    return sorted(plain)
+
+
+def registries(mirrors: Dict[str, List[str]], plain: List[str]) -> str:
+    """Return skopeo's registries.conf: mirrors by registry, and registries over plain HTTP. It knows no networks."""
+    by_registry = dict((parse_registry(name), places) for name, places in mirrors.items() if places)
     tables = []
-    for registry in sorted(set(by_registry) | plain):
+    for registry in sorted(set(by_registry) | set(plain)):
         lines = ["[[registry]]"] + _location(registry, registry in plain)
         for mirror in by_registry.get(registry, []):
             insecurely = mirror.startswith("http://") or _place(mirror) in plain
@@ -163,6 +165,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         names |= set(record["images"])
     engine = _engine(host) if names else None
     silent = bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
+    places = _registries_of(want["push"] + want["build"], "target", "location") if want["skopeo"] else []
+    places += [_place(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors] if want["skopeo"] else []
+    plain = plain_registries(want["insecure"], places)
     skopeo = want["skopeo"] and bool(host.glob("/usr/bin/skopeo", "/usr/local/bin/skopeo"))
     observed = {
         "engine": engine,
@@ -174,9 +179,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "registry": {},
         "skopeo": skopeo,
         "registries": host.read(want["registries"]) if want["registries"] else None,
-        "registries_wanted": (
-            registries(want["mirrors"], want["insecure"], _used_registries(want)) if want["registries"] else ""
-        ),
+        "registries_wanted": registries(want["mirrors"], plain) if want["registries"] else "",
+        "plain": plain,
         "pushed": {},
         "sources": {},
         "sif": {},
@@ -202,9 +206,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     return observed
 
 
-def _used_registries(want: Dict[str, Any]) -> List[str]:
-    """Return the registries that images are copied from and to."""
-    places = [one["target"] for one in want["push"]] + [one["location"] for one in want["push"] + want["build"]]
+def _registries_of(entries: List[Dict[str, Any]], *keys: str) -> List[str]:
+    """Return the registries that entries name by keys."""
+    places = [one.get(key, "") for one in entries for key in keys]
     return re.findall(r"^(?:docker|oras)://([^/\s]+)/", "\n".join(places), re.M)
 
 
@@ -225,9 +229,15 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return refused
 
 
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know: nothing so far."""
-    return []
+def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: tags whose registry does not tell what they mean by now."""
+    silent = sorted(name for name, digest in observed["registry"].items() if not digest)
+    if not silent:
+        return []
+    return [
+        "It is not known whether %s, which are to be refreshed, mean other images by now: the engine cannot ask their "
+        "registry (`docker manifest inspect %s` says why)." % (", ".join(silent), silent[0])
+    ]
 
 
 def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[str, Any]]]:
@@ -235,7 +245,11 @@ def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[
     preload = [one for one in want["preload"] if _compare_preload(one, observed)]
     return {
         "push": [one for one in want["push"] if _compare_push(one, observed)],
-        "build": [one for one in want["build"] if _compare_build(one, observed)],
+        "build": [
+            dict(one, no_https=one["no_https"] or bool(set(_registries_of([one], "location")) & set(observed["plain"])))
+            for one in want["build"]
+            if _compare_build(one, observed)
+        ],
         "keep": [one for one in want["build"] if _compare_keep(one, want, observed)],
         "pull": [dict((key, one[key]) for key in ("pull", "local", "source")) for one in preload if one["pull"]],
         "load": [one for one in preload if one["archive"]],

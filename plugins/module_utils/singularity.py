@@ -22,6 +22,8 @@ _entry = partial(drift_entry, "singularity")
 
 MANIFEST = ".slipway.json"
 AUTH_FILE = "/etc/slipway/singularity-auth.json"
+# Which variable names such a file. SingularityCE before 4.1 has none.
+AUTH_VARIABLES = {"singularity-ce": "SINGULARITY_AUTHFILE", "apptainer": "APPTAINER_AUTH_FILE"}
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
 # The commands of a version, and folders on everyone's PATH that an earlier run may have put links to them into.

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.slipway.node.plugins.module_utils.singularity import AUTH_FILE, guarded_sum, numbers
+from ansible_collections.slipway.node.plugins.module_utils.singularity import (
+    AUTH_FILE,
+    AUTH_VARIABLES,
+    guarded_sum,
+    numbers,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils import golang_versions
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, Site
 from jinja2 import Environment, StrictUndefined
@@ -35,8 +40,6 @@ FLAVORS = {
         "title": "Apptainer",
     },
 }
-# Which variable names the file of credentials. SingularityCE before 4.1 has none.
-AUTH_VARIABLES = {"singularity-ce": "SINGULARITY_AUTHFILE", "apptainer": "APPTAINER_AUTH_FILE"}
 PROFILES = {
     "/etc/profile.d/slipway-singularity.sh": "profile.sh.j2",
     "/etc/profile.d/slipway-singularity.csh": "profile.csh.j2",

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import re
 import socketserver
 import threading
 
@@ -68,6 +67,7 @@ def observed(**more):
         "skopeo": True,
         "registries": None,
         "registries_wanted": "x",
+        "plain": [],
         "silent": False,
         "pushed": {},
         "sources": {},
@@ -453,16 +453,30 @@ def test_registries_for_skopeo():
 )
 def test_networks_of_insecure_registries(insecure, plain):
     used = ["10.1.2.3:5000", "[fd00::1]:5000", "localhost:5000", "none.invalid:5000", "docker.io"]
-    text = images.registries({"docker.io": ["https://11.0.0.1/"]}, insecure, used)
-    found = re.findall(r'location = "(.*)"\ninsecure = true', text)
-    assert sorted(set(found)) == plain
+    assert images.plain_registries(insecure, [*used, "11.0.0.1"]) == plain
 
 
-def test_registries_that_are_copied_from_and_to():
-    oras = {**SIF, "location": "oras://h:5001/t:1"}
-    local = {**PUSH, "target": "docker://[fd00::1]:5000/app:1", "location": "archive:/srv/app.tar:app"}
-    wanted = want(push=[PUSH, local], build=[oras])
-    assert images._used_registries(wanted) == ["h", "[fd00::1]:5000", "docker.io", "h:5001"]
+def test_registries_of_a_network_count_for_skopeo_and_for_sif_files(tmp_path):
+    oras = {**SIF, "location": "oras://10.0.0.1/t:1"}
+    archived = {**SIF, "path": "/x", "location": "archive:/srv/app.tar:app", "archive": "/srv/app.tar"}
+    local = {**PUSH, "target": "docker://[fd00::1]:5000/app:1", "location": "docker://docker.io/library/app:1"}
+    wanted = want(push=[local], build=[SIF, oras, archived], skopeo=True, registries=str(tmp_path / "none"))
+    wanted.update(mirrors={"docker.io": ["https://10.0.0.2"]}, insecure=["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"])
+    found = images.observe(Host(lambda *_, **__: (1, "", "")), wanted)
+    assert found["plain"] == ["10.0.0.1", "10.0.0.2", "[fd00::1]:5000"]
+    assert [one["no_https"] for one in found["todo"]["build"]] == [False, True, False]
+    parts = found["registries_wanted"].split("[[")
+    assert {one.split('"')[1]: "insecure = true" in one for one in parts[1:]} == {
+        "10.0.0.1": True, "10.0.0.2": True, "[fd00::1]:5000": True, "docker.io": False,
+    }  # fmt: skip
+    # Who copies nothing asks no name service.
+    assert images.observe(Host(), want(mirrors=wanted["mirrors"], insecure=wanted["insecure"]))["plain"] == []
+
+
+def test_a_registry_that_cannot_be_asked_is_named():
+    assert images.notes(want(), observed(registry={"app:1": A})) == []
+    (note,) = images.notes(want(), observed(registry={"h/tool:1": "", "app:1": A}))
+    assert "h/tool:1" in note and "app:1" not in note and "docker manifest inspect h/tool:1" in note
 
 
 def inputs(**more):
