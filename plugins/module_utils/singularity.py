@@ -683,11 +683,8 @@ def _key_of(line: str) -> str:
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
-    items += (
-        observed["strays"]
-        + _old_commands(want, observed)
-        + ([want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else [])
-    )
+    items += observed["strays"] + _old_commands(want, observed)
+    items += [want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else []
     return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous(want, observed)]
 
 
@@ -819,16 +816,13 @@ def _owner(path: str) -> str:
     found = describe(path)
     if not found:
         return ""
-    uid, gid = (int(one) for one in found["owner"].split(":"))
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        user = str(uid)
-    try:
-        group = grp.getgrgid(gid).gr_name
-    except KeyError:
-        group = str(gid)
-    return "%s:%s" % (user, group)
+    names = []
+    for number, known in zip(found["owner"].split(":"), (pwd.getpwuid, grp.getgrgid)):
+        try:
+            names.append(str(known(int(number))[0]))
+        except KeyError:
+            names.append(number)
+    return ":".join(names)
 
 
 def _mode(path: str) -> str:
