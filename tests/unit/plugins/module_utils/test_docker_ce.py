@@ -237,7 +237,7 @@ class FakeHost:
         return sorted(path for path in self.files if any(fnmatch.fnmatch(path, pattern) for pattern in patterns))
 
 
-ENGINE = "env --unset=DOCKER_TLS_VERIFY docker --host unix:///var/run/docker.sock"
+ENGINE = "env --unset=DOCKER_TLS --unset=DOCKER_TLS_VERIFY docker --host unix:///var/run/docker.sock"
 UNIT = (
     "Id=docker.service\nLoadState=loaded\nFragmentPath=/etc/systemd/system/docker.service\nDropInPaths=\n"
     "ExecStart={ path=%s ; argv[]=dockerd ; pid=77 }\nUnitFileState=%s\nActiveState=%s\n"

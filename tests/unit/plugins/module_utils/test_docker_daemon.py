@@ -43,9 +43,10 @@ class FakeHost:
     def run(self, *command):
         key = command[:2]
         if command[0] == "env":
-            assert command[2:4] == ("docker", "--host")
-            self.endpoints.append(command[4])
-            key = command[5]
+            # Whatever root's context and environment say.
+            assert command[1:5] == ("--unset=DOCKER_TLS", "--unset=DOCKER_TLS_VERIFY", "docker", "--host")
+            self.endpoints.append(command[5])
+            key = command[6]
         elif command[0] == "stat":
             key = command[3]
         return int(key in self.failing), self._answers[key]
