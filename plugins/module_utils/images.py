@@ -61,7 +61,11 @@ _REMEDIES = (
         "the registry asks for an account: log root in with registry_client_logins, or name a file of logins in "
         "images_authfile",
     ),
-    (r"no space left on device", "the disk is full: free some (`docker system df`), or move docker's data-root"),
+    (
+        r"no space left on device",
+        "the disk is full: free some (`docker system df`), or move docker's data-root, with containerd's image store "
+        "/var/lib/containerd",
+    ),
     (
         r"cannot connect to the docker daemon|docker: not found|docker[^a-z]*no such file",
         "no Docker engine answers on this host: install it with the role docker_ce, or see `systemctl status docker`",
