@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -23,12 +24,11 @@ ROOT = Path(__file__).parents[1]
 SIZES = (8, 40)
 NODE = "debian12"
 LAB = "bench"
+os.environ["SLIPWAY_LAB"] = LAB
 ANSIBLE = [
     "ansible-playbook",
     "--inventory",
     "inventories/lab",
-    "-e",
-    f"lab_name={LAB}",
     "--limit",
     f"{NODE},localhost",
 ]
@@ -84,7 +84,7 @@ def compare_with_ping(size: int, runs: int) -> None:
         "-e",
         f"inventory_dir={ROOT}/inventories/lab",
     ]
-    common += ["-e", f"lab_name={LAB}", "-e", SETTLED[-1]]
+    common += ["-e", SETTLED[-1]]
     commands = {
         "ping": ["ansible", *common, "-m", "ping", "container_hosts"],
         "plan": ["ansible-playbook", *common, "playbooks/plan.yml"],

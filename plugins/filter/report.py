@@ -148,12 +148,17 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     return [
         {
             "node": host,
-            "engine": hostvars[host].get("__engine", {}).get("stdout") or "no answer",
-            "container": hostvars[host].get("__container", {}).get("stdout") or "did not run",
+            "engine": _said(hostvars[host].get("__engine", {}), "no answer"),
+            "container": _said(hostvars[host].get("__container", {}), "did not run"),
             "image": _pulled(hostvars[host].get("__pulled", {})),
         }
         for host in hosts
     ]
+
+
+def _said(result: dict[str, Any], otherwise: str) -> str:
+    """Return what a command printed; a host that takes no Docker was not asked."""
+    return "not taken" if result.get("skipped") else result.get("stdout") or otherwise
 
 
 def _pulled(result: dict[str, Any]) -> str:
