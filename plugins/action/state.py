@@ -14,8 +14,10 @@ from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
-# What an interpreter says, or a shell that finds none.
-_OLD_PYTHON = re.compile(r"requires a minimum of Python|python[0-9.]*: (command )?not found|future feature annotations")
+# What an interpreter says, or a shell that finds none: dash or bash.
+_OLD_PYTHON = re.compile(
+    r"requires a minimum of Python|python[0-9.]*: (command not found|not found|No such file)|future feature annotations"
+)
 
 
 class ActionModule(ActionBase):
@@ -72,7 +74,7 @@ class ActionModule(ActionBase):
         # Before the other settings, whose templates may need facts.
         wanted, _problems = reader.of_role("", variables, self._templar, ["gather_facts"])
         if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
-            facts = self._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables)
+            facts = _explain(self._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables))
             if facts.get("failed") or facts.get("unreachable"):
                 return {}, "", [f"The host's facts cannot be gathered: {facts.get('msg', 'no reason is given')}"]
             result["ansible_facts"] = facts["ansible_facts"]
@@ -124,7 +126,7 @@ class ActionModule(ActionBase):
 
 
 def _explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a module's failure, with the remedy first where the host's Python is too old for this ansible-core."""
+    """Return a module's answer; where the host's Python is too old for this ansible-core, with the remedy first."""
     said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
     if not _OLD_PYTHON.search(said):
         return answer
