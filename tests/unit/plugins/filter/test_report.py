@@ -1,6 +1,12 @@
 """The tables that a tired admin reads."""
 
-from ansible_collections.slipway.node.plugins.filter.report import drifted_hosts, plan_rows, site_rows, table
+from ansible_collections.slipway.node.plugins.filter.report import (
+    drifted_hosts,
+    plan_rows,
+    site_rows,
+    table,
+    verify_rows,
+)
 
 ENTRY = {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24", "want": "26.1"}
 PLATFORM = {"distribution": "Debian", "version": "12.15"}
@@ -88,3 +94,22 @@ def test_site_tells_what_became_of_every_host():
         "failed": "FAILED",
         "lost": "not reached",
     }
+    assert [list(rows[name].values())[2:7] for name in ("same", "failed", "lost")] == [
+        ["none", "none", "-", "-", "-"],
+        ["?"] * 5,
+        ["?"] * 5,
+    ]
+
+
+def test_verify_says_what_was_asked_of_each_host():
+    ran = {"rc": 0, "stdout": "26.1.5"}
+    hostvars = {
+        "whole": {"__engine": ran, "__container": {"rc": 0, "stdout": "container runs"}, "__pulled": {"skipped": True}},
+        "broken": {"__engine": {"rc": 1, "stdout": ""}, "__pulled": {"rc": 125, "stdout": "no"}},
+        "compute": {"__engine": {"skipped": True}, "__singularity_tried": {"rc": 0, "stdout": "INFO\ncontainer works"}},
+    }
+    assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
+        ["whole", "26.1.5", "container runs", "-", "-"],
+        ["broken", "no answer", "-", "not pulled", "-"],
+        ["compute", "-", "-", "-", "container runs"],
+    ]
