@@ -6,25 +6,20 @@ from __future__ import absolute_import, division, print_function
 DOCUMENTATION = r"""
 ---
 module: registry_login
-short_description: Log a user in to registries, as docker login does
+short_description: Log a user in to registries, as docker login does, and out of those that are not listed any more
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Asks each registry whether it takes the password, then writes it to C(~/.docker/config.json) of the user, mode 0600.
   - Needs no daemon and no membership of the group docker. What else is in that file stays.
-  - Keeps a record of the logins that it wrote, and takes back those alone.
+  - Keeps a record of the logins that it wrote, and takes back those of them that are not listed, and no others.
 options:
   user:
     description: The user of this host.
     type: str
     required: true
-  state:
-    description: V(absent) takes back all that was written for the user.
-    type: str
-    choices: [present, absent]
-    default: present
   logins:
-    description: The logins.
+    description: The logins; none takes back all that were written for the user.
     type: list
     elements: dict
     default: []
@@ -152,14 +147,13 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "user": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "logins": {"type": "list", "elements": "dict", "default": [], "options": LOGIN_KEYS},
         },
         supports_check_mode=True,
     )
-    user, logins, absent = module.params["user"], module.params["logins"], module.params["state"] == "absent"
+    user, logins = module.params["user"], module.params["logins"]
     path = config_path(user)
-    if not path and not absent:
+    if not path and logins:
         module.fail_json(msg="no such user: %s" % user)
     for one in logins:
         why = refusal(one)
@@ -167,28 +161,29 @@ def main() -> None:
             module.fail_json(msg="%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
     record = parse_record(read(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
+    former = sorted(set(record.get(user, {})) - set(noted))
     addresses, private = [], True  # type: List[str], bool
     if path:
         try:
             with acting_as(pwd.getpwnam(user)):
                 text = read(path)
-                new, addresses = without(text, record.get(user, {})) if absent else merged(text, logins)
-                private = bool(text) and not os.stat(path).st_mode & 0o077
-                if (addresses or not (private or absent)) and not module.check_mode:
+                left, addresses = without(text, former)
+                new, written = merged(left, logins)
+                addresses += written
+                private = not logins or (bool(text) and not os.stat(path).st_mode & 0o077)
+                if (addresses or not private) and not module.check_mode:
                     replace(path, new, PRIVATE, 0o700)
         except (OSError, ValueError, AttributeError) as error:
             module.fail_json(msg="%s cannot be merged with: %s" % (path, error))
     was = json.dumps(record)
-    if absent:
-        record.pop(user, None)
-    else:
-        record.setdefault(user, {}).update(noted)
+    record[user] = noted
+    record = dict((name, marks) for name, marks in record.items() if marks)
     if json.dumps(record) != was and not module.check_mode:
         if not record:
             os.remove(RECORD)
         else:
             replace(RECORD, json.dumps(record, indent=2) + "\n", PRIVATE)
-    changed = bool(addresses) or not (private or absent) or json.dumps(record) != was
+    changed = bool(addresses) or not private or json.dumps(record) != was
     module.exit_json(changed=changed, addresses=addresses)
 
 

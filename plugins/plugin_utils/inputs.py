@@ -77,9 +77,12 @@ def is_taken(section: str, site: Site) -> bool:
     """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
     hosts = site.groups.get("registry_hosts", [])
     asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
-    roles = site.settings["roles"]
-    # Where slipway_roles is wrong, the inputs of all are looked at.
-    return asked and (roles is None or None in roles or folder(section) in roles)
+    return asked and takes(folder(section), site.settings["roles"])
+
+
+def takes(role: str, roles: list[Any] | None) -> bool:
+    """Tell whether a host's slipway_roles have a role; where they are wrong, the inputs of all are looked at."""
+    return roles is None or None in roles or role in roles
 
 
 @cache

@@ -29,7 +29,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
 # What clients need to know of another host's registries.
-SHOWN_INPUTS = ("instances", "hostname", "tls", "anonymous_pull", "data_dir")
+SHOWN_INPUTS = ("state", "instances", "hostname", "tls", "anonymous_pull", "data_dir")
 # For the playbooks that back up and restore.
 PLAYBOOK_INPUTS = (
     "backup_dir",
@@ -54,8 +54,8 @@ except ImportError:
 
 PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
-UNITS = "/etc/systemd/system"
 TIMER = "slipway-registry-collect.timer"
+TIMER_UNITS = (f"/etc/systemd/system/{TIMER}", "/etc/systemd/system/slipway-registry-collect.service")
 # By default, on the controller.
 CACHE, DATA_FOLDER = "~/.cache/slipway", "~/.local/share/slipway/registry"
 # What bcrypt looks at; the rest of a longer password would count for nothing.
@@ -81,9 +81,9 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "config_dir": folder,
         "image": inputs["image"],
         "image_archive": inputs["image_archive"],
-        # Content without the content: what the host compares, and what an output may show.
+        # Content without the content: what the host compares, and what its journal and an output may show.
         "files": {
-            path: {"sha256": digest(file["content"]), "mode": file["mode"], "secret": file["secret"]}
+            path: {"seal": site.seal(file["content"]), "mode": file["mode"], "secret": file["secret"]}
             for path, file in written.items()
         },
         "services": [
@@ -94,13 +94,16 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "tls": _wanted_tls(inputs, held) if _needs_tls(instances) else {},
         "timer": TIMER if _collects(inputs) else "",
         "schedule": inputs["collect_schedule"] if _collects(inputs) else "",
+        "no_units": [] if _collects(inputs) else list(TIMER_UNITS),
         "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
         "minimum_free": int(inputs["minimum_free"] * 2**30),
         "purge": [],
         "secrets_dir": inputs["secrets_dir"],
         "lacking": _lacking(inputs, held),
-        # The stores whose images are files of the host, and what the playbooks do with them.
+        # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a disk
+        # that several hosts share.
         **{key: inputs[key] for key in PLAYBOOK_INPUTS},
+        **{key: f"{inputs[key]}/{site.host}" for key in ("backup_dir", "restore_dir")},
         "stores": [one["name"] for one in instances if one["mode"] == "store" and one["driver"] == "filesystem"],
     }, []
 
@@ -360,13 +363,12 @@ def _collects(inputs: Mapping[str, Any]) -> bool:
 
 def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
     paths = [one["path"] for one in whole(inputs) if one["driver"] == "filesystem"] if inputs["purge_data"] else []
-    units = [f"{UNITS}/{TIMER}", f"{UNITS}/{TIMER.replace('.timer', '.service')}"]
     return {
         "state": "absent",
         "project": PROJECT,
         "config_dir": inputs["config_dir"],
-        "timer": TIMER,
-        "files": [PROGRAM, *units],
+        "files": {PROGRAM: {"seal": ""}},
+        "no_units": list(TIMER_UNITS),
         # What a registry keeps in its folder, and nothing else that may be there.
         "purge": [f"{path}/{name}" for path in paths for name in ("docker", "scheduler-state.json", DATA_MARK)],
     }
@@ -449,7 +451,8 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         parts["config.yml"] = _dump(configuration(settled, _derive(held["secret"], one["name"])))
         for name, content in parts.items():
             made[f"{folder}/{one['service']}/{name}"] = _file(content, "0600", secret=True)
-        containers[one["service"]] = container(one, inputs, digest("\0".join(parts.values())))
+        # Not without the secret in them, by which nobody can try guesses at passwords on it.
+        containers[one["service"]] = container(one, inputs, digest("\0".join(parts.values())) if held["secret"] else "")
     made[f"{folder}/compose.yml"] = _file(_dump({"name": PROJECT, "services": containers}))
     keys_shown = ("name", "mode", "driver", "path", "accounts", "anonymous_pull")
     table = {
@@ -464,9 +467,9 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     # The program runs without arguments too, so it knows its folder by itself.
     made[PROGRAM] = _file(program.replace('CONFIG = "/etc/slipway/registry"', f"CONFIG = {json.dumps(folder)}"), "0755")
     if _collects(inputs):
-        for name in (TIMER, TIMER.replace(".timer", ".service")):
-            unit = site.role_file("registry", name).replace("@SCHEDULE@", inputs["collect_schedule"])
-            made[f"{UNITS}/{name}"] = _file(unit)
+        for path in TIMER_UNITS:
+            unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
+            made[path] = _file(unit)
     if inputs["certificate"] and _needs_tls(instances):
         made[f"{folder}/tls/tls.crt"] = _file(_text(Path(inputs["certificate"])))
         made[f"{folder}/tls/tls.key"] = _file(_text(Path(inputs["certificate_key"])), "0600", secret=True)
@@ -599,8 +602,11 @@ def _published(address: str, port: int, inside: int) -> str:
     return f"{shown}:{port}:{inside}" if address else f"{port}:{inside}"
 
 
-def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return where the registries of some hosts are reached, and what is wrong with those hosts' inputs."""
+def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return where the registries of some hosts are reached, and what is wrong with those hosts' inputs.
+
+    :param removed: also those of hosts that are to have none any more, or do not take the role.
+    """
     found: list[dict[str, Any]] = []
     problems: list[str] = []
     for host in hosts:
@@ -613,6 +619,8 @@ def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], li
         # The same wrong input of several hosts is told once, and without the host it reads as the host's own.
         problems += [problem for problem in wrong if problem not in problems]
         if wrong:
+            continue
+        if not removed and (inputs["state"] == "absent" or not reader.takes("registry", inputs["slipway_roles"])):
             continue
         name = inputs["hostname"] or host
         found += [
@@ -655,9 +663,10 @@ def _resolved(value: Any) -> Any:
 
 @functools.cache
 def _shown_inputs() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    names = [f"registry_{name}" for name in SHOWN_INPUTS]
-    options, default = reader.specification("registry"), reader.defaults("registry")
-    return {name: options[name] for name in names}, default
+    options = {f"registry_{name}": reader.specification("registry")[f"registry_{name}"] for name in SHOWN_INPUTS}
+    roles = reader.specification()["slipway_roles"]
+    default = {**reader.defaults("registry"), "slipway_roles": roles["default"]}
+    return {**options, "slipway_roles": roles}, default
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,15 +157,38 @@ def test_secrets_are_in_private_files_alone():
     assert "SK" not in json.dumps(registry.prepare(read({"name": "main", "storage": S3}), SITE))
 
 
+def test_nothing_that_a_password_could_be_guessed_by_stands_in_a_module_s_arguments():
+    """Not even before the controller has the secret that is in every file with passwords."""
+    cache = {**HUB, "upstream": {"url": "https://quay.io", "proxy": "http://user:SK@proxy:3128"}}
+    path = "/etc/slipway/registry/hub/environment"
+    one, other = (reader.Site("reg", SITE.settings, SITE.groups, hostvars=SITE.hostvars) for _site in range(2))
+    want = registry.prepare(read(cache, accounts=[]), one)[0]
+    assert one.sealed[want["files"][path]["seal"]] == files(cache, accounts=[])[path]["content"]
+    # Sealed by a key that each run makes anew.
+    assert registry.prepare(read(cache, accounts=[]), other)[0]["files"][path]["seal"] not in one.sealed
+    labels = {
+        registry.prepare(read({**cache, "upstream": {**cache["upstream"], "password": guess}}), SITE)[0]["services"][0][
+            "digest"
+        ]
+        for guess in ("SK", "guess")
+    }
+    assert len(labels) == 1
+
+
+def test_hosts_that_share_a_disk_for_copies_have_a_folder_each():
+    want = registry.prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]
+    assert (want["backup_dir"], want["restore_dir"]) == ("/mnt/backup/reg", "/mnt/copies/reg")
+
+
 def test_an_object_store_needs_no_folder():
     service = compose({"name": "main", "storage": S3})["main"]
     assert all(one["target"] != "/var/lib/registry" for one in service["volumes"])
     assert "/var/lib/registry" in service["tmpfs"]
 
 
-def test_a_container_is_made_anew_where_its_settings_change():
+def test_a_container_is_made_anew_where_its_settings_change(secrets_dir):
     def digest(instance, **more):
-        return compose(instance, **more)["main"]["labels"]["slipway.digest"]
+        return compose(instance, secrets_dir=secrets_dir, **more)["main"]["labels"]["slipway.digest"]
 
     plain = {"name": "main"}
     assert digest(plain) == digest(plain)
@@ -187,8 +210,13 @@ def test_each_instance_has_a_secret_of_its_own(secrets_dir):
     assert len(secrets) == 2 and "secret" not in secrets
 
 
-def test_no_schedule_means_no_units():
+def test_no_schedule_means_no_units(secrets_dir):
     assert not [path for path in files({"name": "main"}, collect_schedule="") if "systemd" in path]
+    never, sundays = (
+        registry.prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
+        for one in ("", "Sun 03:30")
+    )
+    assert (never["timer"], len(never["no_units"]), sundays["no_units"]) == ("", 2, [])
     assert (
         "OnCalendar=Sun 03:30"
         in files({"name": "main"})["/etc/systemd/system/slipway-registry-collect.timer"]["content"]
