@@ -20,7 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from lab.run import CACHE, ROOT
+
 SIZES = (8, 40)
 NODE = "debian12"
 LAB = "bench"
@@ -128,7 +131,7 @@ def main() -> int:
     parser.add_argument("--role-vars", default="", help="its inputs, as ansible-playbook's -e takes them")
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default 3); medians are shown")
     options = parser.parse_args()
-    ssh = ["ssh", "-F", f".cache/lab/{LAB}/ssh_config", NODE]
+    ssh = ["ssh", "-F", str(CACHE / LAB / "ssh_config"), NODE]
     other = [role_playbook(options.role), "-e", options.role_vars] if options.role else []
     times: dict[str, list[float]] = {}
 
