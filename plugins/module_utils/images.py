@@ -165,11 +165,6 @@ def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return refused
 
 
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know: nothing so far."""
-    return []
-
-
 def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[str, Any]]]:
     """Return the wanted entries that are to be acted on, by what is done with them. Pure."""
     preload = [one for one in want["preload"] if _compare_preload(one, observed)]

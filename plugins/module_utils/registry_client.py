@@ -97,16 +97,6 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[st
     }
 
 
-def refusals(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed: nothing stands in the way of a client."""
-    return []
-
-
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know of the changes."""
-    return []
-
-
 def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the files to remove: the system's by its name, Docker's where they hold the registries' authority."""
     ours = {want["files"].get(want["anchor"]), observed["files"].get(want["anchor"])} - {"", None}
