@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from ansible import __version__
 from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import sections
-
-# What an interpreter says, or a shell that finds none.
-_OLD_PYTHON = re.compile(r"requires a minimum of Python|python[0-9.]*: (command )?not found|future feature annotations")
 
 
 class ActionModule(ActionBase):
@@ -39,7 +34,7 @@ class ActionModule(ActionBase):
             "slipway.node.state", module_args=sections.arguments(inputs, site), task_vars=task_vars
         )
         if answer.get("failed") or answer.get("unreachable"):
-            return {**result, **_explain(answer)}
+            return {**result, **sections.explain(answer)}
         found = {role: answer[role] for role in inputs}
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
@@ -58,18 +53,6 @@ class ActionModule(ActionBase):
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         result["warnings"] = [note for state in found.values() for note in state["notes"]]
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
-
-
-def _explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a module's failure, with the remedy first where the host's Python is too old for this ansible-core."""
-    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
-    if not _OLD_PYTHON.search(said):
-        return answer
-    remedy = (
-        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
-        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
-    )
-    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}
 
 
 def _reasons(role: str, state: dict[str, Any]) -> list[str]:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
-from ansible import constants
+from ansible import __version__, constants
 from ansible.errors import AnsibleError
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
+
+# What an interpreter says, or a shell that finds none: dash or bash.
+_OLD_PYTHON = re.compile(
+    r"requires a minimum of Python|python[0-9.]*: (command not found|not found|No such file)|future feature annotations"
+)
+
+
+def explain(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's answer; where the host's Python is too old for this ansible-core, with the remedy first."""
+    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+    if not _OLD_PYTHON.search(said):
+        return answer
+    remedy = (
+        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
+        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
+    )
+    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}
 
 
 def arguments(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
@@ -30,7 +48,7 @@ def read(
     # Before the other settings, whose templates may need facts.
     wanted, _problems = reader.of_role("", variables, templar, ["gather_facts"])
     if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
-        facts = action._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables)
+        facts = explain(action._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables))
         if facts.get("failed") or facts.get("unreachable"):
             why = facts.get("msg", "no reason is given")
             return {}, reader.Site(), [f"The host's facts cannot be gathered: {why}"]

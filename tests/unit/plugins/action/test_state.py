@@ -1,11 +1,13 @@
 """The controller's half of the state: what of a module's answer reaches an admin, and how."""
 
+import importlib
 from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import sections
 
 
@@ -14,17 +16,26 @@ from ansible_collections.slipway.node.plugins.plugin_utils import sections
     [
         {"msg": "ansible-core requires a minimum of Python version 3.8. Current version: 3.6.8 (default)"},
         {"msg": "MODULE FAILURE", "module_stderr": "/bin/sh: 1: /usr/bin/python3: not found"},
+        # Enterprise Linux 8 has platform-python alone unless somebody installed another.
+        {"msg": "MODULE FAILURE", "module_stderr": "/bin/sh: /usr/bin/python3: No such file or directory"},
         {"msg": "MODULE FAILURE", "module_stdout": "SyntaxError: future feature annotations is not defined"},
     ],
 )
 def test_a_host_whose_python_is_too_old_gets_the_command_to_use(answer):
-    message = state._explain({"failed": True, **answer})["msg"]
+    message = sections.explain({"failed": True, **answer})["msg"]
     assert message.splitlines()[0].startswith("The host's Python cannot run modules") and "ANSIBLE=2.16" in message
+
+
+def test_the_facts_of_such_a_host_cannot_be_gathered_either():
+    old = {"failed": True, "msg": "ansible-core requires a minimum of Python version 3.8. Current version: 3.6.8"}
+    _found, (problem,) = inputs({}, lambda *_args, **_named: old, slipway_gather_facts=True)
+    assert problem.startswith("The host's facts cannot be gathered: The host's Python cannot run modules")
+    assert "ANSIBLE=2.16" in problem
 
 
 def test_another_failure_is_left_as_it_is():
     answer = {"failed": True, "msg": "no route to host"}
-    assert state._explain(answer) == answer
+    assert sections.explain(answer) == answer
 
 
 def test_all_that_stands_in_the_way_is_told_by_role():
@@ -32,9 +43,9 @@ def test_all_that_stands_in_the_way_is_told_by_role():
     assert state._reasons("golang", found) == ["a.", "golang could not look at the host: b.", "c."]
 
 
-def inputs(arguments, **variables):
+def inputs(arguments, module=None, **variables):
     """Return what the action makes of a play's variables: each role's inputs, and what is wrong."""
-    action = SimpleNamespace(_templar=Templar(loader=DataLoader()))
+    action = SimpleNamespace(_templar=Templar(loader=DataLoader()), _execute_module=module)
     given = {"inventory_hostname": "a", **variables}
     found, _site, problems = sections.read(action, given, {}, arguments.get("roles"))
     return found, problems
@@ -59,3 +70,15 @@ def test_removal_needs_no_valid_inputs_but_those_it_uses():
     assert len(inputs({"roles": ["user_groups"]}, **wrong)[1]) == 2
     found, problems = inputs({"roles": ["user_groups"]}, user_groups_state="absent", **wrong)
     assert (found["user_groups"]["state"], problems) == ("absent", [])
+
+
+@pytest.mark.parametrize("role", reader.SECTIONS)
+def test_removal_reads_none_of_the_inputs_that_it_does_not_use(role):
+    plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
+    prefix = f"{reader.folder(role)}_"
+    wrong = {
+        name: object() for name in reader.specification(role) if name.removeprefix(prefix) not in plugin.REMOVAL_INPUTS
+    }
+    assert len(wrong) > 1 or role == "user_groups"
+    found, problems = inputs({"roles": [role]}, **{f"{prefix}state": "absent"}, **wrong)
+    assert (list(found), problems) == ([role], [])
