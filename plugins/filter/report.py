@@ -148,18 +148,23 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     return [
         {
             "node": host,
-            "engine": hostvars[host].get("__engine", {}).get("stdout") or "no answer",
-            "container": hostvars[host].get("__container", {}).get("stdout") or "did not run",
+            "engine": _said(hostvars[host].get("__engine", {}), "no answer"),
+            "container": _said(hostvars[host].get("__container", {}), "did not run"),
             "image": _pulled(hostvars[host].get("__pulled", {})),
         }
         for host in hosts
     ]
 
 
+def _said(result: dict[str, Any], otherwise: str) -> str:
+    """Return what a command printed; a host that takes no Docker was not asked."""
+    return "not taken" if result.get("skipped") else result.get("stdout") or otherwise
+
+
 def _pulled(result: dict[str, Any]) -> str:
     if not result or result.get("skipped"):
         return "not asked for"
-    return "pulled, runs without sudo" if result.get("rc") == 0 else "not pulled"
+    return "pulled, runs" if result.get("rc") == 0 else "not pulled"
 
 
 def _state(hostvar: Any) -> dict[str, Any]:
@@ -176,7 +181,6 @@ class FilterModule:
         return {
             "container_hosts": container_hosts,
             "table": table,
-            "drift_of": drift_of,
             "drift_text": drift_text,
             "drifted_hosts": drifted_hosts,
             "plan_data": plan_data,

@@ -21,7 +21,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
-from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry, tls_context
 
 _entry = partial(drift_entry, "registry")
 
@@ -447,7 +447,7 @@ def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
 def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path, key)
-    client = ssl.create_default_context(cafile=authority or None)
+    client = tls_context(authority or None)
     client.check_hostname = False
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server)

@@ -20,19 +20,8 @@ description:
     files are put back, the daemon is brought back, and the module fails with the daemon's own message.
 requirements:
   - On the node, systemd. Without a Docker daemon there, the files are written and nothing is loaded.
+extends_documentation_fragment: slipway.node.inputs
 options:
-  inputs:
-    description: The role's inputs, which the action plugin makes.
-    type: dict
-    default: {}
-  platform:
-    description: The setting C(slipway_platform), which the action plugin adds.
-    type: str
-    default: ""
-  key:
-    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
-    type: str
-    default: ""
   sealed:
     description: The secrets by their seals, which the action plugin adds.
     type: dict

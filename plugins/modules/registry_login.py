@@ -4,9 +4,11 @@
 from __future__ import absolute_import, division, print_function
 
 DOCUMENTATION = r"""
+---
 module: registry_login
 short_description: Log a user in to registries, as docker login does
 version_added: 0.1.0
+author: Slipway (@slipway)
 description:
   - Asks each registry whether it takes the password, then writes it to C(~/.docker/config.json) of the user, mode 0600.
   - Needs no daemon and no membership of the group docker. What else is in that file stays.

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_config
 short_description: Set keys of singularity.conf
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Asks the program itself whether it takes the keys and values, then writes its configuration. All other lines stay.

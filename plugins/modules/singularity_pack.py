@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_pack
 short_description: Pack an installed tree with a manifest of its files
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Packs what C(make install) put below a staging root into C(NAME.tar.gz), with paths relative to the prefix, modes as

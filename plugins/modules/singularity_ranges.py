@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_ranges
 short_description: Give users ranges of subordinate ids
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Gives each user a range of 65536 ids in C(/etc/subuid) and C(/etc/subgid), where there is none of that size.

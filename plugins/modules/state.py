@@ -11,6 +11,7 @@ description:
   - Reads the inputs of roles from the play's variables on the controller, makes the wanted state of them on the host,
     and compares the host with it, in one round trip for all roles.
   - Changes nothing. In check mode it reports what the roles would change, with C(--diff) in lines.
+extends_documentation_fragment: slipway.node.inputs
 options:
   roles:
     description: The roles to ask for; by default those of C(slipway_roles).
@@ -32,18 +33,6 @@ options:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
     default: true
-  inputs:
-    description: The inputs of each role, which the action plugin makes.
-    type: dict
-    default: {}
-  platform:
-    description: The setting C(slipway_platform), which the action plugin adds.
-    type: str
-    default: ""
-  key:
-    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
-    type: str
-    default: ""
 attributes:
   check_mode:
     description: Changes nothing in either mode.

@@ -10,12 +10,12 @@ import hashlib
 import ipaddress
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import bcrypt
 import yaml
 from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.module_utils.registry import (
@@ -46,6 +46,12 @@ HUB = "https://registry-1.docker.io"
 # In the containers: an instance's own folder, and the certificate that all instances share.
 OWN, TLS = "/etc/slipway", "/etc/slipway-tls"
 DEBUG_PORT = 5001
+try:
+    import bcrypt
+except ImportError:
+    # A site without accounts does without it.
+    bcrypt = None  # type: ignore[assignment]
+
 PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
 UNITS = "/etc/systemd/system"
@@ -270,6 +276,11 @@ def _account_problems(inputs: Mapping[str, Any]) -> list[str]:
         for one in whole(inputs)
         if one["accounts"] and not names
     ]
+    if bcrypt is None and any(one["accounts"] for one in whole(inputs)):
+        problems.append(
+            "Accounts of registries need the Python package bcrypt on the controller, beside Ansible: install it there "
+            f"with {sys.executable} -m pip install bcrypt."
+        )
     for rule in inputs["retention"]:
         if rule["keep"] is rule["days"] is None:
             problems.append(

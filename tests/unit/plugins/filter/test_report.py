@@ -1,6 +1,12 @@
 """The tables that a tired admin reads."""
 
-from ansible_collections.slipway.node.plugins.filter.report import drifted_hosts, plan_rows, site_rows, table
+from ansible_collections.slipway.node.plugins.filter.report import (
+    drifted_hosts,
+    plan_rows,
+    site_rows,
+    table,
+    verify_rows,
+)
 
 ENTRY = {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24", "want": "26.1"}
 PLATFORM = {"distribution": "Debian", "version": "12.15"}
@@ -88,3 +94,21 @@ def test_site_tells_what_became_of_every_host():
         "failed": "FAILED",
         "lost": "not reached",
     }
+
+
+def test_verify_says_of_a_host_without_docker_that_it_takes_none():
+    skipped = {"skipped": True, "changed": False}
+    hostvars = {
+        "engine": {
+            "__engine": {"stdout": "26.1.5"},
+            "__container": {"stdout": "container runs"},
+            "__pulled": {"rc": 0},
+        },
+        "go": {"__engine": skipped, "__container": skipped, "__pulled": skipped},
+        "silent": {},
+    }
+    assert [tuple(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
+        ("engine", "26.1.5", "container runs", "pulled, runs"),
+        ("go", "not taken", "not taken", "not asked for"),
+        ("silent", "no answer", "did not run", "not asked for"),
+    ]

@@ -278,6 +278,13 @@ def test_accounts_are_hashed_on_the_controller_and_known_on_the_host(secrets_dir
     assert found["accounts"] == {"slipway": True, "a": True}
 
 
+def test_a_controller_without_bcrypt_needs_it_for_accounts_alone(secrets_dir, monkeypatch):
+    monkeypatch.setattr(registry, "bcrypt", None)
+    told = registry.prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
+    assert [text.partition(":")[2].split(" -m ")[1] for text in told] == ["pip install bcrypt."]
+    assert registry.prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
+
+
 def test_a_file_of_accounts_without_passwords_is_never_made():
     with pytest.raises(ValueError, match="no password for slipway"):
         registry.htpasswd(registry.filled(read(), SITE))
