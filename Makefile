@@ -76,7 +76,7 @@ lab-status: venv ## List the lab's containers
 lab-shell: venv ## Log in to a node: make lab-shell NODE=debian13
 	python3 -m lab shell $(NODE)
 
-.PHONY: test lint unit docs bench
+.PHONY: test lint unit test-vm docs bench
 test: venv ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
 	@$(MAKE) --no-print-directory ANSIBLE=2.16 venv
 	@for python in python3.14 python3.13 python3.12 ~/.pyenv/versions/3.1{4,3,2}*/bin/python3; do \
@@ -89,6 +89,9 @@ lint: venv ## Run the linters
 
 unit: venv ## Run the unit tests
 	pytest tests/unit
+
+test-vm: venv ## Prove on a virtual machine what containers cannot show (by hand, about half an hour)
+	python3 -m tests.vm
 
 docs: venv ## Write the reference tables of the roles' READMEs from their argument specifications
 	python3 docs/write_reference.py
