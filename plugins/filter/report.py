@@ -107,15 +107,21 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
             {
                 "node": host,
                 "platform": f"{platform.get('distribution', '?')} {platform.get('version', '')}".rstrip(),
-                "engine": engine.get("engine") or "none",
-                "mirror": engine.get("mirror") or "none",
-                "go": toolchain.rpartition("/go-")[2] or "none",
-                "singularity": _observed(hostvar, "singularity").get("version") or "none",
-                "registry": _registries(_observed(hostvar, "registry")),
+                "engine": _found(hostvar, "docker_ce", engine.get("engine")),
+                "mirror": _found(hostvar, "docker_ce", engine.get("mirror")),
+                "go": _found(hostvar, "golang", toolchain.rpartition("/go-")[2]),
+                "singularity": _found(hostvar, "singularity", _observed(hostvar, "singularity").get("version")),
+                "registry": _found(hostvar, "registry", _registries(_observed(hostvar, "registry"))),
                 "changed": _outcome(hostvar),
             }
         )
     return rows
+
+
+def _found(hostvar: Any, role: str, value: str | None) -> str:
+    """Return what was found of a role: a dash where the host does not take it, ``?`` where nothing is known."""
+    state = _state(hostvar)
+    return "?" if not state else "-" if role not in state else value or "none"
 
 
 def _registries(observed: dict[str, Any]) -> str:
@@ -148,23 +154,22 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     return [
         {
             "node": host,
-            "engine": _said(hostvars[host].get("__engine", {}), "no answer"),
-            "container": _said(hostvars[host].get("__container", {}), "did not run"),
-            "image": _pulled(hostvars[host].get("__pulled", {})),
+            "engine": _answer(hostvars[host].get("__engine"), "no answer"),
+            "container": _answer(hostvars[host].get("__container"), "did not run"),
+            "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
+            "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
         }
         for host in hosts
     ]
 
 
-def _said(result: dict[str, Any], otherwise: str) -> str:
-    """Return what a command printed; a host that takes no Docker was not asked."""
-    return "not taken" if result.get("skipped") else result.get("stdout") or otherwise
-
-
-def _pulled(result: dict[str, Any]) -> str:
+def _answer(result: dict[str, Any] | None, failed: str, good: str = "") -> str:
+    """Tell how a step of the verification ended, with what it printed where nothing else is ``good``."""
     if not result or result.get("skipped"):
-        return "not asked for"
-    return "pulled, runs" if result.get("rc") == 0 else "not pulled"
+        return "-"
+    if result.get("failed") or result.get("rc"):
+        return failed
+    return good or result.get("stdout") or failed
 
 
 def _state(hostvar: Any) -> dict[str, Any]:

@@ -15,10 +15,10 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     """Return what the host needs to know, without passwords, and what is wrong with the inputs."""
     inputs = registry.filled(inputs, site)
     endpoints, problems = registry.endpoints(inputs["client_hosts"], site.hostvars)
-    if inputs["state"] == "present":
-        problems += registry.unseen(site)
     known = [account["name"] for account in inputs["accounts"]]
     strangers = sorted({login["account"] for login in inputs["client_logins"]} - set(known))
+    if inputs["state"] == "present":
+        problems += registry.unseen(site)
     if strangers and inputs["state"] == "present":
         problems.append(
             f"registry_client_logins names accounts that registry_accounts has not: {', '.join(strangers)}. "

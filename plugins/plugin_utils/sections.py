@@ -18,18 +18,6 @@ _OLD_PYTHON = re.compile(
 )
 
 
-def explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a module's answer; where the host's Python is too old for this ansible-core, with the remedy first."""
-    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
-    if not _OLD_PYTHON.search(said):
-        return answer
-    remedy = (
-        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
-        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
-    )
-    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}
-
-
 def arguments(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
     """Return what a module is told of its inputs."""
     return {"inputs": inputs, "platform": site.settings.get("platform") or "", "key": site.key}
@@ -98,3 +86,15 @@ def read(
             problems += wrong
     # Two sections of a role read the same inputs.
     return inputs, site, list(dict.fromkeys(problems))
+
+
+def explain(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's answer; where the host's Python is too old for this ansible-core, with the remedy first."""
+    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+    if not _OLD_PYTHON.search(said):
+        return answer
+    remedy = (
+        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
+        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
+    )
+    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}

@@ -23,6 +23,15 @@ def test_defaults_and_argument_specs_name_the_same_inputs(role):
             assert set(spec["options"]) == defaults, entry_point
 
 
+# Ansible checks an entry point that has a file of tasks by itself, and shows its whole specification with an error;
+# inputs are the action's to check.
+@pytest.mark.parametrize("role", ROLES)
+def test_ansible_checks_no_inputs(role):
+    specs = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
+    assert specs.pop("inputs")["options"] and not (ROOT / "roles" / role / "tasks" / "inputs.yml").exists()
+    assert not [name for name, spec in specs.items() if spec.get("options")]
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_public_inputs_carry_the_role_s_name(role):
     assert all(name.startswith(f"{role}_") for name in load(ROOT / "roles" / role / "defaults" / "main.yml"))

@@ -1,5 +1,8 @@
 """What an admin reads of a failure, and at the end."""
 
+import os
+import subprocess
+
 import pytest
 from ansible_collections.slipway.node.plugins.callback.brief import reason, summary
 
@@ -28,3 +31,38 @@ def test_the_last_line_names_the_hosts_that_failed():
     hosts = {"a": {**good, "changed": 2}, "b": {**good, "failures": 1}, "c": good, "d": {**good, "unreachable": 1}}
     assert summary(hosts) == "4 hosts: 1 changed, 1 failed (b), 1 unreachable (d)"
     assert summary({"c": good}) == "1 hosts: 0 changed"
+
+
+PLAYBOOK = """
+- name: Compare
+  hosts: all
+  gather_facts: false
+  connection: local
+  tasks:
+    - name: Nothing to tell
+      ansible.builtin.debug:
+      when: false
+    - name: Act
+      ansible.builtin.fail:
+        msg: "Set x to {{ 'b' if inventory_hostname == 'c' else 'a' }}."
+      when: inventory_hostname != 'd'
+"""
+
+
+def test_hosts_that_fail_for_one_reason_share_its_line(tmp_path):
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    run = subprocess.run(
+        ["ansible-playbook", "-i", "a,b,c,d,", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "slipway.node.brief", "ANSIBLE_NOCOLOR": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.splitlines() == [
+        "==> Compare",
+        "FAILED   Act: a, b",
+        "  Set x to a.",
+        "FAILED   Act: c",
+        "  Set x to b.",
+        "4 hosts: 0 changed, 3 failed (a, b, c)",
+    ]

@@ -94,21 +94,22 @@ def test_site_tells_what_became_of_every_host():
         "failed": "FAILED",
         "lost": "not reached",
     }
+    assert [list(rows[name].values())[2:7] for name in ("same", "failed", "lost")] == [
+        ["none", "none", "-", "-", "-"],
+        ["?"] * 5,
+        ["?"] * 5,
+    ]
 
 
-def test_verify_says_of_a_host_without_docker_that_it_takes_none():
-    skipped = {"skipped": True, "changed": False}
+def test_verify_says_what_was_asked_of_each_host():
+    ran = {"rc": 0, "stdout": "26.1.5"}
     hostvars = {
-        "engine": {
-            "__engine": {"stdout": "26.1.5"},
-            "__container": {"stdout": "container runs"},
-            "__pulled": {"rc": 0},
-        },
-        "go": {"__engine": skipped, "__container": skipped, "__pulled": skipped},
-        "silent": {},
+        "whole": {"__engine": ran, "__container": {"rc": 0, "stdout": "container runs"}, "__pulled": {"skipped": True}},
+        "broken": {"__engine": {"rc": 1, "stdout": ""}, "__pulled": {"rc": 125, "stdout": "no"}},
+        "compute": {"__engine": {"skipped": True}, "__singularity_tried": {"rc": 0, "stdout": "INFO\ncontainer works"}},
     }
-    assert [tuple(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
-        ("engine", "26.1.5", "container runs", "pulled, runs"),
-        ("go", "not taken", "not taken", "not asked for"),
-        ("silent", "no answer", "did not run", "not asked for"),
+    assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
+        ["whole", "26.1.5", "container runs", "-", "-"],
+        ["broken", "no answer", "-", "not pulled", "-"],
+        ["compute", "-", "-", "-", "container runs"],
     ]

@@ -287,7 +287,7 @@ def test_marks_of_nis_are_no_groups():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"groups": {}, "members": []}', '{"groups": [], "members": {"a": "b"}}']
+    "text", ["", "null", "[]", "{}", '{"groups": {}, "members": []}', '{"groups": [], "members": {"a": "b"}}']
 )
 def test_a_record_that_is_none_is_told(text):
     record, why = parse_record(text)

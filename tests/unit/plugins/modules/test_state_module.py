@@ -1,8 +1,10 @@
 """The node's half of the state: a section that fails names its cause and hides no other."""
 
 import errno
+import os
 
 import pytest
+from ansible_collections.slipway.node.plugins.module_utils import images, registry_client
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer, run_limited
 from ansible_collections.slipway.node.plugins.module_utils.platforms import InputProblem, describe
 from ansible_collections.slipway.node.plugins.modules.state import probe
@@ -70,3 +72,22 @@ def test_a_program_that_is_missing_or_hangs_is_named(monkeypatch):
     monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.host.LIMIT", 0.1)
     with pytest.raises(NoAnswer, match="`sleep 5` does not answer within"):
         run_limited(["sleep", "5"], {})
+
+
+def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypatch, tmp_path):
+    # As one that is stopped by SIGSTOP.
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.host.LIMIT", 0.5)
+    one = {"name": "app:1", "local": "app:1", "pull": "app:1", "source": "", "archive": "", "remote": False}
+    inputs = {"state": "present", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
+    state = probe(images, Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
+    assert state["error"].startswith("`") and "docker" in state["error"] and "does not answer within" in state["error"]
+
+
+def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
+    (tmp_path / "record").write_text("null")
+    monkeypatch.setattr(registry_client, "RECORD", str(tmp_path / "record"))
+    inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority_file": "", "authority_sha256": ""}
+    assert probe(registry_client, Host(), PLATFORM, {**inputs, "logins": []})["error"] == ""

@@ -1,0 +1,77 @@
+"""The section ``docker_ce`` on a folder that stands for a host's files: a first installation, and removal."""
+
+import glob
+import json
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+
+DEBIAN = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
+
+
+class Machine(Host):
+    """A host whose files are below a folder, and on which no program answers."""
+
+    def __init__(self, root):
+        super().__init__(lambda command, environ_update: (1, "", ""))
+        self.root = str(root)
+
+    def read_bytes(self, path):
+        return super().read_bytes(self.root + path)
+
+    def glob(self, *patterns):
+        return sorted(path[len(self.root) :] for one in patterns for path in glob.glob(self.root + one))
+
+
+def wanted(**change):
+    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
+    given = {f"docker_ce_{name}": value for name, value in change.items()}
+    inputs, problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
+    inputs, wrong = prepare(inputs, reader.Site(settings={"region": "global"}))
+    assert not problems + wrong
+    return docker_ce.want(inputs, DEBIAN)
+
+
+@pytest.fixture
+def configured(tmp_path):
+    """Return a function that writes daemon.json."""
+
+    def write(text):
+        (tmp_path / "etc/docker").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "etc/docker/daemon.json").write_text(text)
+        return Machine(tmp_path)
+
+    return write
+
+
+def test_a_configuration_from_before_the_first_installation_is_tried_by_the_engine_that_comes(configured, tmp_path):
+    host = Machine(tmp_path)
+    assert docker_ce.observe(host, wanted())["changes"]["tried"] == ""
+    assert docker_ce.observe(configured('{"graph": "/var/lib/docker"}'), wanted())["changes"]["tried"] == "docker-ce"
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        (json.dumps({"data-root": "/data/docker"}), "/data/docker"),
+        ("{}", "/var/lib/docker"),
+        # What cannot be a data-root, or cannot be read, is no reason to delete other folders.
+        (json.dumps({"data-root": "/"}), "/var/lib/docker"),
+        (json.dumps({"data-root": "data"}), "/var/lib/docker"),
+        (json.dumps({"data-root": ["/data"]}), "/var/lib/docker"),
+        ('["data-root"]', "/var/lib/docker"),
+        ("{", "/var/lib/docker"),
+    ],
+)
+def test_data_of_an_engine_that_is_down_is_where_its_configuration_says(configured, tmp_path, text, root):
+    for folder in ("data/docker", "var/lib/docker"):
+        (tmp_path / folder / "overlay2").mkdir(parents=True)
+    (tmp_path / "data/docker/home").mkdir()
+    want = wanted(state="absent", purge_data=True)
+    observed = docker_ce.observe(configured(text), want)
+    assert (observed["data"], observed["purge"]) == ([root], [f"{root}/overlay2"])
+    drift = [entry["item"] for entry in docker_ce.compare(want, observed) if entry["phase"] == "purge_data"]
+    assert drift == [root]

@@ -1,0 +1,85 @@
+"""The section ``registry`` on a folder that stands for a host, from the inputs to what is refused."""
+
+import json
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import registry as section
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils import registry
+
+FORWARD = "/proc/sys/net/ipv4/ip_forward"
+
+
+class Machine(Host):
+    """A host of which some programs answer, and the others fail."""
+
+    def __init__(self, answers=(), files=()):
+        super().__init__(self.answer)
+        self.answers, self.files = dict(answers), dict(files)
+
+    def answer(self, command, environ_update):
+        found = [text for start, text in self.answers.items() if " ".join(command).startswith(start)]
+        return (0, found[0], "") if found else (1, "", "")
+
+    def read(self, path):
+        return self.files[path] if path in self.files else super().read(path)
+
+
+@pytest.fixture
+def wanted(tmp_path):
+    """Return a function that makes the wanted state of inputs."""
+
+    def want(**inputs):
+        given = {"config_dir": f"{tmp_path}/conf", "data_dir": f"{tmp_path}/data", "minimum_free": 0, **inputs}
+        given = {f"registry_{name}": value for name, value in given.items()}
+        options, default = reader.specification("registry"), reader.defaults("registry")
+        values, problems = reader.read(options, default, given, lambda value: value, "registry_")
+        site = reader.Site("reg", {"cache_dir": f"{tmp_path}/cache"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
+        made, wrong = registry.prepare(values, site)
+        assert problems + wrong == []
+        return made
+
+    return want
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_folders_of_others_in_the_folder_of_configuration_are_left(wanted, tmp_path, state):
+    for name, text in (("old", f"{section.WRITTEN}: changes here are lost.\n"), ("foreign", "key: value\n")):
+        (tmp_path / "conf" / name).mkdir(parents=True)
+        (tmp_path / "conf" / name / "config.yml").write_text(text)
+    (tmp_path / "conf/images/docker").mkdir(parents=True)
+    want = wanted(state=state)
+    observed = section.observe(Machine(), want)
+    touched = [entry["item"] for entry in section.compare(want, observed)]
+    assert f"{tmp_path}/conf/old/" in touched
+    assert not [item for item in touched if "/foreign" in item or "/images" in item]
+    assert observed["changes"]["remove"] == [f"{tmp_path}/conf/old/"]
+
+
+def test_a_schedule_that_systemd_does_not_take_is_refused_before_it_is_written(wanted):
+    want = wanted(collect_schedule="every sunday")
+    reasons = section.refusals(want, section.observe(Machine(), want))
+    assert [reason for reason in reasons if reason.startswith('registry_collect_schedule is "every sunday"')]
+    takes = Machine({"systemd-analyze calendar every sunday": "Normalized form: Sun *-*-* 00:00:00\n"})
+    assert section.refusals(want, section.observe(takes, want)) == []
+
+
+@pytest.mark.parametrize(("forwards", "refused"), [("0\n", 1), ("1\n", 0), (None, 0)])
+def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forwards, refused):
+    want = wanted(instances=[{"name": "main", "port": 1, "tls": False}])
+    running = {
+        "Name": "/slipway-registry-main",
+        "Image": "sha256:1",
+        "State": {"Status": "running"},
+        "Config": {"Labels": {"slipway.digest": want["services"][0]["digest"]}},
+    }
+    answers = {
+        "timeout 30 docker ps": "c1\n",
+        "timeout 30 docker inspect c1": json.dumps([running]),
+        "systemd-analyze": "",
+    }
+    observed = section.observe(Machine(answers, {FORWARD: forwards}), want)
+    assert list(observed["answers"]) == ["main"]
+    reasons = section.refusals(want, observed)
+    assert len(reasons) == refused and all("net.ipv4.ip_forward is 0 on this host" in reason for reason in reasons)

@@ -1,0 +1,48 @@
+"""A mirror that is reached by the proxy of the host's own apt.conf alone, asked by the real apt."""
+
+import http.server
+import shutil
+import threading
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
+from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+
+pytestmark = pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt here")
+
+
+@pytest.fixture
+def proxy():
+    """A proxy that knows no mirror, and notes what it is asked for."""
+
+    asked = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_host_s_own_proxy_counts(proxy, tmp_path, monkeypatch):
+    url, asked = proxy
+    # In the place of /etc/apt/apt.conf, which is this machine's.
+    (tmp_path / "apt.conf").write_text(f'Acquire::http::Proxy "{url}";\n')
+    monkeypatch.setenv("APT_CONFIG", f"{tmp_path}/apt.conf")
+    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
+    given = {"docker_ce_mirrors": ["http://mirror.example.org/docker-ce"]}
+    inputs, _problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
+    want = docker_ce.want(prepare(inputs, reader.Site())[0], platforms.describe("Debian", "12", "bookworm", "x86_64"))
+    answer = mirror.ask(want["mirrors"][0], want, [])
+    assert "http://mirror.example.org/docker-ce/linux/debian/dists/bookworm/InRelease" in asked
+    assert answer["reason"].startswith("404")
