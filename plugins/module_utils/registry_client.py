@@ -99,16 +99,6 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[st
     }
 
 
-def refusals(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed: nothing stands in the way of a client."""
-    return []
-
-
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know of the changes."""
-    return []
-
-
 def _surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Return the logins that were written, by user and address, and are wanted no longer."""
     recorded = {(user, address) for user, addresses in observed["recorded"].items() for address in addresses}

@@ -171,8 +171,10 @@ def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[s
         state["want"] = section.want(inputs, platform)
         state["observed"] = section.observe(host, state["want"])
         state["drift"] = section.compare(state["want"], state["observed"])
-        state["refused"] = section.refusals(state["want"], state["observed"])
-        state["notes"] = section.notes(state["want"], state["observed"])
+        # Not every section has something to say of either.
+        for key, name in (("refused", "refusals"), ("notes", "notes")):
+            if hasattr(section, name):
+                state[key] = getattr(section, name)(state["want"], state["observed"])
     except platforms.InputProblem as problem:
         state["problems"] = list(problem.args)
     except NoAnswer as error:
