@@ -23,8 +23,8 @@ def test_defaults_and_argument_specs_name_the_same_inputs(role):
             assert set(spec["options"]) == defaults, entry_point
 
 
-# Ansible checks an entry point that has a file of tasks by itself, and shows its whole specification with an error; inputs
-# are the action's to check.
+# Ansible checks by itself an entry point that has a file of tasks, and shows its whole specification with an error;
+# inputs are the action's to check.
 @pytest.mark.parametrize("role", ROLES)
 def test_ansible_checks_no_inputs(role):
     specs = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
