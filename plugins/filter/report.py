@@ -158,6 +158,7 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
             "container": _answer(hostvars[host].get("__container"), "did not run"),
             "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
             "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
+            "registries": _answer(hostvars[host].get("__registry_tried"), "do not answer", "answer"),
         }
         for host in hosts
     ]

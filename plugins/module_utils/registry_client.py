@@ -47,6 +47,7 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         "bundle": bundle if system else "",
         "renew": renew,
         "logins": inputs["logins"],
+        "registries": inputs["registries"],
     }
 
 

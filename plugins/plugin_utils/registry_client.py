@@ -27,7 +27,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         )
     held = registry.secrets(inputs)
     authority = held["authority"]
-    return {
+    made = {
         "state": inputs["state"],
         "addresses": [one["address"] for one in endpoints if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
@@ -45,7 +45,13 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
             for one in endpoints
             if one["accounts"]
         ],
-    }, problems
+    }
+    # What a client can try: each login, and the registries without one.
+    with_login = {one["address"]: one["user"] for one in reversed(made["logins"])}
+    made["registries"] = [
+        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in endpoints
+    ]
+    return made, problems
 
 
 def logins(inputs: dict[str, Any], site: reader.Site) -> dict[str, list[dict[str, Any]]]:

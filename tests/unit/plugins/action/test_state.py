@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
@@ -82,3 +83,52 @@ def test_removal_reads_none_of_the_inputs_that_it_does_not_use(role):
     assert len(wrong) > 1 or role == "user_groups"
     found, problems = inputs({"roles": [role]}, **{f"{prefix}state": "absent"}, **wrong)
     assert (list(found), problems) == ([role], [])
+
+
+class Host:
+    """A host of which each look finds other drift, and the action that looks at it."""
+
+    def __init__(self, monkeypatch):
+        monkeypatch.setattr(ActionBase, "run", lambda *_args, **_named: {})
+        self.action, self.state = object.__new__(state.ActionModule), {}
+        self.action._execute_module = lambda *_args, **_named: {"platform": {}, "golang": self.found}
+        self.action._inputs = lambda *_args: ({"golang": {}}, "", [])
+
+    def look(self, *drift, prove=False, refused=(), **arguments):
+        """Return what a look at the host comes to; ``drift`` are phases, each with an item of that name."""
+        entries = [{"role": "golang", "phase": one, "item": one, "is": "a", "want": "b"} for one in drift]
+        self.found = {"drift": entries, "refused": list(refused), "problems": [], "error": "", "notes": []}
+        self.action._task = SimpleNamespace(args={"prove": prove, **arguments}, check_mode=False)
+        answer = self.action.run(task_vars={"slipway_state": self.state})
+        self.state = self.state if answer.get("failed") else answer
+        return answer
+
+
+def test_a_proof_tells_what_was_mended_and_fails_for_what_is_left(monkeypatch):
+    host = Host(monkeypatch)
+    host.look("install_toolchain", "switch_links")
+    left = host.look("switch_links", prove=True)
+    assert left["failed"] and left["msg"].splitlines() == [
+        "golang acted, and this is still not as wanted:",
+        "  switch_links: a -> b",
+    ]
+    assert [one["item"] for one in host.look(prove=True)["golang"]["mended"]] == ["install_toolchain", "switch_links"]
+    # A further proof forgets nothing; a new comparison begins anew.
+    assert len(host.look(prove=True)["golang"]["mended"]) == 2
+    assert host.look()["golang"]["mended"] == []
+
+
+def test_drift_that_went_by_itself_or_waits_is_no_failure(monkeypatch):
+    host = Host(monkeypatch)
+    host.look("write_profile", "later")
+    proved = host.look("later", prove=True)
+    assert not proved.get("failed") and [one["item"] for one in proved["golang"]["drift"]] == ["later"]
+    # In the middle of a role's work other phases may be left.
+    assert not host.look("write_profile", prove=True, phases=["switch_links"]).get("failed")
+    assert host.look("write_profile", prove=True, phases=["write_profile"])["failed"]
+
+
+def test_what_stands_in_the_way_fails_unless_it_is_only_shown(monkeypatch):
+    host = Host(monkeypatch)
+    assert host.look("write_profile", refused=["no."]) == {"failed": True, "msg": "no."}
+    assert host.look("write_profile", refused=["no."], refuse=False)["golang"]["refused"] == ["no."]

@@ -87,6 +87,9 @@ def test_a_client_is_told_of_registries_and_of_no_password(tmp_path):
     assert problems == []
     assert "registry.example.org:5020" not in want["addresses"] and "other:5000" in want["addresses"]
     assert [login["address"] for login in want["logins"]] == ["registry.example.org:5000", "other:5000"]
+    tried = {one["address"]: (one["tls"], one["user"]) for one in want["registries"]}
+    assert tried["registry.example.org:5000"] == (True, "root") and len(tried) == 7
+    assert tried["registry.example.org:5001"] == (True, None) and tried["registry.example.org:5020"] == (False, None)
     assert "SK" not in str(want)
     assert [one["password"] for one in registry_client.logins(inputs, site)["root"]] == ["SK", "SK"]
 

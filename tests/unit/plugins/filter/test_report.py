@@ -107,9 +107,13 @@ def test_verify_says_what_was_asked_of_each_host():
         "whole": {"__engine": ran, "__container": {"rc": 0, "stdout": "container runs"}, "__pulled": {"skipped": True}},
         "broken": {"__engine": {"rc": 1, "stdout": ""}, "__pulled": {"rc": 125, "stdout": "no"}},
         "compute": {"__engine": {"skipped": True}, "__singularity_tried": {"rc": 0, "stdout": "INFO\ncontainer works"}},
+        "client": {"__registry_tried": {"addresses": ["reg:5000"]}},
+        "stranger": {"__registry_tried": {"failed": True, "msg": "no"}},
     }
     assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
-        ["whole", "26.1.5", "container runs", "-", "-"],
-        ["broken", "no answer", "-", "not pulled", "-"],
-        ["compute", "-", "-", "-", "container runs"],
+        ["whole", "26.1.5", "container runs", "-", "-", "-"],
+        ["broken", "no answer", "-", "not pulled", "-", "-"],
+        ["compute", "-", "-", "-", "container runs", "-"],
+        ["client", "-", "-", "-", "-", "answer"],
+        ["stranger", "-", "-", "-", "-", "do not answer"],
     ]

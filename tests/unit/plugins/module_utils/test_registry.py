@@ -555,6 +555,7 @@ CLIENT_INPUTS = {
     "authority_file": "/secrets/ca.crt",
     "authority_sha256": "a1",
     "logins": [LOGIN],
+    "registries": [],
 }
 CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"
 DEBIAN, ROCKY = (platforms.describe(name, "12", "", "x86_64") for name in ("Debian", "Rocky"))

@@ -90,4 +90,4 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
     (tmp_path / "record").write_text("null")
     monkeypatch.setattr(registry_client, "RECORD", str(tmp_path / "record"))
     inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority_file": "", "authority_sha256": ""}
-    assert probe(registry_client, Host(), PLATFORM, {**inputs, "logins": []})["error"] == ""
+    assert probe(registry_client, Host(), PLATFORM, {**inputs, "logins": [], "registries": []})["error"] == ""

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+"""Use registries as a client does."""
+
+from __future__ import absolute_import, division, print_function
+
+DOCUMENTATION = r"""
+module: registry_try
+short_description: Use registries as a client of them does
+version_added: 0.1.0
+description:
+  - Asks each registry for an answer, with the authorities that Docker believes on this host.
+  - Where a user is logged in, begins to push with that login and goes no further. The registry clears that away by
+    itself, a week later by default.
+  - Changes nothing on the host.
+options:
+  registries:
+    description: The registries.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      address:
+        description: Host and port of the registry.
+        type: str
+        required: true
+      tls:
+        description: Whether the registry speaks TLS.
+        type: bool
+        required: true
+      user:
+        description: The user of this host whose login is tried; without one the registry is only asked.
+        type: str
+attributes:
+  check_mode:
+    description: Does the same.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Begin to push as root
+  slipway.node.registry_try:
+    registries: [{address: "registry.example.org:5000", tls: true, user: root}]
+"""
+
+RETURN = r"""
+addresses:
+  description: The registries that answered.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import glob
+import http.client
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.registry_client import config_path
+
+CERTIFICATES = "/etc/docker/certs.d"
+TIMEOUT = 20
+# An upload that is begun makes no image. It is not cancelled, which leaves a file that nothing clears away (2.8).
+REPOSITORY = "slipway/verify"
+
+
+def auth_of_user(user: str, address: str) -> str:
+    """Return the login of a user as Docker's configuration has it, empty where there is none."""
+    try:
+        with open(config_path(user)) as file:
+            return str(json.load(file).get("auths", {}).get(address, {}).get("auth", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def refusal(one: Dict[str, Any]) -> str:
+    """Use a registry; return why that fails, empty where it does not."""
+    base = "%s://%s" % ("https" if one["tls"] else "http", one["address"])
+    auth = auth_of_user(one["user"], one["address"]) if one["user"] else ""
+    if one["user"] and not auth:
+        return "%s is not logged in there" % one["user"]
+    try:
+        context = ssl.create_default_context()
+        for path in glob.glob("%s/%s/*.crt" % (CERTIFICATES, glob.escape(one["address"]))):
+            context.load_verify_locations(path)
+        # A proxy has no business between a node and its own registry.
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        opener = urllib.request.build_opener(*handlers)
+        if not auth:
+            opener.open(base + "/v2/", timeout=TIMEOUT).close()
+            return ""
+        url = "%s/v2/%s/blobs/uploads/" % (base, REPOSITORY)
+        push = urllib.request.Request(url, b"", {"Authorization": "Basic " + auth}, method="POST")
+        opener.open(push, timeout=TIMEOUT).close()
+    except urllib.error.HTTPError as error:
+        # Without a login 401 asks for one: a registry all the same.
+        return "" if error.code == 401 and not auth else "it answers %d" % error.code
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(getattr(error, "reason", "") or error)
+    return ""
+
+
+def main() -> None:
+    registry = {
+        "address": {"type": "str", "required": True},
+        "tls": {"type": "bool", "required": True},
+        "user": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={"registries": {"type": "list", "elements": "dict", "required": True, "options": registry}},
+        supports_check_mode=True,
+    )
+    reasons = []
+    for one in module.params["registries"]:
+        why = refusal(one)
+        if why:
+            what = "%s cannot push to %s" % (one["user"], one["address"]) if one["user"] else one["address"]
+            reasons.append("%s: %s." % (what, why))
+    if reasons:
+        module.fail_json(
+            msg="Registries do not serve this host. Run site.yml, which mends trust, logins and the registries, or see"
+            " `docker logs` on their hosts.\n  %s" % "\n  ".join(reasons)
+        )
+    module.exit_json(changed=False, addresses=[one["address"] for one in module.params["registries"]])
+
+
+if __name__ == "__main__":
+    main()
