@@ -10,6 +10,9 @@ SCENARIO ?=
 ARGS ?=
 PYTHON ?= python3
 ANSIBLE ?=
+# One node of each package manager, or with LAB=full all four.
+LAB ?=
+LAB_NODES := $(if $(LAB),$(if $(filter full,$(LAB)),,$(error LAB is $(LAB): leave it out, or set it to full)),debian13 rocky9)
 VARIANT := $(if $(ANSIBLE),-$(ANSIBLE))
 VENV := .venv$(VARIANT)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -25,6 +28,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 14
 	@echo
 	@echo "INVENTORY=DIR  the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
+	@echo "LAB=full       a lab of all four platforms, and not of debian13 and rocky9 alone"
 	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8"
 
 $(VENV)/.ready: requirements$(VARIANT).txt
@@ -44,7 +48,7 @@ venv: $(VENV)/.ready ## Make the environment
 # The embedded lab is brought up for its own inventory only.
 .PHONY: lab-if-wanted
 lab-if-wanted: venv
-	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up; fi
+	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up $(LAB_NODES); fi
 
 .PHONY: site plan verify remove
 site: lab-if-wanted ## Provision every node, and prove what changed by using it
@@ -60,8 +64,8 @@ remove: venv ## Remove what was installed (ARGS='-e slipway_confirm=remove')
 	ansible-playbook --inventory $(INVENTORY) playbooks/remove.yml $(ARGS)
 
 .PHONY: lab-up lab-down lab-status lab-shell
-lab-up: venv ## Start the lab: four nodes and a stand-in for the internet
-	python3 -m lab up
+lab-up: venv ## Start the lab: two nodes, or all four with LAB=full, and a stand-in for the internet
+	python3 -m lab up $(LAB_NODES)
 
 lab-down: venv ## Remove the lab's containers
 	python3 -m lab down
@@ -72,9 +76,12 @@ lab-status: venv ## List the lab's containers
 lab-shell: venv ## Log in to a node: make lab-shell NODE=debian13
 	python3 -m lab shell $(NODE)
 
-.PHONY: test lint unit docs bench
+.PHONY: test lint unit test-vm docs bench
 test: venv ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
 	@$(MAKE) --no-print-directory ANSIBLE=2.16 venv
+	@for python in python3.14 python3.13 python3.12 ~/.pyenv/versions/3.1{4,3,2}*/bin/python3; do \
+	$$python -c 'import ensurepip' 2>/dev/null && exec $(MAKE) --no-print-directory ANSIBLE=2.21 PYTHON=$$python venv; done; \
+	echo "==> nothing is tried under ansible-core 2.21, which needs Python 3.12"
 	python3 tests/run.py $(SCENARIO)
 
 lint: venv ## Run the linters
@@ -82,6 +89,9 @@ lint: venv ## Run the linters
 
 unit: venv ## Run the unit tests
 	pytest tests/unit
+
+test-vm: venv ## Prove on a virtual machine what containers cannot show (by hand, about half an hour)
+	python3 -m tests.vm
 
 docs: venv ## Write the reference tables of the roles' READMEs from their argument specifications
 	python3 docs/write_reference.py

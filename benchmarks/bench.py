@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -19,20 +20,23 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from lab.run import CACHE, ROOT
+
 SIZES = (8, 40)
 NODE = "debian12"
 LAB = "bench"
+os.environ["SLIPWAY_LAB"] = LAB
 ANSIBLE = [
     "ansible-playbook",
     "--inventory",
     "inventories/lab",
-    "-e",
-    f"lab_name={LAB}",
     "--limit",
     f"{NODE},localhost",
 ]
-FRESH = ["site.yml", "-e", '{"slipway_roles": ["docker_ce"]}']
+# Without the image that the lab pulls to verify: the shell commands pull none, and no registry mirror is set.
+FRESH = ["site.yml", "-e", '{"slipway_roles": ["docker_ce"], "verify_image": ""}']
 SETTLED = ["site.yml", "-e", '{"slipway_roles": ["user_groups", "docker_ce", "docker_daemon", "golang"]}']
 SHELL = """set -e
 install -m 0755 -d /etc/apt/keyrings
@@ -83,7 +87,7 @@ def compare_with_ping(size: int, runs: int) -> None:
         "-e",
         f"inventory_dir={ROOT}/inventories/lab",
     ]
-    common += ["-e", f"lab_name={LAB}", "-e", SETTLED[-1]]
+    common += ["-e", SETTLED[-1]]
     commands = {
         "ping": ["ansible", *common, "-m", "ping", "container_hosts"],
         "plan": ["ansible-playbook", *common, "playbooks/plan.yml"],
@@ -127,7 +131,7 @@ def main() -> int:
     parser.add_argument("--role-vars", default="", help="its inputs, as ansible-playbook's -e takes them")
     parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default 3); medians are shown")
     options = parser.parse_args()
-    ssh = ["ssh", "-F", f".cache/lab/{LAB}/ssh_config", NODE]
+    ssh = ["ssh", "-F", str(CACHE / LAB / "ssh_config"), NODE]
     other = [role_playbook(options.role), "-e", options.role_vars] if options.role else []
     times: dict[str, list[float]] = {}
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from lab import cluster, engine, images, nodes
 from lab.run import CACHE, LabError, lock, say
 
+# Folders of the cache that are no lab's.
+RESERVED = ("cache", "keys", "log", "rootfs", "sources", "ssh", "upstream", "wheels")
+
 
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
@@ -44,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def lab_name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", text) or text in ("log", "rootfs", "ssh", "upstream"):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", text) or text in RESERVED:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no name for a lab: use lower-case letters, digits and underscores"
         )
@@ -63,12 +66,7 @@ def prepare(options: argparse.Namespace) -> tuple[dict[str, str], Path | None]:
 
 def upstream_tree() -> Path:
     """The tree that the stand-in internet serves, built when it is missing."""
-    tree = Path(importlib.import_module("lab.upstream").ensure(CACHE, images.ensure))
-    link = CACHE / "upstream" / "current"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(tree)
-    return tree
+    return Path(importlib.import_module("lab.upstream").ensure(CACHE, images.ensure))
 
 
 def up(options: argparse.Namespace) -> None:

@@ -66,6 +66,9 @@ def up(lab: str, wanted: dict[str, str], tree: Path | None, recreate: bool) -> s
     resolver = write_resolver(lab)
     if tree:
         start(lab, upstream(tree, resolver), replace=True)
+        link = folder(lab) / "upstream"
+        link.unlink(missing_ok=True)
+        link.symlink_to(tree)
     legacy = output("docker", "info", "--format", "{{.CgroupVersion}}") == "1"
     containers = [node(name, platform, resolver, legacy) for name, platform in wanted.items()]
     with ThreadPoolExecutor() as pool:

@@ -74,6 +74,17 @@ def ssh_config(ports: dict[str, int], key: Path) -> str:
     return "\n".join(stanza.format(node=node, port=port, key=key) for node, port in sorted(ports.items()))
 
 
+def inventory(ssh_config: str) -> dict[str, object]:
+    """Ansible's groups of the nodes that an ssh configuration names, or of all platforms where it names none."""
+    up = re.findall(r"^Host (\S+)$", ssh_config, re.MULTILINE) or list(PLATFORMS)
+    return {
+        "container_hosts": {"hosts": up},
+        "registry_hosts": {"hosts": [node for node in up if node == "debian13"]},
+        # So that Ansible does not ask for each host's variables, of which there are none here.
+        "_meta": {"hostvars": {}},
+    }
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows in aligned columns; the first is the heading."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]

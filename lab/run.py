@@ -2,13 +2,15 @@
 
 import contextlib
 import fcntl
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache" / "lab"
+# What all checkouts of a user share: builds, and the files of labs, whose names are the machine's.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "slipway-lab"
 
 
 class LabError(Exception):
@@ -46,8 +48,7 @@ def step(title: str, log_name: str, *commands: Sequence[str], about: str = "", t
     """Run commands one after another into a log; when one fails, try that one again, then show the log's tail."""
     log = CACHE / "log" / f"{log_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    shown = log.relative_to(ROOT)
-    say(f"{title} ({f'about {about}, ' if about else ''}log {shown})")
+    say(f"{title} ({f'about {about}, ' if about else ''}log {log})")
     start = time.monotonic()
     with log.open("w") as stream:
         for command in commands:
@@ -61,7 +62,7 @@ def step(title: str, log_name: str, *commands: Sequence[str], about: str = "", t
                     say(f"{title}: failed, trying again ({number + 1} of {tries})")
                     time.sleep(2 * number)  # a mirror's hiccup needs a moment to pass
             else:
-                raise LabError(f"{title} failed; the end of {shown}:\n{tail(log)}")
+                raise LabError(f"{title} failed; the end of {log}:\n{tail(log)}")
     say(f"{title}: done in {time.monotonic() - start:.0f} s")
 
 

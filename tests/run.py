@@ -1,9 +1,9 @@
-"""Run the whole test suite: lint, unit tests, then every molecule scenario.
+"""Run the whole test suite: lint, unit tests, the collection as it is installed, then every molecule scenario.
 
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
 .cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
-steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the slowest
-steps comes last but for the line `N passed, N failed`.
+steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the
+slowest steps comes last but for the line `N passed, N failed`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,9 @@ LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # They take longest, so the others run meanwhile.
 FIRST = ["singularity", "golang", "docker_ce_alternative"]
-# Under ansible-core 2.16 too, the last version that can manage Enterprise Linux 8.
-OLDEST = ["unit", "user_groups", "docker_ce"]
-OLDEST_ENVIRONMENT = {
-    "PATH": f"{ROOT / '.venv-2.16/bin'}:{os.environ['PATH']}",
-    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv-2.16/collections"),
-    # A lab and a state of their own beside those of the same scenario.
-    "SLIPWAY_LAB_SUFFIX": "_216",
-    "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache/molecule-2.16"),
-}
+# Under other versions of ansible-core too: the last that can manage Enterprise Linux 8, and the newest, which needs a
+# Python that not every machine has.
+VERSIONS = {"2.16": ["unit", "user_groups", "docker_ce"], "2.21": ["unit"]}
 
 LINT = {
     "ruff": ["ruff", "check", "."],
@@ -49,6 +43,18 @@ def scenarios() -> dict[str, list[str]]:
     return {name: ["molecule", "test", "--scenario-name", name] for name in names}
 
 
+def environment(version: str) -> dict[str, str]:
+    """Return the variables by which a step runs under another version of ansible-core."""
+    venv = ROOT / f".venv-{version}"
+    return {
+        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(venv / "collections"),
+        # A lab and a state of their own beside those of the same scenario.
+        "SLIPWAY_LAB_SUFFIX": f"_{version.replace('.', '')}",
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule-{version}"),
+    }
+
+
 def run(name: str, command: list[str]) -> tuple[bool, float]:
     """Run one step with its output in a log, say how it ended, and print the log of a failure.
 
@@ -57,10 +63,11 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
     log = LOGS / f"{name}.log"
     print(f"==> {name} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     started = time.monotonic()
-    environment = {**os.environ, **(OLDEST_ENVIRONMENT if name.endswith("-2.16") else {})}
+    version = name.rpartition("-")[2]
+    variables = {**os.environ, **(environment(version) if version in VERSIONS else {})}
     with log.open("wb") as file:
         code = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
+            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code else []
     seconds = time.monotonic() - started
@@ -72,8 +79,9 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
 
 def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
-    steps = {**LINT, "unit": ["pytest", "tests/unit"], **scenarios()}
-    steps |= {f"{name}-2.16": steps[name] for name in OLDEST}
+    steps = {**LINT, "unit": ["pytest", "tests/unit"], "collection": ["pytest", "tests/collection"], **scenarios()}
+    made = {version: names for version, names in VERSIONS.items() if (ROOT / f".venv-{version}/.ready").exists()}
+    steps |= {f"{name}-{version}": steps[name] for version, names in made.items() for name in names}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}
     names = [name for group in wanted or list(steps) for name in groups.get(group, [group])]
     unknown = [name for name in names if name not in steps]

@@ -15,6 +15,7 @@ from lab.run import LabError, attempt, say, tail
 from lab.upstream import golang, hub, singularity
 
 HERE = Path(__file__).parent
+DAY = 24 * 60 * 60
 
 
 def digest(builder: str) -> str:
@@ -37,9 +38,11 @@ def ensure(cache: Path, image: Callable[[str], str]) -> Path:
         _build(builder, fresh, cache / "keys", cache / "log" / "upstream.log")
         fresh.rename(target)
     mounts = attempt("docker", "ps", "--all", "--no-trunc", "--format", "{{.Mounts}}")
+    target.touch()
     for old in target.parent.iterdir():
-        # What a container has mounted it also serves: to delete that would empty another lab's internet.
-        if not (old == target or old.is_symlink() or mounts.returncode or str(old) in mounts.stdout):
+        # What a container has mounted it also serves: to delete that would empty another lab's internet. What another
+        # checkout asked for lately it may be about to serve.
+        if time.time() - old.stat().st_mtime > DAY and not mounts.returncode and str(old) not in mounts.stdout:
             shutil.rmtree(old)
     return target
 

@@ -14,6 +14,7 @@ from lab.upstream.archive import Archive
 from lab.upstream.section import Site
 from lab.upstream.tools import Keys, parallel, run
 
+SUITES = ("bookworm", "trixie", "forky")
 SECTIONS = (docker_ce.build, golang.build, hub.build, rocky.build, singularity.build)
 
 
@@ -22,13 +23,13 @@ def main(out: Path, keys: Path) -> None:
     owner = keys.stat()
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        print("reading the indexes of bookworm and trixie", flush=True)
-        bookworm, trixie = parallel(partial(Archive, codename, work / codename) for codename in ("bookworm", "trixie"))
+        print(f"reading the indexes of {', '.join(SUITES)}", flush=True)
+        archives = parallel(partial(Archive, codename, work / codename) for codename in SUITES)
         site = Site(
             out=out,
             work=work,
             keys=Keys(keys, work / "gnupg"),
-            archives={"bookworm": bookworm, "trixie": trixie},
+            archives=dict(zip(SUITES, archives, strict=True)),
             deb_arch=run("dpkg", "--print-architecture").strip(),
             rpm_arch=platform.machine(),
         )

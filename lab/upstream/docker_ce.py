@@ -1,4 +1,4 @@
-"""Docker's package repositories: real engines of two versions, repackaged from Debian's own under Docker's names.
+"""Docker's package repositories: real engines of three versions, repackaged from Debian's own under Docker's names.
 
 runc and docker-init are bookworm's in all of them: trixie's runc needs glibc 2.38, and bookworm has 2.36.
 """
@@ -22,13 +22,17 @@ SUITES = (
     ("ubuntu", "noble", "ubuntu.24.04~noble"),
 )
 # Where Debian has the engines, and what Docker's packages of those versions want of containerd.io.
-ENGINES = {"bookworm": "1.4.1", "trixie": "1.6.24"}
+ENGINES = {"bookworm": "1.4.1", "trixie": "1.6.24", "forky": "1.7.27"}
+# And its parts that bookworm has in one package or in none.
+PARTS = [(codename, name) for codename in ("trixie", "forky") for name in ("cli", "buildx", "compose")]
 ORIGINALS = (
     *((codename, name) for codename in ENGINES for name in ("docker.io", "containerd")),
-    *(("trixie", name) for name in ("docker-cli", "docker-buildx", "docker-compose")),
+    *((codename, f"docker-{name}") for codename, name in PARTS),
     *(("bookworm", name) for name in ("runc", "tini")),
 )
-RUNTIME = ("containerd", "containerd-shim", "containerd-shim-runc-v1", "containerd-shim-runc-v2", "ctr")
+# Version 2 of containerd has only the last of the shims.
+RUNTIME = [f"usr/bin/{name}" for name in ("containerd", "ctr")]
+RUNTIME += [f"usr/bin/containerd-shim{suffix}" for suffix in ("", "-runc-v1", "-runc-v2")]
 BY_SUITE = "{version}-1~{{suite}}"
 Originals = Mapping[tuple[str, str], Original]
 
@@ -39,7 +43,7 @@ def build(site: Site) -> None:
     unpacked = parallel(partial(site.archives[codename].unpack, name) for codename, name in ORIGINALS)
     originals = dict(zip(ORIGINALS, unpacked, strict=True))
     trees = site.work / "trees"
-    packages = [plugin(trees, name, originals) for name in ("buildx", "compose")]
+    packages = [plugin(trees, codename, name, originals) for codename, name in PARTS if name != "cli"]
     for codename, containerd in ENGINES.items():
         packages += [engine(trees, codename, containerd, originals), client(trees, codename, originals)]
         packages.append(runtime(trees, codename, originals))
@@ -169,7 +173,7 @@ def runtime(trees: Path, codename: str, originals: Originals) -> Package:
     libraries = lay_out(
         root,
         {
-            containerd: {f"usr/bin/{name}": f"usr/bin/{name}" for name in RUNTIME},
+            containerd: {path: path for path in RUNTIME if (containerd.root / path).exists()},
             runc: {"usr/sbin/runc": "usr/bin/runc"},
         },
         {
@@ -197,11 +201,11 @@ def runtime(trees: Path, codename: str, originals: Originals) -> Package:
     )
 
 
-def plugin(trees: Path, name: str, originals: Originals) -> Package:
+def plugin(trees: Path, codename: str, name: str, originals: Originals) -> Package:
     """docker-buildx-plugin or docker-compose-plugin."""
-    original = originals["trixie", f"docker-{name}"]
+    original = originals[codename, f"docker-{name}"]
     path = f"usr/libexec/docker/cli-plugins/docker-{name}"
-    root = trees / f"docker-{name}-plugin"
+    root = trees / codename / f"docker-{name}-plugin"
     libraries = lay_out(root, {original: {path: path}})
     rivals = {field: "docker-compose" for field in ("Conflicts", "Replaces") if name == "compose"}
     return Package(

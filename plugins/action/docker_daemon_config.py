@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.action.state import ActionModule as State
+from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.node.plugins.plugin_utils import sections
 
 
-class ActionModule(State):
+class ActionModule(ActionBase):
     """Apply the role's inputs; documented at the module of the same name."""
 
     _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what was done."""
-        result: dict[str, Any] = super(State, self).run(tmp, task_vars)
-        inputs, platform, problems = self._inputs(dict(task_vars or {}), result, ["docker_daemon"])
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        inputs, site, problems = sections.read(self, dict(task_vars or {}), result, ["docker_daemon"])
         if problems:
             return {**result, "failed": True, "msg": "\n".join(problems)}
-        arguments = {
-            "inputs": inputs["docker_daemon"],
-            "platform": platform,
-            "key": self._site.key,
-            "sealed": self._site.sealed,
-        }
+        arguments = {**sections.arguments(inputs["docker_daemon"], site), "sealed": site.sealed}
         answer = self._execute_module("slipway.node.docker_daemon_config", module_args=arguments, task_vars=task_vars)
         return {**result, **answer}

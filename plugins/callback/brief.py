@@ -20,6 +20,8 @@ requirements:
   - set as C(stdout_callback) in C(ansible.cfg)
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from ansible import constants
@@ -56,6 +58,19 @@ def summary(hosts: dict[str, dict[str, int]]) -> str:
     return ", ".join(words)
 
 
+def brief(method: Callable[..., None]) -> Callable[..., None]:
+    """Let Ansible's own callback speak instead where more than the brief is asked for."""
+
+    @functools.wraps(method)
+    def chosen(self: CallbackModule, *given: Any, **named: Any) -> None:
+        if self._display.verbosity:
+            getattr(Default, method.__name__)(self, *given, **named)
+        else:
+            method(self, *given, **named)
+
+    return chosen
+
+
 class CallbackModule(Default):
     """Group what happens by task and message; print when the task is over."""
 
@@ -70,9 +85,6 @@ class CallbackModule(Default):
         self._changed: list[str] = []
         self._diffs: dict[str, list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
-
-    def _brief(self) -> bool:
-        return not self._display.verbosity
 
     def _show(self, text: str, color: str | None = None) -> None:
         """Print, after the name of a play that had nothing to say before."""
@@ -91,48 +103,35 @@ class CallbackModule(Default):
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
         self._changed, self._diffs, self._failed = [], {}, {}
 
-    def _start(self, task: Any) -> None:
-        self._flush()
-        self._task = task.get_name()
-
     def _fail(self, kind: str, result: Any) -> None:
         text = reason(_result(result))
         self._failed.setdefault((kind, text), []).append(_host(result))
 
+    @brief
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Remember the play's name until it has something to say."""
-        if not self._brief():
-            super().v2_playbook_on_play_start(play)
-            return
         self._flush()
         self._play = play.get_name().strip()
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    @brief
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         """Print what the task before this one did."""
-        if self._brief():
-            self._start(task)
-        else:
-            super().v2_playbook_on_task_start(task, is_conditional)
+        self._flush()
+        self._task = task.get_name()
 
+    @brief
     def v2_playbook_on_cleanup_task_start(self, task: Any) -> None:
         """Do the same for a task of the clean-up."""
-        if self._brief():
-            self._start(task)
-        else:
-            super().v2_playbook_on_cleanup_task_start(task)
+        self.v2_playbook_on_task_start(task)
 
+    @brief
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         """Do the same for a handler."""
-        if self._brief():
-            self._start(task)
-        else:
-            super().v2_playbook_on_handler_task_start(task)
+        self.v2_playbook_on_task_start(task)
 
+    @brief
     def v2_runner_on_ok(self, result: Any) -> None:
         """Remember a change; print what a task has to say."""
-        if not self._brief():
-            super().v2_runner_on_ok(result)
-            return
         task, answer = _task(result), _result(result)
         self._handle_warnings(answer)
         if answer.get("changed"):
@@ -142,72 +141,57 @@ class CallbackModule(Default):
                 if "msg" in one and not one.get("skipped"):
                     self._show(_text(one["msg"]))
 
+    @brief
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Remember a failure, unless the playbook goes on as if there were none."""
-        if not self._brief():
-            super().v2_runner_on_failed(result, ignore_errors)
-        elif not ignore_errors:
+        if not ignore_errors:
             self._fail("FAILED ", result)
 
+    @brief
     def v2_on_file_diff(self, result: Any) -> None:
         """Remember a difference, shown with `--diff`."""
-        if not self._brief():
-            super().v2_on_file_diff(result)
-            return
         for one in [*_result(result).get("results", []), _result(result)]:
             if isinstance(one, dict) and one.get("diff") and one.get("changed"):
                 self._diffs.setdefault(self._get_diff(one["diff"]), []).append(_host(result))
 
+    @brief
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Remember a host that cannot be reached."""
-        if self._brief():
-            self._fail("UNREACHABLE", result)
-        else:
-            super().v2_runner_on_unreachable(result)
+        self._fail("UNREACHABLE", result)
 
+    @brief
     def v2_runner_item_on_ok(self, result: Any) -> None:
         """Leave an item to its task."""
-        if not self._brief():
-            super().v2_runner_item_on_ok(result)
 
+    @brief
     def v2_runner_item_on_failed(self, result: Any) -> None:
         """Leave an item to its task."""
-        if not self._brief():
-            super().v2_runner_item_on_failed(result)
 
+    @brief
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Say nothing of what is not done."""
-        if not self._brief():
-            super().v2_runner_on_skipped(result)
 
+    @brief
     def v2_runner_item_on_skipped(self, result: Any) -> None:
         """Say nothing of what is not done."""
-        if not self._brief():
-            super().v2_runner_item_on_skipped(result)
 
+    @brief
     def v2_playbook_on_include(self, included_file: Any) -> None:
         """Say nothing of files."""
-        if not self._brief():
-            super().v2_playbook_on_include(included_file)
 
+    @brief
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Say nothing of a play that nobody needs."""
-        if not self._brief():
-            super().v2_playbook_on_no_hosts_matched()
 
+    @brief
     def v2_runner_retry(self, result: Any) -> None:
         """Show that long work goes on."""
-        if not self._brief():
-            super().v2_runner_retry(result)
-            return
         answer = _result(result)
         self._show(f"waiting  {self._task}: {_host(result)} (try {answer.get('attempts')})")
 
+    @brief
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Close with one line."""
-        if not self._brief():
-            super().v2_playbook_on_stats(stats)
-            return
         self._flush()
         hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         bad = any(one["failures"] or one["unreachable"] for one in hosts.values())

@@ -1,4 +1,4 @@
-"""Filters that turn results into text that a person reads: tables, and drift as sentences."""
+"""Filters of the playbooks: whom they act on, and results as text that a person reads, in tables and sentences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import SECTIONS
+
+
+def container_hosts(groups: Mapping[str, list[str]]) -> str:
+    """Return the pattern of all hosts of the inventory; a run on none would end well and have done nothing."""
+    if not groups.get("container_hosts"):
+        named = ", ".join(sorted(set(groups) - {"all", "ungrouped"})) or "none"
+        raise AnsibleFilterError(
+            f"The inventory has no host in the group container_hosts; its groups are: {named}. Name the hosts there, "
+            "as inventories/example/hosts.yml does, and the inventory with --inventory (make: INVENTORY=...)."
+        )
+    return "container_hosts"
 
 
 def table(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -144,7 +156,7 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
             "node": host,
             "engine": _answer(hostvars[host].get("__engine"), "no answer"),
             "container": _answer(hostvars[host].get("__container"), "did not run"),
-            "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs without sudo"),
+            "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
             "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
             "registries": _answer(hostvars[host].get("__registry_tried"), "do not answer", "answer"),
         }
@@ -173,8 +185,8 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
         return {
+            "container_hosts": container_hosts,
             "table": table,
-            "drift_of": drift_of,
             "drift_text": drift_text,
             "drifted_hosts": drifted_hosts,
             "plan_data": plan_data,

@@ -16,5 +16,6 @@ class FilterModule:
             "singularity_auths": singularity.auths,
             "singularity_builder": singularity.builder,
             "singularity_go_to_fetch": singularity.oldest,
+            "singularity_told_sum": singularity.told_sum,
             "singularity_toolchain": singularity.toolchain,
         }

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import registry, registry_client
-
 DOCUMENTATION = r"""
 ---
 name: registry_secrets
 author: Slipway (@slipway)
 short_description: Files, accounts and logins of registries, with their passwords
 description:
-  - For the tasks of the role M(ignore:slipway.node.registry), which show nothing of it.
+  - For the tasks of the role registry, which show nothing of it.
   - Reads the same inputs as M(slipway.node.state), which tells hosts digests alone.
 options:
   _terms:
@@ -40,6 +32,14 @@ _raw:
   description: What was asked for.
   type: list
 """
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils import registry, registry_client
 
 
 class LookupModule(LookupBase):

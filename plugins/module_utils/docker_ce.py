@@ -10,7 +10,7 @@ import fnmatch
 import json
 import re
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
@@ -80,6 +80,8 @@ _TRUSTED = "/etc/apt/trusted.gpg"
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
 
 CONTAINERD = "/var/lib/containerd"
+# Docker's own in containerd.
+NAMESPACES = ("moby", "plugins.moby")
 # What dockerd makes in its data-root; its folder tmp is left, whose name others use too.
 ENGINE_DATA = [
     *("aufs", "btrfs", "builder", "buildkit", "containerd", "containers", "devicemapper", "engine-id", "image"),
@@ -97,7 +99,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
     manager, mirrors = platforms.manager(platform), inputs["source"] == "mirrors"
     own = DISTRIBUTION_PACKAGES.get((platform.like, platform.release)) or DISTRIBUTION_PACKAGES.get((platform.like, ""))
     packages = inputs["packages"] or (UPSTREAM_PACKAGES if mirrors else own or [])
-    if not mirrors and not own:
+    if not mirrors and not own and inputs["state"] == "present":
         problems.append(
             "%s has no Docker engine of its own, so docker_ce_source: distribution is not possible there; set "
             "docker_ce_source: mirrors, with docker_ce_mirrors at a mirror that the host reaches."
@@ -240,9 +242,10 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do. Pure.
 
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
-    are held. ``unwanted_files``: what another source has no use for. ``engine``: how it changes, as sentences.
-    ``stops``: whether the running engine stops. ``shared``: packages to be replaced that others than Docker use.
-    ``tried``: the package whose engine is to judge the configuration first. ``unmask``: units.
+    are held. ``unwanted_files``: what another source has no use for. ``engine``: how it changes, as sentences;
+    ``runtime``: how containerd changes under it. ``stops``: whether one of them stops. ``shared``: packages to be
+    replaced that others than Docker use. ``tried``: the package whose engine is to judge the configuration first.
+    ``unmask``: units.
     """
     drift, packages = compare(want, observed), observed["packages"]
     phases = ("remove_conflicting", "install_packages", "remove_packages")
@@ -252,11 +255,18 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
         "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
         "install": want["packages"] if set(drifted) & set(ENGINE_PACKAGES) else drifted,
         "engine": [sentence(one) for one in drift if one["phase"] in phases and one["item"] in engines],
+        "runtime": [
+            sentence(one)
+            for one in drift
+            if one["phase"] in phases[:2] and one["item"] == "containerd.io" and "containerd.io" in packages
+        ],
         "unwanted_files": dict((path, None) for path in list(observed["files"]) + [want["key_file"]]),
         "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
     }  # type: Dict[str, Any]
     todo["stops"] = bool(
-        todo["engine"] or any(one["want"] == "stopped" or one["phase"] == "purge_data" for one in drift)
+        todo["engine"]
+        or todo["runtime"]
+        or any(one["want"] == "stopped" or one["phase"] == "purge_data" for one in drift)
     )
     todo["tried"] = next((name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), "")
     shared = CAREFUL + ["containerd.io"]
@@ -277,8 +287,9 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         ] * bool(containers and not runs(observed))
         if observed["in_use"]:
             refused.append(
-                "%s or its data would be removed, which others use: %s. Stop what uses it, or take docker_ce out of "
-                "this host's slipway_roles." % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
+                "%s or its data would be removed, which others use: %s. Stop and remove what uses it, or take "
+                "docker_ce out of this host's slipway_roles."
+                % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
             )
         return refused
     refused = list(observed["in_the_way"])
@@ -288,12 +299,15 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "docker_ce_remove_conflicting: true, or take docker_ce out of this host's slipway_roles."
             % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
         )
-    if todo["engine"] and not may_restart(want, observed):
+    if (todo["engine"] or todo["runtime"]) and not may_restart(want, observed):
+        restarts = "the engine" if todo["engine"] else "containerd"
+        harm = "and these containers stop" if todo["engine"] else "on which these containers run"
         refused.append(
-            "%s: that restarts the engine%s. Set docker_ce_restart: always to have it done%s."
+            "%s: that restarts %s%s. Set docker_ce_restart: always to have it done%s."
             % (
-                "; ".join(todo["engine"]),
-                ", and these containers stop: %s" % containers if containers else "",
+                "; ".join(todo["engine"] + todo["runtime"]),
+                restarts,
+                ", %s: %s" % (harm, containers) if containers else "",
                 ", or stop them first" if containers and want["restart"] == "safe" else "",
             )
         )
@@ -301,9 +315,14 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 
 def may_restart(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
-    """Tell whether an engine may be replaced. live-restore keeps containers from one patch release to another."""
+    """Tell whether an engine may be replaced, or containerd under it.
+
+    live-restore keeps containers from one patch release of the engine to another, and while containerd restarts.
+    """
     if want["restart"] != "safe":
         return bool(want["restart"] == "always" or not (runs(observed) or observed["containers"]))
+    if not observed["changes"]["engine"]:
+        return bool(observed["live_restore"] or not observed["containers"])
     to_be = want["versions"].get("docker-ce", "").split(":")[-1].split(".")[:2]
     patch = len(to_be) == 2 and to_be == observed["engine"].split(".")[:2] and not observed["changes"]["remove"]
     return not observed["containers"] or bool(observed["live_restore"] and patch)
@@ -316,8 +335,9 @@ def runs(observed: Dict[str, Any]) -> bool:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    refused = want["state"] == "present" and observed["changes"]["engine"] and not may_restart(want, observed)
-    if not observed["containers"] or observed["live_restore"] or refused:
+    todo = observed["changes"]
+    refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
+    if not observed["containers"] or observed["live_restore"] or refused or (todo["runtime"] and not todo["engine"]):
         return []
     return ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
 
@@ -547,8 +567,24 @@ def _in_use(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
     commands = _commands(host)
     running = {words[0].rsplit("/", 1)[-1] for words in commands}
     reasons += ["%s is running" % name for name in programs if name in running]
-    spaces = sorted({space for space, _id in _shims(commands)} - {"moby"})
-    return reasons + ["containerd runs containers of %s" % space for space in spaces]
+    spaces = sorted({space for space, _id in _shims(commands)} - set(NAMESPACES))
+    reasons += ["containerd runs containers of %s" % space for space in spaces]
+    if want["state"] == "absent" and want["purge_data"]:
+        reasons += [
+            "containerd keeps images or containers of %s" % space for space in sorted(_keeping(host) - set(spaces))
+        ]
+    return reasons
+
+
+def _keeping(host: Host) -> Set[str]:
+    """Return the namespaces that are not Docker's and in which containerd, where it answers, keeps something."""
+    spaces = host.run("ctr", "namespaces", "ls", "--quiet")[1].split() if host.glob("/usr/bin/ctr") else []
+    kinds = ("images", "containers")
+    return {
+        space
+        for space in set(spaces) - set(NAMESPACES)
+        if any(host.run("ctr", "--namespace", space, kind, "ls", "--quiet")[1].strip() for kind in kinds)
+    }
 
 
 def needing(name: str, out: str) -> List[str]:

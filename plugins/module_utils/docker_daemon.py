@@ -339,12 +339,21 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         if reason
     ]
     info = found["daemon"]["info"]
-    snapshotter = (found["wanted"].get("features") or {}).get("containerd-snapshotter")
+    was, snapshotter = _snapshotter(found["current"]), _snapshotter(found["merged"])
+    if was and snapshotter is None:
+        # Given up: engines before 29 go back to the former store.
+        snapshotter = False
     if snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info):
         sentences.append(
             "features.containerd-snapshotter changes where images and containers are kept: those of this host (%d"
             " images, %d containers) are out of sight once the daemon is restarted, until it is changed back."
             % (info.get("Images") or 0, info.get("Containers") or 0)
+        )
+    moved = "data-root" in [one["key"] for one in daemon_json.changes(found["current"], found["merged"])]
+    if moved and (daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter):
+        sentences.append(
+            "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
+            " /etc/containerd/config.toml."
         )
     if decision["pending"]:
         sentences.append(
@@ -568,6 +577,12 @@ def _verdict(host: Host, words: List[str], found: Dict[str, Any]) -> str:
         "dockerd would refuse this configuration: %s. Correct the docker_daemon_* setting that it names, or the key in"
         " %s if it is not yours." % (daemon_json.redact("; ".join(problems)), found["paths"]["config"])
     )
+
+
+def _snapshotter(config: Dict[str, Any]) -> Optional[bool]:
+    """Return whether a configuration asks for containerd's image store, ``None`` where it says nothing."""
+    features = config.get("features")
+    return features.get("containerd-snapshotter") if isinstance(features, dict) else None
 
 
 def _in_swarm(host: Host, found: Dict[str, Any]) -> bool:

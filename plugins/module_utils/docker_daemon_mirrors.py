@@ -1,15 +1,14 @@
 """Registry mirrors, asked as dockerd asks them: through its proxies, with the authorities of ``certs.d``."""
 
 import ipaddress
-import ssl
-import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Dict, List
+from typing import Any, Dict
 from urllib.parse import urlsplit
 
 from ansible_collections.slipway.node.plugins.module_utils import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
 CERTIFICATES = "/etc/docker/certs.d"
 
@@ -26,34 +25,15 @@ def ask(host: Host, config: Dict[str, Any], variables: Dict[str, str], timeout: 
 
     def one(mirror: str) -> str:
         place = urlsplit(mirror).netloc
-        try:
-            own = {} if is_direct(place, named.get("no_proxy", "")) else proxies
-            if own.get(urlsplit(mirror).scheme, "").startswith("socks"):
-                # This cannot be asked through; who is not asked counts as alive.
-                return ""
-            context = trust(host.glob("%s/%s/*.crt" % (CERTIFICATES, place)), place in insecure)
-            handlers = [urllib.request.ProxyHandler(own), urllib.request.HTTPSHandler(context=context)]  # type: List[Any]
-            with urllib.request.build_opener(*handlers).open(mirror.rstrip("/") + "/v2/", timeout=float(timeout)):
-                return ""
-        except urllib.error.HTTPError as error:
-            # 401 asks for a login: a registry all the same.
-            return "" if error.code == 401 else "it answers %d" % error.code
-        except (OSError, ValueError) as error:
-            return daemon_json.redact(str(getattr(error, "reason", error)))
+        own = {} if is_direct(place, named.get("no_proxy", "")) else proxies
+        if own.get(urlsplit(mirror).scheme, "").startswith("socks"):
+            # This cannot be asked through; who is not asked counts as alive.
+            return ""
+        authorities = host.glob("%s/%s/*.crt" % (CERTIFICATES, place))
+        return daemon_json.redact(ask_registry(mirror, own, authorities, place in insecure, timeout=timeout))
 
     with ThreadPoolExecutor(max_workers=max(1, len(mirrors))) as pool:
         return dict(zip(mirrors, pool.map(one, mirrors)))
-
-
-def trust(authorities: List[str], insecure: bool) -> ssl.SSLContext:
-    """Return whom to believe: the system's authorities, and those of the registry's folder."""
-    context = ssl.create_default_context()
-    for path in authorities:
-        context.load_verify_locations(path)
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def is_direct(place: str, no_proxy: str) -> bool:

@@ -12,10 +12,11 @@ import os
 import re
 import tempfile
 import time
-import urllib.error
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.slipway.node.plugins.module_utils.files import sha256
+from ansible_collections.slipway.node.plugins.module_utils.web import reason
 
 # Less than this in the time limit is a stall: a trickle of single bytes defeats a limit on each read.
 _PROGRESS = 16 * 1024
@@ -93,18 +94,6 @@ def fetch(
     return answer
 
 
-def sha256(path: str) -> str:
-    """Return a file's sum; empty where there is no file."""
-    total = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            for part in iter(lambda: file.read(_CHUNK), b""):
-                total.update(part)
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    return total.hexdigest()
-
-
 def public(url: str) -> str:
     """Return a URL without the user and password that it may hold."""
     return re.sub(r"(?<=//)[^/@]*@", "", url)
@@ -116,18 +105,6 @@ def read_sum(text: str, name: str) -> str:
     named = [words[0] for words in lines if len(words) > 1 and words[-1].lstrip("*").rsplit("/", 1)[-1] == name]
     alone = [words[0] for words in lines if len(lines) == 1 and len(words) == 1]
     return (named + alone + [""])[0].lower()
-
-
-def reason(error: Any, timeout: float) -> str:
-    """Return in words why an answer did not come."""
-    if isinstance(error, urllib.error.HTTPError):
-        return "HTTP %d" % error.code
-    if isinstance(error, urllib.error.URLError):
-        error = error.reason
-    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
-    if "timed out" in text:
-        return "no answer within %g s" % timeout
-    return text[:1].lower() + text[1:]
 
 
 def _published(url: str, suffix: str, limits: Limits, allow_unverified: bool) -> Tuple[str, str]:

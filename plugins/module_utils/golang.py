@@ -170,11 +170,6 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return refused
 
 
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know: nothing, since what is done is drift."""
-    return []
-
-
 def wanted_links(want: Dict[str, Any], links: Dict[str, Dict[str, Any]]) -> Dict[str, Optional[str]]:
     """Return where links are to lead, ``None`` for one of Slipway's that is not to be there."""
     present, link = want["state"] == "present", want["link"]

@@ -94,9 +94,14 @@ class Host:
         return sorted(path for pattern in patterns for path in glob.glob(pattern))
 
 
+def docker_command(*arguments: str, endpoint: str = SOCKET) -> List[str]:
+    """Return a command of docker to an engine of this host, whatever root's context and environment say."""
+    return ["env", "--unset=DOCKER_TLS", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", endpoint] + list(arguments)
+
+
 def docker(host: Any, endpoint: str, *arguments: str) -> Any:
-    """Ask an engine of this host, whatever root's context and environment say; return exit status and answer."""
-    return host.run("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", endpoint, *arguments)
+    """Ask an engine of this host; return exit status and answer."""
+    return host.run(*docker_command(*arguments, endpoint=endpoint))
 
 
 def sentence(entry: Dict[str, str]) -> str:

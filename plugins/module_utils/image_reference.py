@@ -55,8 +55,7 @@ def parse(text: Any) -> Dict[str, str]:
             "%r: the tag %r is not 1 to 128 letters, digits, dots, dashes and underscores that begin with a letter, a "
             "digit or an underscore." % (text, tag)
         )
-    _check_registry(text, registry)
-    registry = _ALIASES.get(registry, registry)
+    registry = parse_registry(registry, text)
     _check_repository(text, repository)
     if registry == HUB and "/" not in repository:
         repository = "library/" + repository
@@ -72,6 +71,22 @@ def parse(text: Any) -> Dict[str, str]:
         "name": "%s/%s%s" % (registry, repository, end),
         "familiar": _familiar(registry, repository) + end,
     }
+
+
+def parse_registry(registry: str, text: str = "") -> str:
+    """Return a registry's name, Docker Hub's whatever it is called.
+
+    :param text: the reference that holds it.
+    :raises BadReferenceError: there can be no such registry.
+    """
+    match = _REGISTRY.fullmatch(registry)
+    port = match.group(1) if match else None
+    if not match or (port is not None and not 0 < int(port) < 65536):
+        raise BadReferenceError(
+            "%r: %r is no registry. Write a host name or address, with a port from 1 to 65535 if it is not 443, as in "
+            "registry.example.org:5000." % (text or registry, registry)
+        )
+    return _ALIASES.get(registry, registry)
 
 
 def parse_source(text: Any) -> Dict[str, str]:
@@ -123,16 +138,6 @@ def _familiar(registry: str, repository: str) -> str:
     first, _slash, rest = repository.partition("/")
     short = rest if first == "library" and "/" not in rest else repository
     return short if _split(short)[0] == HUB else whole
-
-
-def _check_registry(text: str, registry: str) -> None:
-    match = _REGISTRY.fullmatch(registry)
-    port = match.group(1) if match else None
-    if not match or (port is not None and not 0 < int(port) < 65536):
-        raise BadReferenceError(
-            "%r: %r is no registry. Write a host name or address, with a port from 1 to 65535 if it is not 443, as in "
-            "registry.example.org:5000." % (text, registry)
-        )
 
 
 def _check_repository(text: str, repository: str) -> None:

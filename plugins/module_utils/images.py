@@ -7,23 +7,34 @@ role pushes to, ``compare`` is pure. Credentials are read from the host's own fi
 import base64
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
 import re
 import socket
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
-from ansible_collections.slipway.node.plugins.module_utils.image_reference import HUB, BadReferenceError, parse
+from ansible_collections.slipway.node.plugins.module_utils import files, image_archive
+from ansible_collections.slipway.node.plugins.module_utils.host import (
+    SOCKET,
+    Host,
+    NoAnswer,
+    docker,
+    docker_command,
+    drift_entry,
+)
+from ansible_collections.slipway.node.plugins.module_utils.image_reference import (
+    HUB,
+    BadReferenceError,
+    parse,
+    parse_registry,
+)
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
-from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
 
 _entry = partial(drift_entry, "images")
 
-SOCKET = "/var/run/docker.sock"
 RECORD = "/var/lib/slipway/images.json"
 REGISTRIES = "/etc/slipway/images-registries.conf"
 _REGISTRIES_HEADER = "# Written by Slipway, role images: changes here are lost.\n"
@@ -50,7 +61,11 @@ _REMEDIES = (
         "the registry asks for an account: log root in with registry_client_logins, or name a file of logins in "
         "images_authfile",
     ),
-    (r"no space left on device", "the disk is full: free some (`docker system df`), or move docker's data-root"),
+    (
+        r"no space left on device",
+        "the disk is full: free some (`docker system df`), or move docker's data-root, with containerd's image store "
+        "/var/lib/containerd",
+    ),
     (
         r"cannot connect to the docker daemon|docker: not found|docker[^a-z]*no such file",
         "no Docker engine answers on this host: install it with the role docker_ce, or see `systemctl status docker`",
@@ -82,26 +97,58 @@ def told(text: str) -> str:
 def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     """Return the wanted state: the role's inputs, made whole on the controller, with places and skopeo's settings."""
     copies = bool(inputs["push"] or inputs["build"])
-    content = registries(inputs["mirrors"], inputs["insecure"]) if copies else ""
+    settings = copies and (inputs["insecure"] or any(inputs["mirrors"].values()))
     return dict(
         inputs,
         record=RECORD,
-        registries=REGISTRIES if content or inputs["state"] == "absent" else "",
-        registries_content=content,
+        registries=REGISTRIES if settings or inputs["state"] == "absent" else "",
         skopeo=copies,
+        docker=docker_command(),
     )
 
 
-def registries(mirrors: Dict[str, List[str]], insecure: List[str]) -> str:
-    """Return skopeo's registries.conf: mirrors by registry, and registries over plain HTTP; empty without any."""
+def plain_registries(insecure: List[str], places: Iterable[str]) -> List[str]:
+    """Return the registries over plain HTTP: those that are listed, and of ``places`` those of the networks listed."""
+    plain = {parse_registry(name) for name in insecure if not network(name)}
+    networks = [network(name) for name in insecure if network(name)]
+    for place in set(places) - {HUB} if networks else ():
+        if any(address in one for address in _addresses(place) for one in networks):
+            plain.add(place)
+    return sorted(plain)
+
+
+def registries(mirrors: Dict[str, List[str]], plain: List[str]) -> str:
+    """Return skopeo's registries.conf: mirrors by registry, and registries over plain HTTP. It knows no networks."""
+    by_registry = dict((parse_registry(name), places) for name, places in mirrors.items() if places)
     tables = []
-    for registry in sorted({name for name, places in mirrors.items() if places} | set(insecure)):
-        lines = ["[[registry]]"] + _location(parse("%s/x" % registry)["registry"], registry in insecure)
-        for mirror in mirrors.get(registry, []):
-            place = re.sub(r"^https?://", "", mirror).rstrip("/")
-            lines += ["[[registry.mirror]]"] + _location(place, mirror.startswith("http://"))
+    for registry in sorted(set(by_registry) | set(plain)):
+        lines = ["[[registry]]"] + _location(registry, registry in plain)
+        for mirror in by_registry.get(registry, []):
+            insecurely = mirror.startswith("http://") or _place(mirror) in plain
+            lines += ["[[registry.mirror]]"] + _location(_place(mirror), insecurely)
         tables.append("\n".join(lines) + "\n")
-    return _REGISTRIES_HEADER + "\n".join(tables) if tables else ""
+    return _REGISTRIES_HEADER + "\n".join(tables)
+
+
+def network(text: str) -> Any:
+    """Return a network such as ``10.0.0.0/8``, or ``None`` for what is none."""
+    try:
+        return ipaddress.ip_network(text, strict=False) if "/" in text else None
+    except ValueError:
+        return None
+
+
+def _addresses(registry: str) -> List[Any]:
+    """Return the addresses of a registry as this host resolves its name, as dockerd does; none where it does not."""
+    try:
+        found = socket.getaddrinfo(re.sub(r":[0-9]+$", "", registry).strip("[]"), None)
+    except (OSError, UnicodeError):
+        return []
+    return [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+
+
+def _place(mirror: str) -> str:
+    return re.sub(r"^https?://", "", mirror).rstrip("/")
 
 
 def _location(place: str, plain: bool) -> List[str]:
@@ -120,9 +167,14 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     if not present:
         names |= set(record["images"])
     engine = _engine(host) if names else None
+    silent = bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
+    places = _registries_of(want["push"] + want["build"], "target", "location") if want["skopeo"] else []
+    places += [_place(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors] if want["skopeo"] else []
+    plain = plain_registries(want["insecure"], places)
     skopeo = want["skopeo"] and bool(host.glob("/usr/bin/skopeo", "/usr/local/bin/skopeo"))
     observed = {
         "engine": engine,
+        "silent": silent,
         "record": record,
         "recorded": host.read(want["record"]) is not None,
         "images": _images(host, sorted(names)) if engine else {},
@@ -130,6 +182,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "registry": {},
         "skopeo": skopeo,
         "registries": host.read(want["registries"]) if want["registries"] else None,
+        "registries_wanted": registries(want["mirrors"], plain) if want["registries"] else "",
+        "plain": plain,
         "pushed": {},
         "sources": {},
         "sif": {},
@@ -155,20 +209,38 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     return observed
 
 
-def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed: archives that cannot be used, images to remove that are in use."""
+def _registries_of(entries: List[Dict[str, Any]], *keys: str) -> List[str]:
+    """Return the registries that entries name by keys."""
+    places = [one.get(key, "") for one in entries for key in keys]
+    return re.findall(r"^(?:docker|oras)://([^/\s]+)/", "\n".join(places), re.M)
+
+
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed: archives that cannot be used, images to remove that are in use or not seen."""
     refused = sorted({about["error"] for about in observed["archives"].values() if about["error"]})
     for name, containers in sorted(observed["used"].items()):
         refused.append(
             "%s is used by the containers %s. Remove them (`docker rm`), then run again."
             % (name, ", ".join(containers))
         )
+    if want["state"] == "absent" and observed["silent"]:
+        refused.append(
+            "the Docker engine does not answer, so the images that Slipway put there stay: %s. Start it (`systemctl "
+            "status docker` says what ails it), then run again; or delete %s, and they are no longer Slipway's."
+            % (", ".join(sorted(observed["record"]["images"])), want["record"])
+        )
     return refused
 
 
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know: nothing so far."""
-    return []
+def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: tags whose registry does not tell what they mean by now."""
+    silent = sorted(name for name, digest in observed["registry"].items() if not digest)
+    if not silent:
+        return []
+    return [
+        "It is not known whether %s, which are to be refreshed, mean other images by now: the engine cannot ask their "
+        "registry (`docker manifest inspect %s` says why)." % (", ".join(silent), silent[0])
+    ]
 
 
 def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[str, Any]]]:
@@ -176,7 +248,11 @@ def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[
     preload = [one for one in want["preload"] if _compare_preload(one, observed)]
     return {
         "push": [one for one in want["push"] if _compare_push(one, observed)],
-        "build": [one for one in want["build"] if _compare_build(one, observed)],
+        "build": [
+            dict(one, no_https=one["no_https"] or bool(set(_registries_of([one], "location")) & set(observed["plain"])))
+            for one in want["build"]
+            if _compare_build(one, observed)
+        ],
         "keep": [one for one in want["build"] if _compare_keep(one, want, observed)],
         "pull": [dict((key, one[key]) for key in ("pull", "local", "source")) for one in preload if one["pull"]],
         "load": [one for one in preload if one["archive"]],
@@ -191,7 +267,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift = []
     if want["skopeo"] and not observed["skopeo"]:
         drift.append(_entry("install_skopeo", "skopeo", "absent", "present"))
-    if want["registries"] and observed["registries"] != want["registries_content"]:
+    if want["registries"] and observed["registries"] != observed["registries_wanted"]:
         is_ = "absent" if observed["registries"] is None else "other content"
         drift.append(_entry("write_registries", want["registries"], is_, "Slipway's content"))
     drift += [entry for one in want["push"] for entry in _compare_push(one, observed)]
@@ -219,10 +295,9 @@ def parse_record(text: Optional[str]) -> Dict[str, Any]:
 
 def record(path: str, table: str, name: str, identity: str, origin: str) -> None:
     """Note in the record what the role just put here or pushed, so that a run that breaks off forgets nothing."""
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
     noted = parse_record(Host().read(path))
     noted[table][name] = {"id": identity, "from": origin}
-    write_private(path, json.dumps(noted, indent=4, sort_keys=True) + "\n")
+    files.replace(path, json.dumps(noted, indent=4, sort_keys=True) + "\n", files.PRIVATE)
 
 
 def sif_state_path(path: str) -> str:
@@ -312,7 +387,7 @@ def save(run: Callable[..., Tuple[int, str, str]], name: str, folder: str) -> Tu
     By the ``docker`` command, which talks to any engine: what skopeo and Singularity speak is too old for new ones.
     """
     path = os.path.join(folder, "saved.tar")
-    rc, out, err = run(["env", "docker", "save", "--output", path, name])
+    rc, out, err = run(docker_command("save", "--output", path, name))
     return path, told(out + err) if rc else ""
 
 
@@ -358,7 +433,7 @@ class _Socket(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_TIMEOUT)
-        self.sock.connect(SOCKET)
+        self.sock.connect(SOCKET[len("unix://") :])
 
 
 def _login(path: str, registry: str) -> Dict[str, str]:
@@ -374,7 +449,7 @@ def _login(path: str, registry: str) -> Dict[str, str]:
 
 
 def _engine(host: Host) -> Optional[Dict[str, str]]:
-    rc, out = host.run("env", "docker", "version", "--format", "{{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}")
+    rc, out = docker(host, SOCKET, "version", "--format", "{{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}")
     words = out.split()
     return {"version": words[0], "platform": words[1]} if rc == 0 and len(words) == 2 else None
 
@@ -384,7 +459,7 @@ def _images(host: Host, names: List[str]) -> Dict[str, Any]:
     found = dict((name, None) for name in names)  # type: Dict[str, Any]
     by_name = dict((parse(name)["name"], name) for name in names)
     # It prints those that there are; its status tells of the others.
-    _rc, out = host.run("docker", "image", "inspect", "--format", "{{json .}}", *names)
+    _rc, out = docker(host, SOCKET, "image", "inspect", "--format", "{{json .}}", *names)
     for line in out.splitlines():
         try:
             image = json.loads(line)
@@ -404,10 +479,13 @@ def _images(host: Host, names: List[str]) -> Dict[str, Any]:
 def _used(host: Host, observed: Dict[str, Any]) -> Dict[str, List[str]]:
     """Return the containers of the role's images by name, those that are stopped too."""
     names = [one["item"] for one in _compare_images(observed)]
-    containers = host.run("docker", "ps", "--all", "--quiet")[1].split() if names else []
+    rc, out = docker(host, SOCKET, "ps", "--all", "--quiet") if names else (0, "")
+    if rc:
+        raise NoAnswer("`docker ps --all` fails, so it is not known which images are in use; see why on the host")
+    containers = out.split()
     if not containers:
         return {}
-    _rc, out = host.run("docker", "inspect", "--format", "{{.Image}} {{.Name}}", *containers)
+    _rc, out = docker(host, SOCKET, "inspect", "--format", "{{.Image}} {{.Name}}", *containers)
     users = [line.split() for line in out.splitlines()]
     used = {}
     for name in names:

@@ -16,13 +16,12 @@ import socket
 import ssl
 import stat
 import time
-import urllib.error
-import urllib.request
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.host import SOCKET, Host, docker, drift_entry, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry, tls_context
 
 _entry = partial(drift_entry, "registry")
 
@@ -36,11 +35,15 @@ MARK = "# slipway "
 WRITTEN = "# Written by Slipway, role registry"
 # In each folder of images, so that one whose disk is not mounted is known from one that is new.
 DATA_MARK = ".slipway"
+# Where packages put the engine.
+ENGINES = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 # Where a container has its folder of images.
 DATA = "/var/lib/registry"
 # The image's `test -w` says that root can write anywhere.
 TRY = ("sh", "-c", 'touch "$1/.slipway-try" && rm "$1/.slipway-try"', "sh")
-# What a registry says that is worth showing.
+# What a registry says goes to either output.
+LOGS = 'unset DOCKER_TLS_VERIFY; docker --host "$1" logs --tail 50 "$2" 2>&1'
+# What of it is worth showing.
 TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
 
 
@@ -51,11 +54,13 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
-    containers = _containers(host, want["project"])
+    containers, silent = _containers(host, want["project"])
     observed = {
-        "files": dict((path, _file(host, path)) for path in want["files"]),
+        "files": dict((path, _file(host, path, wanted["seal"])) for path, wanted in want["files"].items()),
         "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)],
         "containers": containers,
+        "silent": silent,
+        "units": [path for path in want["no_units"] if os.path.exists(path)],
         "maintenance": _locked(),
         "purge": [path for path in want["purge"] if os.path.exists(path)],
     }  # type: Dict[str, Any]
@@ -112,6 +117,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         drift.append(_entry("start_containers", "container %s" % name, "present", "absent"))
     if want["timer"] and observed["timer"] != "active":
         drift.append(_entry("schedule_collection", want["timer"], observed["timer"] or "absent", "active"))
+    drift += _unit_drift(observed)
     for port in observed["closed_ports"]:
         drift.append(_entry("open_firewall", "port %s" % port, "closed by the firewall", "open"))
     return drift
@@ -127,6 +133,12 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "status slipway-registry-collect` tells of the scheduled collection."
         )
     if want["state"] == "absent":
+        if observed["silent"] and drift:
+            refused.append(
+                "Docker's engine does not answer at %s, so registries may be running on what would be removed. Start "
+                "it (`systemctl start docker`; `journalctl -u docker` says what is wrong with it) and run again, or "
+                "uninstall it first." % SOCKET
+            )
         return refused
     refused += [
         "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
@@ -223,7 +235,7 @@ def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str
         found = observed["files"][path]
         if found is None:
             drift.append(_entry("write_files", path, "absent", "Slipway's content"))
-        elif found["sha256"] != wanted["sha256"]:
+        elif not found["same"]:
             drift.append(_entry("write_files", path, "other content", "Slipway's content"))
         elif (found["mode"], found["owner"]) != (wanted["mode"], "0:0"):
             is_ = "mode %s of %s" % (found["mode"], found["owner"])
@@ -233,9 +245,9 @@ def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str
     return drift
 
 
-def _differs(want: Dict[str, Any], observed: Dict[str, Any], path: str) -> bool:
+def _differs(observed: Dict[str, Any], path: str) -> bool:
     found = observed["files"][path]
-    return found is None or found["sha256"] != want["files"][path]["sha256"]
+    return found is None or not found["same"]
 
 
 def _folders(want: Dict[str, Any]) -> List[str]:
@@ -249,7 +261,7 @@ def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[D
     found = observed["certificate"]
     wish = "valid for all names of the host"
     given = [want["tls"][key] for key in ("certificate", "key", "authority")]
-    if want["tls"]["given"] and any(_differs(want, observed, path) for path in given if path in want["files"]):
+    if want["tls"]["given"] and any(_differs(observed, path) for path in given if path in want["files"]):
         # It follows from the files, which are told of above.
         return []
     if found["error"]:
@@ -308,14 +320,17 @@ def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
 def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = ["container %s" % name for name in sorted(observed["containers"])]
     items += _removals(want, observed)["remove"]
-    return [_entry("remove", item, "present", "absent") for item in items]
+    return _unit_drift(observed) + [_entry("remove", item, "present", "absent") for item in items]
+
+
+def _unit_drift(observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    return [_entry("unschedule_collection", path, "present", "absent") for path in observed["units"]]
 
 
 def _removals(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     files = sorted(path for path, found in observed["files"].items() if found)
     folders = sorted({os.path.dirname(path) for path in observed["purge"]})
     return {
-        "stop_timer": any(path.endswith("/" + want["timer"]) for path in files),
         "remove": files + observed["folders"] + observed["own"] + observed["purge"],
         "rmdir": [want["config_dir"]] * bool(observed["folders"] or observed["own"]) + folders,
     }
@@ -357,7 +372,7 @@ def _unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any
     for one in services:
         place = found[one["data"]]["foreign"] if one["writes"] else ""
         inside = place.replace(one["data"], DATA, 1)
-        if place and host.run("timeout", "10", "docker", "exec", one["container"], *(TRY + (inside,)))[0] == 1:
+        if place and docker(host, SOCKET, "exec", one["container"], *(TRY + (inside,)))[0] == 1:
             told.append(
                 "%s cannot be written to by the registry, which is root without rights over the files of others: "
                 "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
@@ -387,7 +402,7 @@ def _lost(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
 def _no_schedule(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what systemd says of a schedule that it does not take; one that is written already it took."""
     unit = "/etc/systemd/system/%s" % want["timer"]
-    if not want["schedule"] or not _differs(want, observed, unit):
+    if not want["schedule"] or not _differs(observed, unit):
         return []
     if host.run("systemd-analyze", "calendar", want["schedule"])[0] == 0:
         return []
@@ -403,19 +418,8 @@ def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
     pairs = [line.partition("=") for line in (host.read(folder + "/environment") or "").splitlines()]
     proxies = dict((name.partition("_")[0].lower(), value) for name, _, value in pairs)
     authority = folder + "/upstream.crt"
-    try:
-        context = ssl.create_default_context()
-        if os.path.exists(authority):
-            context.load_verify_locations(authority)
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
-        )
-        opener.open(one["upstream"] + "/v2/", timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return "" if error.code == 401 else "%s answers %d" % (one["upstream"], error.code)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return "%s: %s" % (one["upstream"], getattr(error, "reason", "") or error)
-    return ""
+    why = ask_registry(one["upstream"], proxies, [authority] if os.path.exists(authority) else [], timeout=TIMEOUT)
+    return "%s: %s" % (one["upstream"], why) if why else ""
 
 
 def _said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
@@ -423,7 +427,7 @@ def _said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[st
     said = {}
     for one in want["services"]:
         if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
-            out = host.run("timeout", "10", "sh", "-c", 'docker logs --tail 50 "$1" 2>&1', "sh", one["container"])[1]
+            out = host.run("sh", "-c", LOGS, "sh", SOCKET, one["container"])[1]
             said[one["container"]] = [line[:300] for line in out.splitlines() if TROUBLE.search(line)][-3:]
     return said
 
@@ -459,7 +463,7 @@ def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
 def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(path, key)
-    client = ssl.create_default_context(cafile=authority or None)
+    client = tls_context(authority or None)
     client.check_hostname = False
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server)
@@ -566,25 +570,25 @@ def _text(host: Host, path: str) -> Tuple[Optional[str], str]:
     return (host.read(path), found["mode"]) if found else (None, "")
 
 
-def _file(host: Host, path: str) -> Optional[Dict[str, str]]:
-    content = host.read_bytes(path)
+def _file(host: Host, path: str, seal: str = "") -> Optional[Dict[str, Any]]:
+    content = host.read(path)
     if content is None:
         return None
     status = os.stat(path)
     return {
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "same": host.is_sealed(seal, content),
         "mode": "%04o" % stat.S_IMODE(status.st_mode),
         "owner": "%d:%d" % (status.st_uid, status.st_gid),
     }
 
 
-def _containers(host: Host, project: str) -> Dict[str, Any]:
-    """Return the containers of the compose project by name, none where there is no engine."""
+def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
+    """Return the containers of the compose project by name, and whether there is an engine that does not answer."""
     chosen = "label=com.docker.compose.project=%s" % project
-    rc, out = host.run("timeout", "30", "docker", "ps", "--all", "--quiet", "--filter", chosen)
+    rc, out = docker(host, SOCKET, "ps", "--all", "--quiet", "--filter", chosen)
     if rc != 0 or not out.split():
-        return {}
-    _rc, out = host.run("timeout", "30", "docker", "inspect", *out.split())
+        return {}, rc != 0 and bool(host.glob(*ENGINES))
+    _rc, out = docker(host, SOCKET, "inspect", *out.split())
     found = {}
     for one in json.loads(out or "[]"):
         # `docker compose run` makes containers of the project that come and go.
@@ -598,7 +602,7 @@ def _containers(host: Host, project: str) -> Dict[str, Any]:
                 word.startswith("REGISTRY_STORAGE_MAINTENANCE_READONLY=") for word in one["Config"].get("Env") or []
             ),
         }
-    return found
+    return found, False
 
 
 def _is_up(container: Optional[Dict[str, Any]]) -> bool:
@@ -606,7 +610,7 @@ def _is_up(container: Optional[Dict[str, Any]]) -> bool:
 
 
 def _image(host: Host, name: str) -> str:
-    rc, out = host.run("timeout", "30", "docker", "image", "inspect", "--format", "{{.Id}}", name)
+    rc, out = docker(host, SOCKET, "image", "inspect", "--format", "{{.Id}}", name)
     return out.strip() if rc == 0 else ""
 
 

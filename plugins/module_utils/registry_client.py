@@ -10,7 +10,7 @@ import os
 import pwd
 import stat
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform, manager
@@ -66,13 +66,14 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     """Return the drift of what is observed from what is wanted."""
+    wanted = {one["user"] for one in want["logins"]}
+    # Of a user who has others, logging in takes back what is not among them.
+    drift = [
+        _entry("log_in" if user in wanted else "log_out", "login of %s to %s" % (user, address), "present", "absent")
+        for user, address in _surplus(want, observed)
+    ]
     if want["state"] == "absent":
-        return [
-            _entry("log_out", "login of %s to %s" % (user, address), "present", "absent")
-            for user, addresses in sorted(observed["recorded"].items())
-            for address in addresses
-        ] + [_entry("distrust_authority", path, "present", "absent") for path in _leftovers(want, observed)]
-    drift = []
+        return drift + [_entry("distrust_authority", path, "present", "absent") for path in _leftovers(want, observed)]
     for path, digest in sorted(want["files"].items()):
         found = observed["files"][path]
         if found != digest:
@@ -89,23 +90,20 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
 
 def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
     """Return what the phases act on: files, and users. Pure."""
-    drifted = [user for user, found in zip(want["logins"], observed["logins"]) if found != "logged in"]
+    wanted, surplus = {one["user"] for one in want["logins"]}, {user for user, _address in _surplus(want, observed)}
+    drifted = {one["user"] for one, found in zip(want["logins"], observed["logins"]) if found != "logged in"}
     return {
         "write": sorted(want["files"]),
-        "log_in": sorted({one["user"] for one in drifted}),
-        "log_out": sorted(observed["recorded"]),
+        "log_in": sorted(drifted | wanted & surplus),
+        "log_out": sorted(surplus - wanted),
         "remove": _leftovers(want, observed),
     }
 
 
-def refusals(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed: nothing stands in the way of a client."""
-    return []
-
-
-def notes(_want: Dict[str, Any], _observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know of the changes."""
-    return []
+def _surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """Return the logins that were written, by user and address, and are wanted no longer."""
+    recorded = {(user, address) for user, addresses in observed["recorded"].items() for address in addresses}
+    return sorted(recorded - {(one["user"], one["address"]) for one in want["logins"]})
 
 
 def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:

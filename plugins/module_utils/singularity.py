@@ -22,11 +22,23 @@ _entry = partial(drift_entry, "singularity")
 
 MANIFEST = ".slipway.json"
 AUTH_FILE = "/etc/slipway/singularity-auth.json"
+# Which variable names such a file. SingularityCE before 4.1 has none.
+AUTH_VARIABLES = {"singularity-ce": "SINGULARITY_AUTHFILE", "apptainer": "APPTAINER_AUTH_FILE"}
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
 # The commands of a version, and folders on everyone's PATH that an earlier run may have put links to them into.
 COMMANDS = {"singularity-ce": ["singularity"], "apptainer": ["apptainer", "singularity"]}
 COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
+# The same of modulefiles: where Environment Modules and Lmod look.
+MODULE_FOLDERS = (
+    "/etc/modulefiles",
+    "/etc/environment-modules/modules",
+    "/etc/lmod/modules",
+    "/usr/share/modulefiles",
+    "/usr/share/modules/modulefiles",
+    "/usr/share/Modules/modulefiles",
+)
+MODULE_MARK = "#%%Module1.0\n# Written by Slipway (role singularity) for %s.\n"
 # Where hosts share a root on a network's file system, these phases are for the one that writes alone.
 TREE_PHASES = ("install_tree", "set_config")
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "glusterfs", "fuse.glusterfs", "afs")
@@ -70,6 +82,13 @@ BUILD_ROOM = 2500
 # An installed version is about 150 MiB, and lies beside its archive while it is unpacked.
 INSTALL_ROOM = 400
 
+# Inputs that the wanted state, and what it says of the build, have as they are.
+SAME = (
+    "state flavor version name root setuid config files strays apparmor modulefiles cache_dir commands_dir tree_host "
+    "writes fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent"
+)
+BUILD_SAME = "go_version goproxy mirrors mirror_timeout allow_unverified release_api known_sum kept_sum"
+
 Range = Tuple[str, int, int]
 
 
@@ -97,30 +116,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
     scratch = sorted({path for path in (inputs["tmpdir"], inputs["cachedir"]) if path})
     # Where every version is compiled, since the paths are part of what Go's cache goes by.
     folder = os.path.join(inputs["build_dir"], "build")
-    kept = (
-        "state",
-        "flavor",
-        "version",
-        "name",
-        "root",
-        "setuid",
-        "config",
-        "files",
-        "strays",
-        "apparmor",
-        "cache_dir",
-    )
-    fakeroot = (
-        "commands_dir",
-        "tree_host",
-        "writes",
-        "fakeroot_users",
-        "fakeroot_groups",
-        "fakeroot_first",
-        "fakeroot_limit",
-        "versions_absent",
-    )
-    wanted = dict((key, settled[key]) for key in kept + fakeroot)
+    wanted = dict((name, settled[name]) for name in SAME.split())
     wanted.update(
         tree=inputs["prefix"],
         program="%(prefix)s/bin/%(name)s" % inputs,
@@ -159,18 +155,11 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
             "platform": "%s-%s" % (name, platform.architecture),
             "room": BUILD_ROOM,
             "keep": inputs["keep_build"],
-            "go_version": inputs["go_version"],
             "go_kind": "linux-%s" % platforms.GO_ARCHITECTURES.get(platform.architecture, platform.architecture),
-            "goproxy": inputs["goproxy"],
-            "mirrors": inputs["mirrors"],
-            "mirror_timeout": inputs["mirror_timeout"],
-            "allow_unverified": inputs["allow_unverified"],
-            "release_api": inputs["release_api"],
-            "known_sum": inputs["known_sum"],
-            "kept_sum": inputs["kept_sum"],
         },
     )
     links = {link: inputs["prefix"]} if wanted["link"] and inputs["writes"] else {}
+    wanted["build"].update((name, inputs[name]) for name in BUILD_SAME.split())
     wanted["links"] = dict(links, **wanted["commands"])
     if not inputs["writes"]:
         wanted["files"] = [one for one in inputs["files"] if not one["path"].startswith(inputs["prefix"] + "/")]
@@ -279,6 +268,12 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["unbound"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
     # What the phases work on, so that no task has to find it in the drift.
     observed["forbidden"] = _forbidden(observed)
+    observed["modulefiles"] = modulefiles(want, observed)
+    own = _own_modulefiles(host, want)
+    paths = [one["path"] for one in observed["modulefiles"]]
+    observed["files"].update((one["path"], _file(host, one)) for one in observed["modulefiles"])
+    observed["foreign"] = [path for path in paths if path not in own and observed["files"][path]["exists"]]
+    observed["strays"] += [path for path in own if path not in paths]
     observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
     return observed
 
@@ -336,6 +331,8 @@ def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
         if found != target:
             is_ = "link to %s" % found if found.startswith("/") else found or "missing"
             drift.append(_entry("switch_version", path, is_, "link to %s" % target))
+    for one in observed["modulefiles"]:
+        drift += _file_drift("write_modulefiles", one, observed["files"][one["path"]])
     for place in observed["strays"] + _old_commands(want, observed) + superfluous(want, observed):
         drift.append(_entry("remove_versions", place, "present", "absent"))
     return drift
@@ -389,6 +386,8 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
                 "%s is there and not Slipway's%s. Move it away, or leave singularity_commands_dir empty."
                 % (path, " (a link to %s)" % found if found.startswith("/") else "")
             )
+    for path in observed["foreign"]:
+        refused.append("%s is not Slipway's. Move it away, or choose other singularity_modulefiles." % path)
     for name in observed["missing_groups"]:
         refused.append(
             "singularity_registry_auth_group is %s, and there is no such group. Correct it, or make the host know it "
@@ -447,6 +446,37 @@ def superfluous(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         older = sorted((place for place in _managed(observed) if place not in kept), key=_order(observed), reverse=True)
         doomed += [place for place in older[want["keep"] :] if place not in doomed and not observed["busy"].get(place)]
     return sorted(doomed)
+
+
+def modulefiles(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the modulefiles that the host is to have: one of each version that stays, and the mark of the default."""
+    folder = want["modulefiles"]["folder"]
+    if not folder or want["state"] == "absent":
+        return []
+    gone = superfluous(want, observed)
+    kept = [place for place in _managed(observed) if place not in gone]
+    trees = dict((place, observed["trees"][place]["manifest"]) for place in kept)  # type: Dict[str, Dict[str, Any]]
+    trees[want["tree"]] = want
+    default = trees.get(want["tree"] if want["link"] else observed["current"])
+    texts = {}
+    for place, one in trees.items():
+        text = want["modulefiles"]["texts"][one["flavor"]]
+        name = "%s/%s/%s" % (folder, COMMANDS[one["flavor"]][0], one["version"])
+        texts[name] = text.replace("@TREE@", place).replace("@VERSION@", one["version"])
+        if one is default:
+            mark = MODULE_MARK % want["root"]
+            texts[os.path.dirname(name) + "/.version"] = '%sset ModulesVersion "%s"\n' % (mark, one["version"])
+    return [{"path": path, "content": text, "mode": "0644", "group": "root"} for path, text in sorted(texts.items())]
+
+
+def _own_modulefiles(host: Host, want: Dict[str, Any]) -> List[str]:
+    """Return the modulefiles that an earlier run wrote for this root."""
+    folders = set(MODULE_FOLDERS) | ({want["modulefiles"]["folder"]} - {""})
+    names = {commands[0] for commands in COMMANDS.values()}
+    files = host.glob(
+        *["%s/%s/%s" % (one, name, end) for one in folders for name in names for end in ("*", ".version")]
+    )
+    return [path for path in files if (host.read(path) or "").startswith(MODULE_MARK % want["root"])]
 
 
 def damage(files: List[Dict[str, Any]], found: Dict[str, Optional[Dict[str, Any]]]) -> List[Tuple[str, str, str]]:
@@ -653,11 +683,8 @@ def _key_of(line: str) -> str:
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
-    items += (
-        observed["strays"]
-        + _old_commands(want, observed)
-        + ([want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else [])
-    )
+    items += observed["strays"] + _old_commands(want, observed)
+    items += [want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else []
     return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous(want, observed)]
 
 
@@ -789,16 +816,13 @@ def _owner(path: str) -> str:
     found = describe(path)
     if not found:
         return ""
-    uid, gid = (int(one) for one in found["owner"].split(":"))
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        user = str(uid)
-    try:
-        group = grp.getgrgid(gid).gr_name
-    except KeyError:
-        group = str(gid)
-    return "%s:%s" % (user, group)
+    names = []
+    for number, known in zip(found["owner"].split(":"), (pwd.getpwuid, grp.getgrgid)):
+        try:
+            names.append(str(known(int(number))[0]))
+        except KeyError:
+            names.append(number)
+    return ":".join(names)
 
 
 def _mode(path: str) -> str:

@@ -22,18 +22,17 @@ RECORD = "/var/lib/slipway/user_groups.json"
 
 
 def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
-    """Return the wanted state: the role's inputs without their prefix, and where the record is kept."""
-    return dict(inputs, record_file=RECORD)
+    """Return the wanted state: the inputs, without members where none are to be, and where the record is kept."""
+    return dict(inputs, members=inputs["members"] if inputs["state"] == "present" else {}, record_file=RECORD)
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs. Changes nothing."""
     record, record_error = parse_record(host.read(want["record_file"]))
     kept = record or _empty()
-    members = _wanted(want)
-    gids = _gids(want)
+    members = want["members"]
     names = sorted(set(members) | set(kept["groups"]) | set(kept["members"]))
-    groups, others = _groups(host, names, [gid for name, gid in gids.items() if name in members])
+    groups, others = _groups(host, names, [gid for name, gid in want["gids"].items() if name in members])
     users = _users(host, sorted({user for listed in members.values() for user in listed}))
     observed = {
         "groups": groups,
@@ -62,7 +61,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
-    todo, gids = changes(want, observed), _gids(want)
+    todo, gids = observed["changes"], want["gids"]
     drift = []
     for name in todo["create"]:
         drift.append(_entry("create_groups", name, "missing", _a_group(gids.get(name))))
@@ -102,7 +101,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     sentences that stop the role, and that it shows. ``before``, ``after``: the record to write before anything is added
     and after everything is done, ``None`` where it is right. ``reconnect``: the groups of the run's own login change.
     """
-    members, gids, groups = _wanted(want), _gids(want), observed["groups"]
+    members, gids, groups = want["members"], want["gids"], observed["groups"]
     todo = {
         "create": [name for name in sorted(members) if groups.get(name) is None],
         "other_gid": [
@@ -186,15 +185,6 @@ def _empty() -> Dict[str, Any]:
     return {"groups": [], "members": {}}
 
 
-def _wanted(want: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Return the wanted users by group; with ``absent`` none are."""
-    return want["members"] if want["state"] == "present" else {}
-
-
-def _gids(want: Dict[str, Any]) -> Dict[str, int]:
-    return dict((name, int(gid)) for name, gid in want["gids"].items())
-
-
 def _lacking(members: Dict[str, List[str]], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Return the wanted memberships, as group and user, that are not there though the user is."""
     lacking = []
@@ -275,7 +265,7 @@ def _of(group: str, pairs: List[Tuple[str, str]]) -> Set[str]:
 
 def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each sentence with the remedy."""
-    gids, groups, refused = _gids(want), observed["groups"], []
+    gids, groups, refused = want["gids"], observed["groups"], []
     if observed["record_error"]:
         refused.append(
             "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway gave before then "

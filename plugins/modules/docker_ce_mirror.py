@@ -83,6 +83,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils import docker_ce, versions
+from ansible_collections.slipway.node.plugins.module_utils.files import replace
 
 # Seconds that a package manager may take for itself, on a busy host.
 OVERHEAD = 10
@@ -100,9 +101,7 @@ def ask(mirror: str, want: Dict[str, Any], packages: List[str]) -> Dict[str, Any
     try:
         # apt reads keys and fetches indexes as a user of its own.
         os.chmod(scratch, 0o755)
-        with open(scratch + "/key.asc", "w") as file:
-            file.write(want["key"])
-        os.chmod(scratch + "/key.asc", 0o644)
+        replace(scratch + "/key.asc", want["key"], 0o644)
         offered = (offered_by_apt if want["manager"] == "apt" else offered_by_dnf)(mirror, want, packages, scratch)
         answer["specs"] = [
             spec(want["manager"], name, pick(name, want["versions"][name], offered)) for name in packages
@@ -141,9 +140,7 @@ def offered_by_apt(mirror: str, want: Dict[str, Any], packages: List[str], scrat
         files[want["proxy_file"]] or "",
     ]
     for path, text in ((source, files[source] or ""), (scratch + "/apt.conf", "\n".join(options))):
-        with open(path, "w") as file:
-            file.write(text)
-        os.chmod(path, 0o644)
+        replace(path, text, 0o644)
     configured = ["-q", "-c", scratch + "/apt.conf"]
     run(["apt-get"] + configured + ["update"], want, r"(?:[EW]: |  )(.*)")
     lines = [line.split("|") for line in run(["apt-cache"] + configured + ["madison"] + packages, want, "E: (.*)")]
@@ -175,8 +172,7 @@ def offered_by_dnf(mirror: str, want: Dict[str, Any], packages: List[str], scrat
 
 
 def _query(query: List[str], want: Dict[str, Any], path: str, text: str) -> List[str]:
-    with open(path, "w") as file:
-        file.write(text)
+    replace(path, text, 0o644)
     return run(query, want, r"(?:Error: |  - )(.*)")
 
 

@@ -20,19 +20,8 @@ description:
     files are put back, the daemon is brought back, and the module fails with the daemon's own message.
 requirements:
   - On the node, systemd. Without a Docker daemon there, the files are written and nothing is loaded.
+extends_documentation_fragment: slipway.node.inputs
 options:
-  inputs:
-    description: The role's inputs, which the action plugin makes.
-    type: dict
-    default: {}
-  platform:
-    description: The setting C(slipway_platform), which the action plugin adds.
-    type: str
-    default: ""
-  key:
-    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
-    type: str
-    default: ""
   sealed:
     description: The secrets by their seals, which the action plugin adds.
     type: dict
@@ -93,7 +82,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from typing import Any, Callable, Dict, List, Optional
 
@@ -102,6 +90,7 @@ from ansible_collections.slipway.node.plugins.module_utils import (
     daemon_json,
     docker_daemon,
     docker_daemon_unit,
+    files,
     platforms,
 )
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
@@ -195,7 +184,7 @@ class Executor:
         self._info = found["daemon"]["info"]
         self._touched = False
         self._store = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
-        self._store_before = b""
+        self._store_before = ""
         existing = [path for path in found["paths"].values() if os.path.exists(path)]
         self._modes = dict((path, os.stat(path).st_mode & 0o777) for path in existing)
         self.backups = []  # type: List[str]
@@ -218,26 +207,26 @@ class Executor:
 
     def secure(self, path: str) -> None:
         os.chown(path, 0, 0)
-        os.chmod(path, 0o600)
+        os.chmod(path, files.PRIVATE)
 
     def write(self, name: str, text: Optional[str]) -> None:
         """Write a file, or remove it where there is no text; what was there before comes back with its mode."""
         path = self._found["paths"][name]
         before = self._found["is"][name]
         backup = "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S"))
-        if self._want["backup"] and before is not None and read(path) == before:
+        if self._want["backup"] and before is not None and files.read(path) == before:
             shutil.copy2(path, backup)
             self.backups.append(backup)
         self._undo.append(lambda: self._put_back(path, before))
         put(path, text, self._mode(path))
 
     def record(self, state: Dict[str, Any]) -> None:
-        before = read(self._want["state_file"])
-        self._undo.append(lambda: put(self._want["state_file"], before, 0o600))
+        before = files.read(self._want["state_file"]) or None
+        self._undo.append(lambda: put(self._want["state_file"], before, files.PRIVATE))
         self._record(state, self._daemon.identity())
 
     def forget(self) -> None:
-        put(self._want["state_file"], None, 0o600)
+        put(self._want["state_file"], None, files.PRIVATE)
 
     def load_units(self) -> None:
         self._units = True
@@ -250,7 +239,7 @@ class Executor:
 
     def restart(self, with_socket: bool) -> None:
         # A start that fails late may spoil the daemon's record of its networks.
-        self._store_before = read_bytes(self._store)
+        self._store_before = files.read(self._store)
         self._touched, self._socket = True, with_socket
         self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
         self._info = self._daemon.info(self._found["endpoints"]["to_be"])
@@ -287,16 +276,16 @@ class Executor:
 
     def _record(self, state: Dict[str, Any], identity: str) -> None:
         state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
-        put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", 0o600)
+        put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", files.PRIVATE)
 
     def _put_back(self, path: str, text: Optional[str]) -> None:
-        if read(path) != text:
-            put(path, text, 0o600)
+        if not os.path.exists(path) or files.read(path) != text:
+            put(path, text, self._modes.get(path, 0o644))
         if text is not None:
             os.chmod(path, self._modes[path])
 
     def _mode(self, path: str) -> int:
-        return 0o600 if path in self._found["secrets"] else 0o644
+        return files.PRIVATE if path in self._found["secrets"] else 0o644
 
     def _take_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
@@ -361,10 +350,10 @@ class Executor:
         try:
             self._daemon.restart(endpoint, self._socket)
         except ApplyError as error:
-            if NETWORK_FAILURE not in str(error) or self._store_before in (b"", read_bytes(self._store)):
+            if NETWORK_FAILURE not in str(error) or self._store_before in ("", files.read(self._store)):
                 raise
             shutil.copy2(self._store, self._store + ".spoiled")
-            put_bytes(self._store, self._store_before, 0o600)
+            files.replace(self._store, self._store_before, files.PRIVATE)
             self._daemon.restart(endpoint, self._socket)
             self.outcome += (
                 " The failed start had spoiled Docker's record of networks, so the one of before was put back too; the"
@@ -460,48 +449,12 @@ def diff(found: Dict[str, Any], name: str) -> Dict[str, str]:
 
 
 def put(path: str, text: Optional[str], mode: int) -> None:
-    """Put a file in place whole, or remove it. A link is written through. One that is there keeps owner and mode."""
+    """Put a file in place whole, or remove it. A link is written through."""
     path = os.path.realpath(path)
     if text is not None:
-        put_bytes(path, text.encode("utf-8"), mode)
+        files.replace(path, text, mode)
     elif os.path.exists(path):
         os.unlink(path)
-
-
-def put_bytes(path: str, data: bytes, mode: int) -> None:
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        os.makedirs(folder, 0o755)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".slipway-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if os.path.exists(path):
-                status = os.stat(path)
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-                # Extended attributes too, such as SELinux's label.
-                shutil.copystat(path, temporary)
-                os.utime(temporary)
-            # What may hold secrets is readable by root alone, whatever it was.
-            if mode == 0o600 or not os.path.exists(path):
-                os.fchmod(file.fileno(), mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def read(path: str) -> Optional[str]:
-    data = read_bytes(path)
-    return data.decode("utf-8") if data else None
-
-
-def read_bytes(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
 
 
 if __name__ == "__main__":

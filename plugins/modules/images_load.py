@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_load
 short_description: Load one image of an archive into a Docker engine, under the name that is wanted
-version_added: 0.3.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Takes archives of C(docker save) and OCI archives, compressed or not, and hands the engine the one image that is
@@ -54,6 +54,7 @@ import zlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import record, told
 
 
@@ -68,9 +69,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     path, name = module.params["path"], module.params["name"]
-    _rc, platform, _err = module.run_command(
-        ["env", "docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"], environ_update={"LC_ALL": "C"}
+    rc, platform, err = module.run_command(
+        docker_command("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"), environ_update={"LC_ALL": "C"}
     )
+    if rc:
+        module.fail_json(msg="%s cannot be loaded: %s" % (name, told(err)))
     try:
         archive = image_archive.read(path)
         image = image_archive.choose(path, archive, name, module.params["image"])
@@ -79,7 +82,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if not module.check_mode:
         load = subprocess.Popen(
-            ["env", "docker", "load", "--quiet"],
+            docker_command("load", "--quiet"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -95,7 +98,7 @@ def main() -> None:
         if load.returncode or broken:
             module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, told(said)))
         if module.params["record"]:
-            _rc, identity, _err = module.run_command(["env", "docker", "image", "inspect", "--format", "{{.Id}}", name])
+            _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))
             record(module.params["record"], "images", name, identity.strip(), chosen["config"])
     module.exit_json(changed=True, config=chosen["config"])
 

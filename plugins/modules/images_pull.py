@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_pull
 short_description: Pull images to a Docker engine, through its mirrors, each under the name that is wanted
-version_added: 0.5.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Pulls with the C(docker) command, since other ways need a Python library on every node. All images are tried; those
@@ -59,6 +59,7 @@ import time
 from typing import Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import UNREACHABLE, last_words, record, remedy, told
 
 TRIES = 3
@@ -68,17 +69,17 @@ PAUSE = 5
 def pull(module: AnsibleModule, one: Dict[str, str]) -> Tuple[str, str]:
     """Pull an image and give it its name; return its id, or an error."""
     for tried in range(TRIES):
-        rc, _out, err = module.run_command(["env", "docker", "pull", "--quiet", one["pull"]])
+        rc, _out, err = module.run_command(docker_command("pull", "--quiet", one["pull"]))
         # What has a remedy is not mended by another try, but for a registry that does not answer.
         if rc == 0 or remedy(last_words(err)) not in ("", UNREACHABLE):
             break
         if tried + 1 < TRIES:
             time.sleep(PAUSE)
     if rc == 0 and one["local"] != one["pull"] and "@" not in one["local"]:
-        rc, _out, err = module.run_command(["env", "docker", "tag", one["pull"], one["local"]])
+        rc, _out, err = module.run_command(docker_command("tag", one["pull"], one["local"]))
     if rc:
         return "", told(err)
-    return module.run_command(["env", "docker", "image", "inspect", "--format", "{{.Id}}", one["local"]])[1].strip(), ""
+    return module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", one["local"]))[1].strip(), ""
 
 
 def main() -> None:

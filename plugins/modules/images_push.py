@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_push
 short_description: Copy an image into a registry, with all its architectures
-version_added: 0.5.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Copies with C(skopeo), which needs no daemon and keeps lists of many architectures and their digests, which
@@ -64,6 +64,7 @@ from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import copy_command, record, save, told
 
 
@@ -114,7 +115,7 @@ def main() -> None:
             module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], told(out + err)))
         if config and params["record"]:
             name = params["location"].partition(":")[2]
-            _rc, identity, _err = module.run_command(["env", "docker", "image", "inspect", "--format", "{{.Id}}", name])
+            _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))
             if identity.strip() != config:
                 record(params["record"], "pushed", params["name"], config, identity.strip())
     except image_archive.ArchiveError as error:

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: images_sif
 short_description: Make a SIF file from an image
-version_added: 0.3.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Builds beside the place of the file and puts it there at once, so that users see the old one or the new one. A note
@@ -70,7 +70,6 @@ note:
   returned: success
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -78,19 +77,12 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.files import sha256
 from ansible_collections.slipway.node.plugins.module_utils.images import save, sif_state_path, told
+from ansible_collections.slipway.node.plugins.module_utils.singularity import AUTH_VARIABLES
 
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def sha256(path: str) -> str:
-    """Return a file's SHA-256 sum."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            found.update(block)
-    return found.hexdigest()
 
 
 def alone(path: str, image: str, folder: str) -> str:
@@ -154,8 +146,8 @@ def main() -> None:
         environment = {"LC_ALL": "C"}
         for flavor in ("SINGULARITY", "APPTAINER"):
             environment[flavor + "_TMPDIR"] = environment[flavor + "_CACHEDIR"] = work
-            if params["authfile"] and os.path.exists(params["authfile"]):
-                environment[flavor + "_AUTHFILE"] = params["authfile"]
+        if params["authfile"] and os.path.exists(params["authfile"]):
+            environment.update((name, params["authfile"]) for name in AUTH_VARIABLES.values())
         location = source(module, work)
         part = os.path.join(work, "part.sif")
         command = [params["program"], "build"] + params["arguments"] + [part, location]

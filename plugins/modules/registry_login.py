@@ -4,25 +4,22 @@
 from __future__ import absolute_import, division, print_function
 
 DOCUMENTATION = r"""
+---
 module: registry_login
-short_description: Log a user in to registries, as docker login does
+short_description: Log a user in to registries, as docker login does, and out of those that are not listed any more
 version_added: 0.1.0
+author: Slipway (@slipway)
 description:
   - Asks each registry whether it takes the password, then writes it to C(~/.docker/config.json) of the user, mode 0600.
   - Needs no daemon and no membership of the group docker. What else is in that file stays.
-  - Keeps a record of the logins that it wrote, and takes back those alone.
+  - Keeps a record of the logins that it wrote, and takes back those of them that are not listed, and no others.
 options:
   user:
     description: The user of this host.
     type: str
     required: true
-  state:
-    description: V(absent) takes back all that was written for the user.
-    type: str
-    choices: [present, absent]
-    default: present
   logins:
-    description: The logins.
+    description: The logins; none takes back all that were written for the user.
     type: list
     elements: dict
     default: []
@@ -73,16 +70,14 @@ addresses:
 """
 
 import contextlib
+import glob
 import json
 import os
 import pwd
-import ssl
-import urllib.error
-import urllib.request
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.private_file import write_private
+from ansible_collections.slipway.node.plugins.module_utils.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import (
     RECORD,
     auth_of,
@@ -90,8 +85,8 @@ from ansible_collections.slipway.node.plugins.module_utils.registry_client impor
     mark,
     parse_record,
 )
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
-TIMEOUT = 20
 # Nothing but the password is a secret, so that an error may show the rest.
 LOGIN_KEYS = {
     "user": {"type": "str"},
@@ -105,23 +100,10 @@ LOGIN_KEYS = {
 
 def refusal(one: Dict[str, Any]) -> str:
     """Ask a registry whether it takes a login; return why it does not, empty where it does."""
-    context = None
-    if one["tls"]:
-        authority = "/etc/docker/certs.d/%s/ca.crt" % one["address"]
-        context = ssl.create_default_context(cafile=authority if os.path.exists(authority) else None)
-    url = "%s://%s/v2/" % ("https" if one["tls"] else "http", one["address"])
-    request = urllib.request.Request(
-        url, headers={"Authorization": "Basic " + auth_of(one["account"], one["password"])}
-    )
+    url = "%s://%s" % ("https" if one["tls"] else "http", one["address"])
+    authorities = glob.glob(glob.escape("/etc/docker/certs.d/%s/ca.crt" % one["address"]))
     # A proxy has no business between a node and its own registry.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    try:
-        opener.open(request, timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        return "it answers %d%s" % (error.code, ", so it does not take the password" if error.code == 401 else "")
-    except OSError as error:
-        return str(getattr(error, "reason", error))
-    return ""
+    return ask_registry(url, {}, authorities, auth=auth_of(one["account"], one["password"]))
 
 
 def merged(text: str, logins: List[Dict[str, Any]]) -> Tuple[str, List[str]]:
@@ -161,57 +143,47 @@ def acting_as(account: Any) -> Iterator[None]:
         os.setegid(0)
 
 
-def text_of(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "user": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "logins": {"type": "list", "elements": "dict", "default": [], "options": LOGIN_KEYS},
         },
         supports_check_mode=True,
     )
-    user, logins, absent = module.params["user"], module.params["logins"], module.params["state"] == "absent"
+    user, logins = module.params["user"], module.params["logins"]
     path = config_path(user)
-    if not path and not absent:
+    if not path and logins:
         module.fail_json(msg="no such user: %s" % user)
     for one in logins:
         why = refusal(one)
         if why:
             module.fail_json(msg="%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
-    record = parse_record(text_of(RECORD))
+    record = parse_record(read(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
+    former = sorted(set(record.get(user, {})) - set(noted))
     addresses, private = [], True  # type: List[str], bool
     if path:
         try:
             with acting_as(pwd.getpwnam(user)):
-                text = text_of(path)
-                new, addresses = without(text, record.get(user, {})) if absent else merged(text, logins)
-                private = bool(text) and not os.stat(path).st_mode & 0o077
-                if (addresses or not (private or absent)) and not module.check_mode:
-                    write_private(path, new)
+                text = read(path)
+                left, addresses = without(text, former)
+                new, written = merged(left, logins)
+                addresses += written
+                private = not logins or (bool(text) and not os.stat(path).st_mode & 0o077)
+                if (addresses or not private) and not module.check_mode:
+                    replace(path, new, PRIVATE, 0o700)
         except (OSError, ValueError, AttributeError) as error:
             module.fail_json(msg="%s cannot be merged with: %s" % (path, error))
     was = json.dumps(record)
-    if absent:
-        record.pop(user, None)
-    else:
-        record.setdefault(user, {}).update(noted)
+    record[user] = noted
+    record = dict((name, marks) for name, marks in record.items() if marks)
     if json.dumps(record) != was and not module.check_mode:
         if not record:
             os.remove(RECORD)
         else:
-            if not os.path.isdir(os.path.dirname(RECORD)):
-                os.makedirs(os.path.dirname(RECORD), 0o755)
-            write_private(RECORD, json.dumps(record, indent=2) + "\n")
-    changed = bool(addresses) or not (private or absent) or json.dumps(record) != was
+            replace(RECORD, json.dumps(record, indent=2) + "\n", PRIVATE)
+    changed = bool(addresses) or not private or json.dumps(record) != was
     module.exit_json(changed=changed, addresses=addresses)
 
 

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_config
 short_description: Set keys of singularity.conf
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Asks the program itself whether it takes the keys and values, then writes its configuration. All other lines stay.
@@ -40,12 +40,10 @@ EXAMPLES = r"""
 RETURN = r"""
 """
 
-import os
-import tempfile
 from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import singularity
+from ansible_collections.slipway.node.plugins.module_utils import files, singularity
 
 
 def refused(program: str, config: Dict[str, Any], run: Callable[..., Any]) -> List[str]:
@@ -81,11 +79,7 @@ def main() -> None:
             old = file.read()
         new = singularity.config_text(old, config)
         if new != old and not module.check_mode:
-            handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".slipway")
-            with os.fdopen(handle, "w") as file:
-                file.write(new)
-            os.chmod(part, 0o644)
-            os.rename(part, path)
+            files.replace(path, new, 0o644)
     except OSError as error:
         module.fail_json(msg="%s cannot be written: %s. It is as it was." % (path, error))
     module.exit_json(changed=new != old)

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_follow
 short_description: Follow a compilation and tell its progress
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Runs a program on the host again and again until it tells that a compilation has ended, however long that takes, and

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_pack
 short_description: Pack an installed tree with a manifest of its files
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Packs what C(make install) put below a staging root into C(NAME.tar.gz), with paths relative to the prefix, modes as
@@ -65,7 +65,6 @@ installed_size:
 """
 
 import gzip
-import hashlib
 import io
 import json
 import os
@@ -73,6 +72,7 @@ import tarfile
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.files import sha256
 from ansible_collections.slipway.node.plugins.module_utils.singularity import MANIFEST, describe
 
 
@@ -86,7 +86,7 @@ def survey(tree: str) -> List[Dict[str, Any]]:
             del one["owner"]
             one["path"] = os.path.relpath(path, tree)
             one["config"] = one["path"].startswith("etc/") and one["type"] == "file"
-            one["sha256"] = digest(path) if one["type"] == "file" else ""
+            one["sha256"] = sha256(path) if one["type"] == "file" else ""
             if one["type"] != "file":
                 one["size"] = 0
             found.append(one)
@@ -104,14 +104,6 @@ def outside(stage: str, tree: str) -> List[str]:
         elif not folders:
             found.append(folder[len(stage) :])
     return sorted(found)
-
-
-def digest(path: str) -> str:
-    total = hashlib.sha256()
-    with open(path, "rb") as file:
-        for part in iter(lambda: file.read(2**20), b""):
-            total.update(part)
-    return total.hexdigest()
 
 
 def pack(tree: str, manifest: Dict[str, Any], target: str) -> None:
@@ -155,7 +147,7 @@ def main() -> None:
         manifest["outside"] = outside(stage, tree)
         manifest["installed_size"] = sum(one["size"] for one in manifest["files"])
         pack(tree, manifest, target + ".part")
-        result = {"sha256": digest(target + ".part"), "size": os.path.getsize(target + ".part")}
+        result = {"sha256": sha256(target + ".part"), "size": os.path.getsize(target + ".part")}
         os.rename(target + ".part", target)
         with open(os.path.join(given["dest"], given["name"] + ".json"), "w") as file:
             json.dump(dict(manifest, archive_sha256=result["sha256"], archive_size=result["size"]), file, indent=1)

@@ -5,7 +5,7 @@ DOCUMENTATION = r"""
 ---
 module: singularity_ranges
 short_description: Give users ranges of subordinate ids
-version_added: 0.2.0
+version_added: 0.1.0
 author: Slipway (@slipway)
 description:
   - Gives each user a range of 65536 ids in C(/etc/subuid) and C(/etc/subgid), where there is none of that size.
@@ -53,13 +53,11 @@ files:
 
 import contextlib
 import os
-import shutil
-import tempfile
 import time
 from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import singularity
+from ansible_collections.slipway.node.plugins.module_utils import files, singularity
 
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.
@@ -110,28 +108,6 @@ def _holder(lock: str) -> str:
     return number if number.isdigit() and os.path.exists("/proc/" + number) else ""
 
 
-def read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-
-
-def replace(path: str, text: str) -> None:
-    """Replace a file at once; mode and owner stay."""
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".slipway")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    if os.path.exists(path):
-        status = os.stat(path)
-        shutil.copymode(path, part)
-        os.chown(part, status.st_uid, status.st_gid)
-    else:
-        os.chmod(part, 0o644)
-    os.rename(part, path)
-
-
 def give(params: Dict[str, Any], check_mode: bool = False) -> List[str]:
     """Give the ranges; return the files that change.
 
@@ -139,7 +115,7 @@ def give(params: Dict[str, Any], check_mode: bool = False) -> List[str]:
     """
     paths = dict((name, os.path.join(params["folder"], name)) for name in NAMES)
     with locked(paths["subuid"]), locked(paths["subgid"]):
-        texts = dict((name, read(path)) for name, path in paths.items())
+        texts = dict((name, files.read(path)) for name, path in paths.items())
         users = dict((name, int(uid)) for name, uid in params["users"].items())
         new = singularity.give_ranges(users, texts, params["first"], params["limit"])
         if new is None:
@@ -149,7 +125,7 @@ def give(params: Dict[str, Any], check_mode: bool = False) -> List[str]:
             )
         for name in NAMES:
             if name in new and not check_mode:
-                replace(paths[name], new[name])
+                files.replace(paths[name], new[name], 0o644)
     return [paths[name] for name in NAMES if name in new]
 
 

@@ -11,6 +11,7 @@ description:
   - Reads the inputs of roles from the play's variables on the controller, makes the wanted state of them on the host,
     and compares the host with it, in one round trip for all roles.
   - Changes nothing. In check mode it reports what the roles would change, with C(--diff) in lines.
+extends_documentation_fragment: slipway.node.inputs
 options:
   roles:
     description: The roles to ask for; by default those of C(slipway_roles).
@@ -32,18 +33,6 @@ options:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
     default: true
-  inputs:
-    description: The inputs of each role, which the action plugin makes.
-    type: dict
-    default: {}
-  platform:
-    description: The setting C(slipway_platform), which the action plugin adds.
-    type: str
-    default: ""
-  key:
-    description: The key of the seals that stand for secrets in the inputs, which the action plugin adds.
-    type: str
-    default: ""
 attributes:
   check_mode:
     description: Changes nothing in either mode.
@@ -182,8 +171,10 @@ def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[s
         state["want"] = section.want(inputs, platform)
         state["observed"] = section.observe(host, state["want"])
         state["drift"] = section.compare(state["want"], state["observed"])
-        state["refused"] = section.refusals(state["want"], state["observed"])
-        state["notes"] = section.notes(state["want"], state["observed"])
+        # Not every section has something to say of either.
+        for key, name in (("refused", "refusals"), ("notes", "notes")):
+            if hasattr(section, name):
+                state[key] = getattr(section, name)(state["want"], state["observed"])
     except platforms.InputProblem as problem:
         state["problems"] = list(problem.args)
     except NoAnswer as error:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.image_reference import parse, parse_source
+from ansible_collections.slipway.node.plugins.module_utils.image_reference import parse, parse_registry, parse_source
+from ansible_collections.slipway.node.plugins.module_utils.images import network
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site, cast
 
 REMOVAL_INPUTS = ("state", "push_host", "sif_host", "sif_path", "sif_distribute")
@@ -32,7 +33,20 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     folder = inputs["sif_path"]
     if not re.fullmatch(r"(/[^/\s]+)+", folder):
         problems.append(f"images_sif_path is {folder!r}; give an absolute path without a slash at its end.")
+    if inputs["state"] == "absent":
+        # Removal has no use for them, nor for the engine's.
+        inputs = {**inputs, "mirrors": {}, "insecure_registries": []}
     mirrors = _mirrors(inputs, site, problems)
+    insecure = _or_engine(inputs["insecure_registries"], "docker_daemon_insecure_registries", site, problems)
+    wrong = [one for one in insecure if not network(one) and not _is_registry(one)]
+    if wrong:
+        problems.append(
+            f"images_insecure_registries (null follows docker_daemon_insecure_registries) has {', '.join(wrong)}; give "
+            "hosts such as registry.example.org:5000 and networks such as 10.0.0.0/8, without http:// and path."
+        )
+    wrong = [one for one in mirrors if not _is_registry(one)]
+    if wrong:
+        problems.append(f"images_mirrors has {', '.join(wrong)}; give registries such as docker.io as its keys.")
     for name, mirror in [(name, mirror) for name, places in mirrors.items() for mirror in places]:
         if not re.fullmatch(r"(https?://)?[^/\s\"@]+/?", str(mirror)):
             problems.append(
@@ -53,7 +67,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "state": inputs["state"],
         "authfile": inputs["authfile"],
         "mirrors": mirrors,
-        "insecure": _or_engine(inputs["insecure_registries"], "docker_daemon_insecure_registries", site, problems),
+        "insecure": insecure,
         "sif_command": inputs["sif_command"],
         "sif_arguments": inputs["sif_arguments"],
         "publishers": list(dict.fromkeys((push_host, sif_host))),
@@ -116,7 +130,8 @@ def _mirrors(inputs: dict[str, Any], site: Site, problems: list[str]) -> dict[st
         return {"docker.io": _or_engine(None, "docker_daemon_registry_mirrors", site, problems)}
     option = {"type": "list", "elements": "str"}
     return {
-        name: cast(f"images_mirrors.{name}", option, one, problems) or [] for name, one in inputs["mirrors"].items()
+        str(name): cast(f"images_mirrors.{name}", option, one, problems) or []
+        for name, one in inputs["mirrors"].items()
     }
 
 
@@ -124,6 +139,13 @@ def _or_engine(given: list[str] | None, name: str, site: Site, problems: list[st
     """Return an input, or where it is null what the engine has."""
     value = site.variable(name) if given is None else given
     return [] if value is None else cast(name, {"type": "list", "elements": "str"}, value, problems) or []
+
+
+def _is_registry(text: str) -> bool:
+    try:
+        return bool(parse_registry(text))
+    except ValueError:
+        return False
 
 
 def _whole(

@@ -77,22 +77,25 @@ def is_taken(section: str, site: Site) -> bool:
     """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
     hosts = site.groups.get("registry_hosts", [])
     asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
-    roles = site.settings["roles"]
-    # Where slipway_roles is wrong, the inputs of all are looked at.
-    return asked and (roles is None or None in roles or folder(section) in roles)
+    return asked and takes(folder(section), site.settings["roles"])
+
+
+def takes(role: str, roles: list[Any] | None) -> bool:
+    """Tell whether a host's slipway_roles have a role; where they are wrong, the inputs of all are looked at."""
+    return roles is None or None in roles or role in roles
 
 
 @cache
 def specification(role: str = "") -> dict[str, dict[str, Any]]:
     """Return the options of a role's inputs by name, or of the shared ones without a role."""
     home = COLLECTION / "roles" / folder(role) if role else COLLECTION
-    options: dict[str, dict[str, Any]] = _load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
+    options: dict[str, dict[str, Any]] = load(home / "meta/argument_specs.yml")["argument_specs"]["inputs"]["options"]
     return options
 
 
 def defaults(role: str) -> dict[str, Any]:
     """Return the defaults of a role's inputs; they are plain values, without templates."""
-    return _load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
+    return load(COLLECTION / "roles" / folder(role) / "defaults/main.yml") or {}
 
 
 def read(
@@ -101,6 +104,7 @@ def read(
     variables: Mapping[str, Any],
     template: Callable[[Any], Any],
     prefix: str,
+    host: str = "",
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the inputs without their prefix, cast, and what is wrong with them.
 
@@ -108,6 +112,7 @@ def read(
     :param default: the defaults, by whole name; an input without one is ``None``.
     :param variables: the play's variables; ``None`` counts as not set.
     :param template: resolves a value's templates; raises ``AnsibleError`` where it cannot.
+    :param host: whose variables they are, if not this host's own.
     """
     inputs: dict[str, Any] = {}
     problems: list[str] = []
@@ -116,7 +121,7 @@ def read(
         try:
             given = template(variables[name]) if name in variables else None
         except AnsibleError as error:
-            problems.append(cannot_be_read(name, error))
+            problems.append(cannot_be_read(name, error, host))
             given = None
         if given is None and isinstance(value, (list, dict)):
             # For the keys that it leaves to their own defaults.
@@ -246,16 +251,22 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def cannot_be_read(name: str, error: AnsibleError) -> str:
-    """Return the problem of a variable whose template fails."""
+def cannot_be_read(name: str, error: AnsibleError, host: str = "") -> str:
+    """Return the problem of a variable whose template fails; of another host's, where one is named."""
     reason = " ".join(str(error).split()).rstrip(".")
+    if host:
+        return (
+            f"{name} of {host} cannot be read for its clients: {reason}; write it without facts of {host}, which "
+            "others do not have, or gather those of registry_hosts in a play before this one."
+        )
     # A fact that was not gathered is a key that the mapping ansible_facts lacks.
     lacks_fact = "ansible_" in reason or "has no attribute" in reason
     remedy = "if it needs a fact of the host, set slipway_gather_facts: true" if lacks_fact else "correct its template"
     return f"{name} cannot be read: {reason}; {remedy}."
 
 
-def _load(path: Path) -> Any:
+def load(path: Path) -> Any:
+    """Return what a file of the collection in YAML holds."""
     # In C where there is such a loader, eight times as fast: every host's process reads it.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 it is safe

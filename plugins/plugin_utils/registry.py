@@ -10,13 +10,14 @@ import hashlib
 import ipaddress
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import bcrypt
 import yaml
+from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.module_utils.registry import (
     DATA,
     DATA_MARK,
@@ -28,7 +29,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
 # What clients need to know of another host's registries.
-SHOWN_INPUTS = ("instances", "hostname", "tls", "anonymous_pull", "data_dir")
+SHOWN_INPUTS = ("state", "instances", "hostname", "tls", "anonymous_pull", "data_dir")
 # For the playbooks that back up and restore.
 PLAYBOOK_INPUTS = (
     "backup_dir",
@@ -45,10 +46,16 @@ HUB = "https://registry-1.docker.io"
 # In the containers: an instance's own folder, and the certificate that all instances share.
 OWN, TLS = "/etc/slipway", "/etc/slipway-tls"
 DEBUG_PORT = 5001
+try:
+    import bcrypt
+except ImportError:
+    # A site without accounts does without it.
+    bcrypt = None  # type: ignore[assignment]
+
 PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
-UNITS = "/etc/systemd/system"
 TIMER = "slipway-registry-collect.timer"
+TIMER_UNITS = (f"/etc/systemd/system/{TIMER}", "/etc/systemd/system/slipway-registry-collect.service")
 # By default, on the controller.
 CACHE, DATA_FOLDER = "~/.cache/slipway", "~/.local/share/slipway/registry"
 # What bcrypt looks at; the rest of a longer password would count for nothing.
@@ -74,9 +81,9 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "config_dir": folder,
         "image": inputs["image"],
         "image_archive": inputs["image_archive"],
-        # Content without the content: what the host compares, and what an output may show.
+        # Content without the content: what the host compares, and what its journal and an output may show.
         "files": {
-            path: {"sha256": digest(file["content"]), "mode": file["mode"], "secret": file["secret"]}
+            path: {"seal": site.seal(file["content"]), "mode": file["mode"], "secret": file["secret"]}
             for path, file in written.items()
         },
         "services": [
@@ -87,13 +94,16 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "tls": _wanted_tls(inputs, held) if _needs_tls(instances) else {},
         "timer": TIMER if _collects(inputs) else "",
         "schedule": inputs["collect_schedule"] if _collects(inputs) else "",
+        "no_units": [] if _collects(inputs) else list(TIMER_UNITS),
         "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
         "minimum_free": int(inputs["minimum_free"] * 2**30),
         "purge": [],
         "secrets_dir": inputs["secrets_dir"],
         "lacking": _lacking(inputs, held),
-        # The stores whose images are files of the host, and what the playbooks do with them.
+        # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a disk
+        # that several hosts share.
         **{key: inputs[key] for key in PLAYBOOK_INPUTS},
+        **{key: f"{inputs[key]}/{site.host}" for key in ("backup_dir", "restore_dir")},
         "stores": [one["name"] for one in instances if one["mode"] == "store" and one["driver"] == "filesystem"],
     }, []
 
@@ -269,6 +279,11 @@ def _account_problems(inputs: Mapping[str, Any]) -> list[str]:
         for one in whole(inputs)
         if one["accounts"] and not names
     ]
+    if bcrypt is None and any(one["accounts"] for one in whole(inputs)):
+        problems.append(
+            "Accounts of registries need the Python package bcrypt on the controller, beside Ansible: install it there "
+            f"with {sys.executable} -m pip install bcrypt."
+        )
     for rule in inputs["retention"]:
         if rule["keep"] is rule["days"] is None:
             problems.append(
@@ -348,13 +363,12 @@ def _collects(inputs: Mapping[str, Any]) -> bool:
 
 def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
     paths = [one["path"] for one in whole(inputs) if one["driver"] == "filesystem"] if inputs["purge_data"] else []
-    units = [f"{UNITS}/{TIMER}", f"{UNITS}/{TIMER.replace('.timer', '.service')}"]
     return {
         "state": "absent",
         "project": PROJECT,
         "config_dir": inputs["config_dir"],
-        "timer": TIMER,
-        "files": [PROGRAM, *units],
+        "files": {PROGRAM: {"seal": ""}},
+        "no_units": list(TIMER_UNITS),
         # What a registry keeps in its folder, and nothing else that may be there.
         "purge": [f"{path}/{name}" for path in paths for name in ("docker", "scheduler-state.json", DATA_MARK)],
     }
@@ -437,7 +451,8 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         parts["config.yml"] = _dump(configuration(settled, _derive(held["secret"], one["name"])))
         for name, content in parts.items():
             made[f"{folder}/{one['service']}/{name}"] = _file(content, "0600", secret=True)
-        containers[one["service"]] = container(one, inputs, digest("\0".join(parts.values())))
+        # Not without the secret in them, by which nobody can try guesses at passwords on it.
+        containers[one["service"]] = container(one, inputs, digest("\0".join(parts.values())) if held["secret"] else "")
     made[f"{folder}/compose.yml"] = _file(_dump({"name": PROJECT, "services": containers}))
     keys_shown = ("name", "mode", "driver", "path", "accounts", "anonymous_pull")
     table = {
@@ -452,9 +467,9 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     # The program runs without arguments too, so it knows its folder by itself.
     made[PROGRAM] = _file(program.replace('CONFIG = "/etc/slipway/registry"', f"CONFIG = {json.dumps(folder)}"), "0755")
     if _collects(inputs):
-        for name in (TIMER, TIMER.replace(".timer", ".service")):
-            unit = site.role_file("registry", name).replace("@SCHEDULE@", inputs["collect_schedule"])
-            made[f"{UNITS}/{name}"] = _file(unit)
+        for path in TIMER_UNITS:
+            unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
+            made[path] = _file(unit)
     if inputs["certificate"] and _needs_tls(instances):
         made[f"{folder}/tls/tls.crt"] = _file(_text(Path(inputs["certificate"])))
         made[f"{folder}/tls/tls.key"] = _file(_text(Path(inputs["certificate_key"])), "0600", secret=True)
@@ -587,8 +602,11 @@ def _published(address: str, port: int, inside: int) -> str:
     return f"{shown}:{port}:{inside}" if address else f"{port}:{inside}"
 
 
-def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return where the registries of some hosts are reached, and what is wrong with those hosts' inputs."""
+def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return where the registries of some hosts are reached, and what is wrong with those hosts' inputs.
+
+    :param removed: also those of hosts that are to have none any more, or do not take the role.
+    """
     found: list[dict[str, Any]] = []
     problems: list[str] = []
     for host in hosts:
@@ -597,10 +615,12 @@ def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], li
                 f"registry_client_hosts has {host}, which is not in the inventory; give hosts of the inventory."
             )
             continue
-        inputs, wrong = reader.read(*_shown_inputs(), hostvars[host], lambda value: value, "registry_")
+        inputs, wrong = reader.read(*_shown_inputs(), hostvars[host], _resolved, "registry_", host)
         # The same wrong input of several hosts is told once, and without the host it reads as the host's own.
         problems += [problem for problem in wrong if problem not in problems]
         if wrong:
+            continue
+        if not removed and (inputs["state"] == "absent" or not reader.takes("registry", inputs["slipway_roles"])):
             continue
         name = inputs["hostname"] or host
         found += [
@@ -617,11 +637,36 @@ def endpoints(hosts: list[str], hostvars: Any) -> tuple[list[dict[str, Any]], li
     return found, problems
 
 
+def unseen(site: reader.Site) -> list[str]:
+    """Return a problem for each input that a play sets, so that the registries' clients on other hosts see another."""
+    problems = []
+    for name in _shown_inputs()[0]:
+        try:
+            shown = _resolved(site.hostvars[site.host].get(name)) if site.host in site.hostvars else None
+        except AnsibleError:
+            continue
+        own = site.variable(name)
+        if own not in (None, shown):
+            problems.append(
+                f"{name} is set by a play or as a role's parameter, which clients on other hosts do not see; set it in "
+                "the inventory, best in group_vars/all."
+            )
+    return problems
+
+
+def _resolved(value: Any) -> Any:
+    # Before ansible-core 2.19 another host's template is left as it is where it cannot be resolved.
+    if "{{" in json.dumps(value, default=str):
+        raise AnsibleError("it needs what is not defined")
+    return value
+
+
 @functools.cache
 def _shown_inputs() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    names = [f"registry_{name}" for name in SHOWN_INPUTS]
-    options, default = reader.specification("registry"), reader.defaults("registry")
-    return {name: options[name] for name in names}, default
+    options = {f"registry_{name}": reader.specification("registry")[f"registry_{name}"] for name in SHOWN_INPUTS}
+    roles = reader.specification()["slipway_roles"]
+    default = {**reader.defaults("registry"), "slipway_roles": roles["default"]}
+    return {**options, "slipway_roles": roles}, default
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,13 @@ REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certif
 def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
     """Return what the host needs to know, without passwords, and what is wrong with the inputs."""
     inputs = registry.filled(inputs, site)
-    endpoints, problems = registry.endpoints(inputs["client_hosts"], site.hostvars)
+    absent = inputs["state"] == "absent"
+    endpoints, problems = registry.endpoints(inputs["client_hosts"], site.hostvars, removed=absent)
     known = [account["name"] for account in inputs["accounts"]]
     strangers = sorted({login["account"] for login in inputs["client_logins"]} - set(known))
-    if strangers and inputs["state"] == "present":
+    if not absent:
+        problems += registry.unseen(site)
+    if strangers and not absent:
         problems.append(
             f"registry_client_logins names accounts that registry_accounts has not: {', '.join(strangers)}. "
             "Set registry_accounts for the clients too, best in group_vars/all."
@@ -26,7 +29,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     authority = held["authority"]
     made = {
         "state": inputs["state"],
-        "addresses": [one["address"] for one in endpoints if one["tls"] and (authority or inputs["state"] == "absent")],
+        "addresses": [one["address"] for one in endpoints if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
         "authority_file": held["authority_file"],
         "authority_sha256": registry.digest(authority) if authority else "",

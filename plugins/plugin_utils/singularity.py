@@ -10,21 +10,35 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import yaml
-from ansible_collections.slipway.node.plugins.module_utils.singularity import AUTH_FILE, guarded_sum, numbers
+from ansible_collections.slipway.node.plugins.module_utils.singularity import (
+    AUTH_FILE,
+    AUTH_VARIABLES,
+    guarded_sum,
+    numbers,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils import golang_versions
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, Site
+from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, Site, load
 from jinja2 import Environment, StrictUndefined
 
-REMOVAL_INPUTS = ("state", "root", "prefix", "commands_dir", "tree_host")
+REMOVAL_INPUTS = ("state", "root", "prefix", "commands_dir", "modulefiles", "tree_host")
 
 # By flavour: the newest version that the role knows, the oldest that it builds, where releases are, the command's name.
 FLAVORS = {
-    "singularity-ce": {"newest": "4.5.1", "oldest": "3.8.0", "repository": "sylabs/singularity", "name": "singularity"},
-    "apptainer": {"newest": "1.4.5", "oldest": "1.0.0", "repository": "apptainer/apptainer", "name": "apptainer"},
+    "singularity-ce": {
+        "newest": "4.5.1",
+        "oldest": "3.8.0",
+        "repository": "sylabs/singularity",
+        "name": "singularity",
+        "title": "SingularityCE",
+    },
+    "apptainer": {
+        "newest": "1.4.5",
+        "oldest": "1.0.0",
+        "repository": "apptainer/apptainer",
+        "name": "apptainer",
+        "title": "Apptainer",
+    },
 }
-# Which variable names the file of credentials. SingularityCE before 4.1 has none.
-AUTH_VARIABLES = {"singularity-ce": "SINGULARITY_AUTHFILE", "apptainer": "APPTAINER_AUTH_FILE"}
 PROFILES = {
     "/etc/profile.d/slipway-singularity.sh": "profile.sh.j2",
     "/etc/profile.d/slipway-singularity.csh": "profile.csh.j2",
@@ -61,13 +75,13 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     settled["release_api"] = settled["release_api"].replace("{version}", version)
     settled["cache_dir"] = os.path.join(os.path.expanduser(site.settings.get("cache_dir") or ""), "singularity")
     settled["kept_sum"] = f"{settled['cache_dir']}/sums/{inputs['flavor']}-{version}.sha256"
-    settled["known_sum"] = inputs["archive_checksum"] or _known_sum(
-        inputs["flavor"], version, settled["kept_sum"], site
-    )
+    settled["known_sum"] = inputs["archive_checksum"] or _known_sum(inputs["flavor"], version, settled["kept_sum"])
     settled["files"] = _files(settled, auths) if inputs["state"] == "present" else []
     settled["strays"] = [
         path for path in (*PROFILES, AUTH_FILE) if path not in {one["path"] for one in settled["files"]}
     ]
+    texts = _modulefiles(settled, auths) if inputs["modulefiles"] else {}
+    settled["modulefiles"] = {"folder": inputs["modulefiles"], "texts": texts}
     # One profile for every version below the root, and for one elsewhere.
     elsewhere = [] if os.path.dirname(settled["prefix"]) == inputs["root"] else [settled["prefix"]]
     settled["apparmor"] = {
@@ -168,7 +182,7 @@ def _problems(inputs: dict[str, Any], flavor: dict[str, str]) -> list[str]:
             f'singularity_version is "{version}"; give a release\'s three numbers in quotes, as in '
             f'"{flavor["newest"]}", from {flavor["oldest"]} on.'
         )
-    for name in ("root", "prefix", "localstatedir", "build_dir", "commands_dir", "tmpdir", "cachedir"):
+    for name in ("root", "prefix", "localstatedir", "build_dir", "commands_dir", "modulefiles", "tmpdir", "cachedir"):
         if inputs[name] and not _PATH.fullmatch(inputs[name]):
             problems.append(
                 f'singularity_{name} is "{inputs[name]}"; give an absolute path of letters, digits and ._+- without a '
@@ -240,11 +254,7 @@ def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[
     values = {
         "link": f"{inputs['root']}/current",
         "name": inputs["name"],
-        "folders": {
-            f"{inputs['name'].upper()}_{key.upper()}": inputs[key] for key in ("tmpdir", "cachedir") if inputs[key]
-        },
-        "auth_variable": AUTH_VARIABLES[inputs["flavor"]] if accounts else "",
-        "auth_file": AUTH_FILE,
+        **_variables(inputs, inputs["flavor"], accounts),
     }
     files: list[dict[str, Any]] = []
     if inputs["profile"]:
@@ -270,9 +280,45 @@ def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[
     return files
 
 
-def _known_sum(flavor: str, version: str, kept: str, site: Site) -> str:
+def _variables(inputs: dict[str, Any], flavor: str, accounts: dict[str, Any]) -> dict[str, Any]:
+    """Return what users' environments get of a flavour: folders by variable, and the file of credentials."""
+    name = FLAVORS[flavor]["name"].upper()
+    return {
+        "folders": {f"{name}_{key.upper()}": inputs[key] for key in ("tmpdir", "cachedir") if inputs[key]},
+        "auth_variable": AUTH_VARIABLES[flavor] if accounts else "",
+        "auth_file": AUTH_FILE,
+    }
+
+
+def _modulefiles(inputs: dict[str, Any], accounts: dict[str, Any]) -> dict[str, str]:
+    """Return by flavour the text of a version's modulefile, of which the node knows the version and its folder."""
+    root = inputs["root"]
+    return {
+        flavor: _render("modulefile.j2", root=root, title=about["title"], **_variables(inputs, flavor, accounts))
+        for flavor, about in FLAVORS.items()
+    }
+
+
+def told_sum(answer: str, archive: str) -> str:
+    """Return the SHA-256 sum that GitHub's release API told of an archive; empty where it told none.
+
+    :param answer: the text of its answer, whatever that is: old releases have no digest, a captive portal says HTML.
+    """
+    try:
+        release = json.loads(answer)
+    except ValueError:
+        return ""
+    assets = release.get("assets") if isinstance(release, dict) else None
+    for one in assets if isinstance(assets, list) else []:
+        if isinstance(one, dict) and one.get("name") == archive:
+            found = re.fullmatch("sha256:([0-9a-f]{64})", str(one.get("digest")))
+            return found.group(1) if found else ""
+    return ""
+
+
+def _known_sum(flavor: str, version: str, kept: str) -> str:
     """Return the sum of a release: the role's, or what the release API once said; empty where none is known."""
-    known = _sums(site.role_file("singularity", "checksums.yml"))[flavor].get(version, "")
+    known = load(COLLECTION / "roles/singularity/files/checksums.yml")[flavor].get(version, "")
     if known or not os.path.exists(kept):
         return str(known)
     return Path(kept).read_text(encoding="ascii").strip()
@@ -284,8 +330,3 @@ def _render(template: str, **values: Any) -> str:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
     return environment.from_string(text).render(values)
-
-
-def _sums(text: str) -> Any:
-    # In C where there is such a loader, eight times as fast: every host's process reads it.
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 it is safe

@@ -23,7 +23,7 @@ def test_defaults_and_argument_specs_name_the_same_inputs(role):
             assert set(spec["options"]) == defaults, entry_point
 
 
-# Ansible checks by itself an entry point that has a file of tasks, and shows its whole specification with an error;
+# Ansible checks an entry point that has a file of tasks by itself, and shows its whole specification with an error;
 # inputs are the action's to check.
 @pytest.mark.parametrize("role", ROLES)
 def test_ansible_checks_no_inputs(role):

@@ -61,6 +61,12 @@ def test_commands_are_found_without_a_login_shell(host):
     assert host.run("sudo -u admin bash -c 'apptainer --version'").stdout.strip() == "apptainer version 1.4.5"
 
 
+def test_module_load_brings_the_default_version(host):
+    load = "module use /etc/modulefiles; module load apptainer; command -v singularity; singularity --version"
+    told = host.run("sudo -iu admin bash -lc %s", load)
+    assert told.stdout.split("\n")[:2] == [f"{TREE}/bin/singularity", "apptainer version 1.4.5"], told.stderr
+
+
 def test_user_pulls_from_a_registry_with_the_shared_credentials(host, user):
     # Not as an argument, which would be quoted.
     host.run("tee /root/registry.py >/dev/null <<'END'\n" + REGISTRY.read_text(encoding="utf-8") + "END")

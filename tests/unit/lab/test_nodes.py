@@ -1,5 +1,8 @@
 """Names, digests and texts of lab/nodes.py."""
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,24 @@ def test_digest_tells_options_from_command() -> None:
 
 def test_table_is_aligned() -> None:
     assert nodes.table([("node", "port"), ("a", "1"), ("longer", "")]) == "node    port\na       1\nlonger"
+
+
+@pytest.mark.parametrize(
+    ("config", "hosts", "registries"),
+    [
+        (nodes.ssh_config({"rocky9": 1, "debian13": 2}, Path("/key")), ["debian13", "rocky9"], ["debian13"]),
+        (nodes.ssh_config({"second": 1}, Path("/key")), ["second"], []),
+        ("", list(nodes.PLATFORMS), ["debian13"]),
+    ],
+)
+def test_inventory_has_the_nodes_that_are_up(config: str, hosts: list[str], registries: list[str]) -> None:
+    groups = nodes.inventory(config)
+    assert groups["container_hosts"] == {"hosts": hosts}
+    assert groups["registry_hosts"] == {"hosts": registries}
+
+
+def test_the_inventory_of_a_lab_that_is_not_up_is_what_ansible_asks_a_script_for() -> None:
+    script = Path(__file__).parents[3] / "inventories" / "lab" / "hosts.py"
+    environment = {**os.environ, "SLIPWAY_LAB": "no_such"}
+    done = subprocess.run([script, "--list"], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == nodes.inventory("")

@@ -1,7 +1,7 @@
 """A batch in which a host fails stops those that come after it, and lets its own hosts go on to their end."""
 
-import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -31,10 +31,9 @@ def test_batches_after_a_failure(tmp_path, allowed, done):
     playbook.write_text(PLAYBOOK.format(file=ROOT / "playbooks/tasks/stop_batches.yml"))
     run = subprocess.run(
         ["ansible-playbook", "-i", "a,b,c,d,", str(playbook), "-e", allowed],
-        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    hosts = json.loads(run.stdout)["stats"]
-    assert sorted(host for host, one in hosts.items() if not one["failures"]) == done
+    assert re.findall(r"^(\w+) .* failed=0 ", run.stdout, re.MULTILINE) == done

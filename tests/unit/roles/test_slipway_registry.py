@@ -267,3 +267,26 @@ def test_an_image_goes_with_its_last_tag_and_takes_no_other_s_parts(program, sto
     assert revisions() == {second, shared, loose, *digests.values()}
     program.retire(str(store.root), "app", ["same", "second"])
     assert revisions() == {loose, digests["new"]}
+
+
+def test_a_folder_without_copies_tells_where_there_are_some(program, store, tmp_path, capsys):
+    store.image("app", "1", b"one")
+    made = backup(program, tmp_path / "disk/reg1", capsys)
+    with pytest.raises(
+        program.Problem, match=f"disk/reg2 has no copy of main; there is {made['archive']}: name the one"
+    ):
+        program.restore("main", str(tmp_path / "disk/reg2"), replace=True)
+    with pytest.raises(program.Problem, match="nowhere/reg has no copy of main; a backup makes one"):
+        program.restore("main", str(tmp_path / "nowhere/reg"), replace=True)
+    program.restore("main", str(tmp_path / "disk/reg1"), replace=True)
+
+
+def test_this_host_s_engine_is_asked_whatever_root_s_context_is(monkeypatch):
+    loader = importlib.machinery.SourceFileLoader("slipway_registry", str(PROGRAM))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("slipway_registry", loader))
+    loader.exec_module(module)
+    asked = []
+    monkeypatch.setattr(module, "run", lambda *command: asked.append(command))
+    module.compose("stop", "main")
+    engine = ("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", "unix:///var/run/docker.sock", "compose")
+    assert asked[0][:6] == engine and asked[0][-2:] == ("stop", "main")

@@ -1,5 +1,6 @@
 """Building the stand-in internet: when it is built, and how its packages are named."""
 
+import os
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -43,7 +44,9 @@ def test_scripts_name_their_units() -> None:
         assert package.script(kind).startswith("units='a.service b.socket'\ngroup='docker'\n")
 
 
-def test_built_once_and_old_builds_go_unless_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_once_and_old_builds_go_unless_mounted_or_asked_for_lately(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built: list[Path] = []
 
     def build(builder: str, out: Path, keys: Path, log: Path) -> None:
@@ -55,10 +58,15 @@ def test_built_once_and_old_builds_go_unless_mounted(tmp_path: Path, monkeypatch
     monkeypatch.setattr(upstream, "attempt", lambda *command: CompletedProcess(command, 0, mounts, ""))
     first = upstream.ensure(tmp_path, "{}:1".format)
     assert upstream.ensure(tmp_path, "{}:1".format) == first
-    (tmp_path / "upstream" / "current").symlink_to(first)
     second = upstream.ensure(tmp_path, "{}:2".format)
-    assert len(built) == 2 and second != first
-    assert sorted((tmp_path / "upstream").iterdir()) == sorted([second, tmp_path / "upstream" / "current"])
+    assert len(built) == 2 and second != first and first.is_dir()
+    os.utime(first, (0, 0))
+    assert upstream.ensure(tmp_path, "{}:1".format) == first
+    for old in (first, second):
+        os.utime(old, (0, 0))
+    assert upstream.ensure(tmp_path, "{}:2".format) == second
+    assert list((tmp_path / "upstream").iterdir()) == [second]
+    os.utime(second, (0, 0))
     mounts = f"0123456789ab,{second},/etc/resolv.conf\n"
     third = upstream.ensure(tmp_path, "{}:3".format)
     assert second.is_dir() and third.is_dir()

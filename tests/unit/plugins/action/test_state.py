@@ -9,6 +9,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils import sections
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils import inputs as read
     ],
 )
 def test_a_host_whose_python_is_too_old_gets_the_command_to_use(answer):
-    message = state._explain({"failed": True, **answer})["msg"]
+    message = sections.explain({"failed": True, **answer})["msg"]
     assert message.splitlines()[0].startswith("The host's Python cannot run modules") and "ANSIBLE=2.16" in message
 
 
@@ -35,7 +36,7 @@ def test_the_facts_of_such_a_host_cannot_be_gathered_either():
 
 def test_another_failure_is_left_as_it_is():
     answer = {"failed": True, "msg": "no route to host"}
-    assert state._explain(answer) == answer
+    assert sections.explain(answer) == answer
 
 
 def test_all_that_stands_in_the_way_is_told_by_role():
@@ -45,11 +46,9 @@ def test_all_that_stands_in_the_way_is_told_by_role():
 
 def inputs(arguments, module=None, **variables):
     """Return what the action makes of a play's variables: each role's inputs, and what is wrong."""
-    task = SimpleNamespace(args=arguments)
-    action = object.__new__(state.ActionModule)
-    action._task, action._templar = task, Templar(loader=DataLoader())
-    action._execute_module = module
-    found, _platform, problems = action._inputs({"inventory_hostname": "a", **variables}, {}, arguments.get("roles"))
+    action = SimpleNamespace(_templar=Templar(loader=DataLoader()), _execute_module=module)
+    given = {"inventory_hostname": "a", **variables}
+    found, _site, problems = sections.read(action, given, {}, arguments.get("roles"))
     return found, problems
 
 

@@ -41,6 +41,14 @@ def test_clients_learn_registries_from_the_inventory():
     ]
 
 
+@pytest.mark.parametrize("gone", [{"registry_state": "absent"}, {"slipway_roles": ["docker_ce"]}])
+def test_registries_that_a_host_is_not_to_have_are_told_of_to_nobody_but_removal(gone):
+    hostvars = {**HOSTVARS, "reg": {**HOSTVARS["reg"], **gone}}
+    assert [one["address"] for one in endpoints(HOSTS, hostvars)[0]] == ["other:5000"]
+    assert registry.registry_mirrors(HOSTS, hostvars) == registry.registry_insecure(HOSTS, hostvars) == []
+    assert len(endpoints(HOSTS, hostvars, removed=True)[0]) == 7
+
+
 def test_caches_of_docker_hub_alone_are_its_mirrors():
     mirrors = ["https://registry.example.org:5010", "https://registry.example.org:5012"]
     assert registry.registry_mirrors(HOSTS, HOSTVARS) == mirrors

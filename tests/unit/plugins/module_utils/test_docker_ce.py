@@ -15,6 +15,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce import (
     refusals,
     repository_files,
 )
+from ansible_collections.slipway.node.plugins.module_utils.host import Host
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
 
@@ -237,7 +238,7 @@ class FakeHost:
         return sorted(path for path in self.files if any(fnmatch.fnmatch(path, pattern) for pattern in patterns))
 
 
-ENGINE = "env --unset=DOCKER_TLS_VERIFY docker --host unix:///var/run/docker.sock"
+ENGINE = "env --unset=DOCKER_TLS --unset=DOCKER_TLS_VERIFY docker --host unix:///var/run/docker.sock"
 UNIT = (
     "Id=docker.service\nLoadState=loaded\nFragmentPath=/etc/systemd/system/docker.service\nDropInPaths=\n"
     "ExecStart={ path=%s ; argv[]=dockerd ; pid=77 }\nUnitFileState=%s\nActiveState=%s\n"
@@ -286,6 +287,8 @@ def test_the_wanted_state_by_platform():
 def test_a_platform_without_an_engine_of_its_own_is_refused():
     with pytest.raises(platforms.InputProblem, match="Rocky has no Docker engine of its own"):
         made(ROCKY, source="distribution")
+    # Removal takes what is there, whatever was to be installed.
+    assert "docker-ce" in made(ROCKY, source="distribution", state="absent")["engine_packages"]
 
 
 def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_names():
@@ -327,6 +330,31 @@ def test_live_restore_keeps_containers_from_one_patch_release_to_another(version
     assert (refused(wanted(version=version), FakeHost({"/usr/bin/docker": b""}, commands)) == []) is kept
 
 
+@pytest.mark.parametrize(
+    ("restart", "running", "lives", "harm"),
+    [
+        ("safe", "db\nweb\n", False, ", on which these containers run: db, web"),
+        ("safe", "web\n", True, None),
+        ("safe", "", False, None),
+        ("never", "", False, ""),
+        ("always", "web\n", False, None),
+    ],
+)
+def test_a_change_of_containerd_alone_is_judged_as_the_engine_s(restart, running, lives, harm):
+    commands = {
+        "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
+        f"{ENGINE} ps": (0, running),
+        f"{ENGINE} info": (0, f"{lives}\n".lower()),
+    }
+    want = wanted(version="20.10", restart=restart, package_versions={"containerd.io": "1.7"})
+    host = FakeHost({"/usr/bin/docker": b""}, commands)
+    reasons = refused(want, host)
+    assert [reason.partition(". ")[0] for reason in reasons] == (
+        [] if harm is None else [f"containerd.io: 1.6.20 -> 1.7: that restarts containerd{harm}"]
+    )
+    assert notes(want, observe(host, want)) == []
+
+
 def test_the_distribution_s_engine_with_containers_is_not_removed_unasked():
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, "docker.io\tii \t20.10.24+dfsg1-1\n"),
@@ -366,9 +394,20 @@ def test_a_unit_that_hides_the_package_s_is_named():
     assert reason.startswith(f"{unit} starts /opt/kube/bin/dockerd in place of the package's engine")
 
 
-def test_docker_from_snap_is_refused():
-    (reason,) = refused(wanted(), FakeHost({"/snap/docker/current": b""}))
+@pytest.mark.parametrize("mounts", ["snap", "var/lib/snapd/snap"])
+def test_docker_from_snap_is_refused(mounts, tmp_path, monkeypatch):
+    # As snapd lays it out: mounts by revision, a link to the current one, and the program's name a link to snap itself.
+    (tmp_path / mounts / "docker/2976/bin").mkdir(parents=True)
+    (tmp_path / mounts / "docker/current").symlink_to("2976")
+    (tmp_path / mounts / "bin").mkdir()
+    (tmp_path / mounts / "bin/docker").symlink_to("/usr/bin/snap")
+    host = FakeHost()
+    monkeypatch.setattr(host, "glob", lambda *patterns: Host().glob(*(f"{tmp_path}{one}" for one in patterns)))
+    (reason,) = refused(wanted(), host)
     assert "snap remove docker" in reason
+    # What `snap remove` may leave is an empty folder.
+    (tmp_path / mounts / "docker/current").unlink()
+    assert refused(wanted(), host) == []
 
 
 def test_a_group_of_a_directory_alone_is_refused():
@@ -412,6 +451,18 @@ def test_removal_is_refused_where_others_use_containerd():
     files = {"/proc/88/cmdline": (SHIM % ("k8s.io", "0123456789abcdef")).encode(), "/var/lib/containerd/x": b""}
     (reason,) = refused(want, FakeHost(files, commands))
     assert reason.startswith("containerd.io or its data would be removed, which others use: containerd runs containers")
+    commands.update(
+        {
+            "ctr namespaces ls": (0, "default\nempty\nmoby\n"),
+            "ctr --namespace default images": (0, "docker.io/library/own:1\n"),
+            "ctr --namespace moby images": (0, "docker.io/library/web:1\n"),
+        }
+    )
+    host = FakeHost({"/usr/bin/ctr": b"", "/var/lib/containerd/x": b""}, commands)
+    (reason,) = refused(want, host)
+    assert "which others use: containerd keeps images or containers of default. Stop and remove" in reason
+    # The data stays without the purge.
+    assert refused(wanted(state="absent"), host) == []
 
 
 def test_an_engine_that_changes_brings_the_others_along():

@@ -43,9 +43,10 @@ class FakeHost:
     def run(self, *command):
         key = command[:2]
         if command[0] == "env":
-            assert command[2:4] == ("docker", "--host")
-            self.endpoints.append(command[4])
-            key = command[5]
+            # Whatever root's context and environment say.
+            assert command[1:5] == ("--unset=DOCKER_TLS", "--unset=DOCKER_TLS_VERIFY", "docker", "--host")
+            self.endpoints.append(command[5])
+            key = command[6]
         elif command[0] == "stat":
             key = command[3]
         return int(key in self.failing), self._answers[key]
@@ -357,6 +358,17 @@ def test_another_place_of_the_images_is_told(started):
     wish = want({"features": {"containerd-snapshotter": True}})
     host = running_host({}, {"Images": 3, "Containers": 1, "DriverStatus": [["Backing Filesystem", "extfs"]]})
     assert "(3 images, 1 containers) are out of sight" in docker_daemon.observe(host, wish)["notes"][0]
+    # Given up again, which leads back to the former store.
+    store = {"Images": 3, "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+    host = running_host({"features": {"containerd-snapshotter": True}}, store)
+    host.files[STATE] = json.dumps(
+        {"entries": [{"path": ["features", "containerd-snapshotter"], "value": True}], "files": {CONFIG: None}}
+    )
+    assert "(3 images, 0 containers) are out of sight" in docker_daemon.observe(host, want({}))["notes"][0]
+    # A data root moves none of that store.
+    wish = want({"features": {"containerd-snapshotter": True}, "data-root": "/data"})
+    assert ["/var/lib/containerd" in note for note in docker_daemon.observe(host, wish)["notes"]] == [True]
+    assert docker_daemon.observe(running_host({}, {}), want({"data-root": "/data"}))["notes"] == []
 
 
 def test_the_units_own_daemon_is_asked_whatever_roots_client_is_set_to():

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import images, platforms
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer, docker_command, sentence
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 ENTRY = {
@@ -42,7 +42,8 @@ def want(**more):
         "record": "/var/lib/slipway/images.json",
         "authfile": "/none",
         "registries": "",
-        "registries_content": "",
+        "mirrors": {},
+        "insecure": [],
         "skopeo": False,
         "keep": "",
         "kept": {},
@@ -65,6 +66,9 @@ def observed(**more):
         "registry": {},
         "skopeo": True,
         "registries": None,
+        "registries_wanted": "x",
+        "plain": [],
+        "silent": False,
         "pushed": {},
         "sources": {},
         "sif": {},
@@ -210,7 +214,7 @@ def test_sif_files_to_place(size, note, drift):
 
 
 def test_settings():
-    wanted = want(skopeo=True, registries="/etc/r.conf", registries_content="x")
+    wanted = want(skopeo=True, registries="/etc/r.conf")
     assert lines(wanted, observed(skopeo=False)) == [
         "install_skopeo: skopeo: absent -> present",
         "write_registries: /etc/r.conf: absent -> Slipway's content",
@@ -310,8 +314,8 @@ seen = []
 def test_the_engine_is_asked_for_a_registry_s_digest_with_the_login(tmp_path, monkeypatch):
     logins = tmp_path / "config.json"
     logins.write_text(json.dumps({"auths": {"h:5000": {"auth": "bWU6c2VjcmV0"}}}))
-    monkeypatch.setattr(images, "SOCKET", str(tmp_path / "docker.sock"))
-    with socketserver.UnixStreamServer(images.SOCKET, Engine) as server:
+    monkeypatch.setattr(images, "SOCKET", f"unix://{tmp_path}/docker.sock")
+    with socketserver.UnixStreamServer(str(tmp_path / "docker.sock"), Engine) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert images.registry_digest("h:5000/app:1", str(logins)) == A
         assert images.registry_digest("busybox:1", str(logins)) == A
@@ -322,7 +326,7 @@ def test_the_engine_is_asked_for_a_registry_s_digest_with_the_login(tmp_path, mo
 
 
 def test_an_engine_that_does_not_answer_tells_no_digest(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "SOCKET", str(tmp_path / "none.sock"))
+    monkeypatch.setattr(images, "SOCKET", f"unix://{tmp_path}/none.sock")
     assert images.registry_digest("app:1", "/none") == ""
 
 
@@ -384,7 +388,7 @@ def test_an_image_of_an_engine_is_saved_by_its_own_client():
 
     path = "/var/tmp/saved.tar"
     assert images.save(run, "app:1", "/var/tmp") == (path, "")
-    assert asked == [["env", "docker", "save", "--output", path, "app:1"]]
+    assert asked == [docker_command("save", "--output", path, "app:1")]
     assert "No Docker engine answers" in images.save(run, "app:1", "/var/tmp")[1]
 
 
@@ -429,11 +433,54 @@ def test_registries_for_skopeo():
         'location = "h:5020"',
         "insecure = true",
     ]
-    assert images.registries({"docker.io": []}, []) == ""
+    assert "[[" not in images.registries({"docker.io": []}, [])
+    # A bare name is no image of Docker Hub.
+    assert 'location = "h"\ninsecure = true' in images.registries({"index.docker.io": ["https://h"]}, ["h"])
+    assert 'location = "docker.io"\ninsecure = false' in images.registries({"index.docker.io": ["https://h"]}, ["h"])
+
+
+@pytest.mark.parametrize(
+    ("insecure", "plain"),
+    [
+        # A network counts by the address, as it is written or as the name resolves: a registry's or a mirror's.
+        (["10.0.0.0/8"], ["10.1.2.3:5000"]),
+        (["fd00::/8"], ["[fd00::1]:5000"]),
+        (["127.0.0.0/8", "::1/128"], ["localhost:5000"]),
+        (["10.1.2.3/8", "h:5020"], ["10.1.2.3:5000", "h:5020"]),
+        (["11.0.0.0/8"], ["11.0.0.1"]),
+        (["192.168.0.0/16"], []),
+    ],
+)
+def test_networks_of_insecure_registries(insecure, plain):
+    used = ["10.1.2.3:5000", "[fd00::1]:5000", "localhost:5000", "none.invalid:5000", "docker.io"]
+    assert images.plain_registries(insecure, [*used, "11.0.0.1"]) == plain
+
+
+def test_registries_of_a_network_count_for_skopeo_and_for_sif_files(tmp_path):
+    oras = {**SIF, "location": "oras://10.0.0.1/t:1"}
+    archived = {**SIF, "path": "/x", "location": "archive:/srv/app.tar:app", "archive": "/srv/app.tar"}
+    local = {**PUSH, "target": "docker://[fd00::1]:5000/app:1", "location": "docker://docker.io/library/app:1"}
+    wanted = want(push=[local], build=[SIF, oras, archived], skopeo=True, registries=str(tmp_path / "none"))
+    wanted.update(mirrors={"docker.io": ["https://10.0.0.2"]}, insecure=["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"])
+    found = images.observe(Host(lambda *_, **__: (1, "", "")), wanted)
+    assert found["plain"] == ["10.0.0.1", "10.0.0.2", "[fd00::1]:5000"]
+    assert [one["no_https"] for one in found["todo"]["build"]] == [False, True, False]
+    parts = found["registries_wanted"].split("[[")
+    assert {one.split('"')[1]: "insecure = true" in one for one in parts[1:]} == {
+        "10.0.0.1": True, "10.0.0.2": True, "[fd00::1]:5000": True, "docker.io": False,
+    }  # fmt: skip
+    # Who copies nothing asks no name service.
+    assert images.observe(Host(), want(mirrors=wanted["mirrors"], insecure=wanted["insecure"]))["plain"] == []
+
+
+def test_a_registry_that_cannot_be_asked_is_named():
+    assert images.notes(want(), observed(registry={"app:1": A})) == []
+    (note,) = images.notes(want(), observed(registry={"h/tool:1": "", "app:1": A}))
+    assert "h/tool:1" in note and "app:1" not in note and "docker manifest inspect h/tool:1" in note
 
 
 def inputs(**more):
-    return {"state": "present", "mirrors": {}, "insecure": ["h"], "push": [], "build": [], "preload": [], **more}
+    return {"state": "present", "mirrors": {"h": []}, "insecure": ["h"], "push": [], "build": [], "preload": [], **more}
 
 
 @pytest.mark.parametrize(
@@ -496,10 +543,44 @@ def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
 
 def test_who_uses_an_image_that_is_to_be_removed():
     answers = {"ps": "c1 c2\n", "inspect": f"{A} /one\n{B} /two\n"}
-    host = Host(lambda command, **_: (0, answers[command[1]], ""))
+    start = len(docker_command())
+    host = Host(lambda command, **_: (0, answers[command[start]], ""))
     record = {"images": {"app:1": {"id": A, "from": ""}, "gone:1": {"id": B, "from": ""}}, "pushed": {}}
     found = observed(record=record, images={"app:1": image(A), "gone:1": None})
     assert images._used(host, found) == {"app:1": ["one"]}
+    with pytest.raises(NoAnswer, match="which images are in use"):
+        images._used(Host(lambda *_, **__: (1, "", "")), found)
+
+
+@pytest.mark.parametrize(
+    ("engine", "program", "refused"),
+    [("26.1.5 linux/amd64\n", 0, 0), ("", 0, 1), ("", 1, 0)],
+)
+def test_images_of_an_engine_that_does_not_answer_are_not_taken_for_removed(tmp_path, engine, program, refused):
+    record = tmp_path / "images.json"
+    images.record(str(record), "images", "app:1", A, "")
+
+    def run(command, **_):
+        if "version" in command:
+            return (0 if engine else 1), engine, ""
+        return (program, "", "") if "command -v dockerd" in command else (0, "", "")
+
+    wanted = want(state="absent", record=str(record), sif_path="")
+    told = images.refusals(wanted, images.observe(Host(run), wanted))
+    assert len(told) == refused
+    assert not refused or "stay: app:1. Start it (`systemctl status docker` says what ails it)" in told[0]
+
+
+def test_the_engine_of_this_host_is_asked_whatever_root_s_context_says(tmp_path):
+    asked = []
+
+    def run(command, **_):
+        asked.append(command)
+        return 0, "26.1.5 linux/amd64\n" if "version" in command else "", ""
+
+    wanted = want(preload=[ENTRY])
+    images.observe(Host(run), wanted)
+    assert [command[: len(docker_command())] for command in asked] == [docker_command()] * 2
 
 
 def test_an_error_is_told_with_its_remedy():

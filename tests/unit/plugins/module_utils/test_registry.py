@@ -12,7 +12,7 @@ import threading
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils import platforms, registry, registry_client
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, docker_command, seal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,7 +38,7 @@ WANT = {
     "project": "slipway-registry",
     "config_dir": DIR,
     "image": "registry:2.8.3",
-    "files": {f"{DIR}/main/config.yml": {"sha256": "s1", "mode": "0600", "secret": True}},
+    "files": {f"{DIR}/main/config.yml": {"seal": "s1", "mode": "0600", "secret": True}},
     "services": [SERVICE],
     "accounts": {"alice": "f1"},
     "tls": {
@@ -59,7 +59,9 @@ WANT = {
     "purge": [],
 }
 GOOD = {
-    "files": {f"{DIR}/main/config.yml": {"sha256": "s1", "mode": "0600", "owner": "0:0"}},
+    "files": {f"{DIR}/main/config.yml": {"same": True, "mode": "0600", "owner": "0:0"}},
+    "units": [],
+    "silent": False,
     "folders": [f"{DIR}/main/", f"{DIR}/tls/"],
     "containers": {
         "slipway-registry-main": {
@@ -172,6 +174,7 @@ def test_a_host_as_wanted_has_no_drift():
             f"{CONTAINER}: serves an older certificate -> serves the one in its folder",
         ),
         (["timer"], "inactive", "schedule_collection", "collect.timer: inactive -> active"),
+        (["units"], ["/units/a.timer"], "unschedule_collection", "/units/a.timer: present -> absent"),
         (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp: closed by the firewall -> open"),
         (
             ["data", "/data/main"],
@@ -245,7 +248,7 @@ def test_last_words_of_what_does_not_answer_are_told():
 
 
 def test_phases_are_told_what_to_act_on():
-    observed = changed(GOOD, ["files", f"{DIR}/main/config.yml", "sha256"], "s0")
+    observed = changed(GOOD, ["files", f"{DIR}/main/config.yml", "same"], False)
     observed["accounts"][f"{DIR}/main/htpasswd"]["mode"] = "0644"
     observed["folders"].append(f"{DIR}/old/")
     made = registry.changes(WANT, observed)
@@ -306,28 +309,53 @@ def test_only_folders_of_ours_are_removed(tmp_path):
 
 
 def test_removal_names_what_is_left():
-    want = {"state": "absent", "config_dir": DIR, "timer": "a.timer"}
+    want = {"state": "absent", "config_dir": DIR}
     observed = {
         "containers": GOOD["containers"],
-        "files": {"/etc/systemd/system/a.timer": {"sha256": "x", "mode": "0644", "owner": "0:0"}, "/gone": None},
+        "silent": False,
+        "units": ["/units/a.timer"],
+        "files": {"/program": {"same": False, "mode": "0644", "owner": "0:0"}, "/gone": None},
         "folders": [f"{DIR}/main/"],
         "own": [f"{DIR}/compose.yml"],
         "purge": ["/data/main/docker"],
         "maintenance": False,
     }
     assert [one["item"] for one in registry.compare(want, observed)] == [
+        "/units/a.timer",
         CONTAINER,
-        "/etc/systemd/system/a.timer",
+        "/program",
         f"{DIR}/main/",
         f"{DIR}/compose.yml",
         "/data/main/docker",
     ]
     made = registry._removals(want, observed)
     # What somebody else keeps there stays: a folder goes only where it is empty by then.
-    assert (made["stop_timer"], made["rmdir"]) == (True, [DIR, "/data/main"])
+    assert made["rmdir"] == [DIR, "/data/main"]
     assert registry.refusals(want, observed) == registry.notes(want, observed) == []
-    nothing = {"files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "maintenance": False}
-    assert registry.compare(want, nothing) == []
+    # What would run on without its files cannot be told.
+    (told,) = registry.refusals(want, {**observed, "silent": True})
+    assert "engine does not answer at unix:///var/run/docker.sock" in told and "systemctl start docker" in told
+    nothing = {**observed, "files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "units": []}
+    assert registry.compare(want, nothing) == registry.refusals(want, {**nothing, "silent": True}) == []
+
+
+@pytest.mark.parametrize(
+    ("rc", "engines", "silent"), [(1, ["/usr/bin/dockerd"], True), (127, [], False), (0, [], False)]
+)
+def test_an_engine_that_does_not_answer_is_told_from_none(rc, engines, silent):
+    host, asked = FakeHost({}), []
+    host.run = lambda *command: asked.append(command) or (rc, "")
+    host.glob = lambda *_patterns: engines
+    assert registry._containers(host, "slipway-registry") == ({}, silent)
+    # Not the engine of root's context or environment.
+    assert list(asked[0][:6]) == docker_command()
+
+
+def test_a_file_is_compared_by_a_seal_that_the_run_s_key_made(tmp_path):
+    (tmp_path / "environment").write_text("HTTP_PROXY=http://user:SK@proxy\n")
+    for key, same in (("k1", True), ("k2", False)):
+        mark = seal("k1", "HTTP_PROXY=http://user:SK@proxy\n")
+        assert registry._file(Host(key=key), str(tmp_path / "environment"), mark)["same"] is same
 
 
 @pytest.mark.parametrize("address", ["", "::1", "::"])
@@ -514,7 +542,7 @@ def test_an_upstream_is_asked_with_its_authority_and_named_where_it_does_not_ans
     assert registry.upstream(Host(), want, {"service": "hub", "upstream": url}) == ""
     assert registry.upstream(Host(), want, {"service": "hub", "upstream": f"{url}/closed"}).endswith("answers 403")
     (tmp_path / "hub/environment").write_text("HTTPS_PROXY=http://127.0.0.1:9\n")
-    assert "Connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
+    assert "connection refused" in registry.upstream(Host(), want, {"service": "hub", "upstream": url})
     server.shutdown()
     server.server_close()
 
@@ -556,14 +584,24 @@ def test_a_client_as_wanted_has_no_drift():
         (["files", CERT], "", f"{CERT}: absent -> the registries' authority"),
         (["trusted"], False, "/etc/ssl/certs/ca-certificates.crt: without the registries' authority -> with it"),
         (["logins"], ["another password"], "login of root to reg:5000: another password -> slipway's password"),
+        (["recorded"], {"root": ["old:1", "reg:5000"]}, "login of root to old:1: present -> absent"),
+        (["recorded"], {"alice": ["reg:5000"]}, "login of alice to reg:5000: present -> absent"),
     ],
 )
 def test_a_client_s_drift_reads_well(path, value, line):
     assert drift_text(registry_client.compare(CLIENT, changed(CLIENT_GOOD, path, value))) == line
 
 
+def test_who_is_listed_no_longer_is_logged_out():
+    observed = changed(CLIENT_GOOD, ["recorded"], {"alice": ["reg:5000"], "root": ["old:1", "reg:5000"]})
+    # Logging in takes back what is not listed beside it.
+    made = registry_client.changes(CLIENT, observed)
+    assert (made["log_in"], made["log_out"]) == (["root"], ["alice"])
+    assert {one["phase"] for one in registry_client.compare(CLIENT, observed)} == {"log_in", "log_out"}
+
+
 def test_removal_takes_back_logins_and_trust_and_leaves_what_is_of_others():
-    want = registry_client.want({**CLIENT_INPUTS, "state": "absent"}, DEBIAN)
+    want = registry_client.want({**CLIENT_INPUTS, "state": "absent", "logins": []}, DEBIAN)
     observed = {**CLIENT_GOOD, "recorded": {"root": ["reg:5000"]}}
     assert drift_text(registry_client.compare(want, observed)).splitlines() == [
         "login of root to reg:5000: present -> absent",

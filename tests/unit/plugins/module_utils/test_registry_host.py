@@ -4,7 +4,7 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import registry as section
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.host import Host, docker_command
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import registry
 
@@ -75,8 +75,8 @@ def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forward
         "Config": {"Labels": {"slipway.digest": want["services"][0]["digest"]}},
     }
     answers = {
-        "timeout 30 docker ps": "c1\n",
-        "timeout 30 docker inspect c1": json.dumps([running]),
+        " ".join(docker_command("ps")): "c1\n",
+        " ".join(docker_command("inspect", "c1")): json.dumps([running]),
         "systemd-analyze": "",
     }
     observed = section.observe(Machine(answers, {FORWARD: forwards}), want)

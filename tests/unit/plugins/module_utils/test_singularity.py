@@ -34,6 +34,7 @@ WANT = {
         "content": "d",
     },
     "commands": {},
+    "modulefiles": {"folder": "", "texts": {}},
     "writes": True,
     "tree_host": "",
     "strays": ["/etc/slipway/singularity-auth.json"],
@@ -71,6 +72,8 @@ def converged() -> dict:
         "trees": {TREE: tree("4.5.1", ARCHIVE)},
         "link": TREE,
         "commands": {},
+        "modulefiles": [],
+        "foreign": [],
         "unbound": [],
         "config": {"mount home": ["no"], "bind path": ["/etc/hosts", "/data"]},
         "packages": {"uidmap": True},
@@ -211,6 +214,7 @@ def test_absence_removes_every_version_link_and_file():
         ({}, {"accounts": {"ghost": None}}, "who does not exist: ghost"),
         ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
         ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
+        ({}, {"foreign": ["/m/singularity/4.5.1"]}, "/m/singularity/4.5.1 is not Slipway's. Move it away"),
         ({}, {"missing_groups": ["hpc"]}, "singularity_registry_auth_group is hpc, and there is no such group"),
         (
             {},
@@ -380,6 +384,62 @@ def test_a_link_to_a_version_is_no_version(tmp_path):
     assert any("4.5.1 is the default version" in reason for reason in singularity.refusals(named, observed))
 
 
+def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monkeypatch):
+    monkeypatch.setattr(singularity, "MODULE_FOLDERS", (str(tmp_path / "other"),))
+    root, modules = str(tmp_path / "root"), tmp_path / "modules"
+    for version, flavor in (("4.3.7", "singularity-ce"), ("4.5.1", "singularity-ce"), ("1.4.5", "apptainer")):
+        (tmp_path / "root" / version).mkdir(parents=True)
+        manifest = {"archive": ARCHIVE, "flavor": flavor, "version": version, "files": []}
+        (tmp_path / "root" / version / ".slipway.json").write_text(json.dumps(manifest))
+    (tmp_path / "root" / "current").symlink_to(f"{root}/4.3.7")
+    mark = singularity.MODULE_MARK % root
+    texts = {flavor: mark + f"{flavor} @VERSION@ @TREE@\n" for flavor in ("singularity-ce", "apptainer")}
+    want = {**WANT, "root": root, "tree": f"{root}/4.5.1", "link": f"{root}/current", "commands_dir": "", "files": []}
+    want.update(packages=[], fakeroot_users=[], current=f"{root}/current", strays=[], directories=[], config={})
+    want["modulefiles"] = {"folder": str(modules), "texts": texts}
+
+    def wanted(**more):
+        made = singularity.observe(Host(), {**want, **more})["modulefiles"]
+        return {one["path"].replace(str(modules), ""): one["content"].replace(mark, "") for one in made}
+
+    beside = {
+        "/apptainer/1.4.5": f"apptainer 1.4.5 {root}/1.4.5\n",
+        "/singularity/4.3.7": f"singularity-ce 4.3.7 {root}/4.3.7\n",
+        "/singularity/4.5.1": f"singularity-ce 4.5.1 {root}/4.5.1\n",
+    }
+    assert wanted() == {**beside, "/singularity/.version": 'set ModulesVersion "4.5.1"\n'}
+    # A version beside the default one leaves the mark where it is; one that goes takes its modulefile along.
+    assert wanted(link="") == {**beside, "/singularity/.version": 'set ModulesVersion "4.3.7"\n'}
+    assert "/singularity/4.3.7" not in wanted(versions_absent=["4.3.7"])
+    assert wanted(state="absent") == wanted(modulefiles={"folder": "", "texts": {}}) == {}
+
+    # What is there: one of somebody else, one of another root, one that is no longer wanted, and one in another folder.
+    (modules / "singularity").mkdir(parents=True)
+    (tmp_path / "other" / "apptainer").mkdir(parents=True)
+    files = {
+        "modules/singularity/4.5.1": "#%Module1.0\n",
+        "modules/singularity/4.1.0": singularity.MODULE_MARK % "/opt/sw",
+        "modules/singularity/4.3.7": mark + f"singularity-ce 4.3.7 {root}/4.3.7\n",
+        "modules/singularity/4.2.0": mark,
+        "other/apptainer/.version": mark,
+    }
+    for path, text in files.items():
+        (tmp_path / path).write_text(text)
+    observed = singularity.observe(Host(), want)
+    assert observed["foreign"] == [f"{modules}/singularity/4.5.1"]
+    gone = [f"{modules}/singularity/4.2.0", f"{tmp_path}/other/apptainer/.version"]
+    assert sorted(observed["strays"]) == gone and observed["remove"] == observed["strays"]
+    named = [line for line in lines(want, observed) if line.startswith("write_modulefiles")]
+    assert [line.replace(str(modules), "") for line in named] == [
+        "write_modulefiles: /apptainer/1.4.5: missing -> Slipway's content",
+        "write_modulefiles: /singularity/.version: missing -> Slipway's content",
+        "write_modulefiles: /singularity/4.5.1: edited -> Slipway's content",
+    ]
+    absent = {**want, "state": "absent"}
+    removed = [one["item"] for one in singularity.compare(absent, singularity.observe(Host(), absent))]
+    assert {*gone, f"{modules}/singularity/4.3.7"} < set(removed) and f"{modules}/singularity/4.5.1" not in removed
+
+
 def test_members_by_primary_group_get_ranges_too():
     passwd = "alice:x:1000:1000::/:/bin/sh\nbob:x:1001:2990::/:/bin/sh\n"
     host = FakeHost({
@@ -408,6 +468,7 @@ INPUTS = {
     "version": "4.5.1",
     "root": ROOT,
     "prefix": TREE,
+    "modulefiles": {"folder": "", "texts": {}},
     "default": True,
     "build_profile": "release-stripped",
     "setuid": True,

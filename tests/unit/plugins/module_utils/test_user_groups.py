@@ -21,16 +21,14 @@ PASSWD = (
 
 
 def wanted(**change):
-    want = {
+    inputs = {
         "state": "present",
         "members": {"docker": ["alice"]},
         "exclusive": [],
         "gids": {},
         "missing_users": "fail",
-        "record_file": RECORD,
     }
-    want.update(change)
-    return want
+    return user_groups.want({**inputs, **change}, None)
 
 
 class FakeHost:
@@ -91,7 +89,7 @@ DRIFT = [
     ({"members": {"docker": ["admin"]}}, {}, ["docker admin: not a member -> member"]),
     ({"members": {"hpc": []}}, {}, ["hpc: missing -> a group"]),
     (
-        {"members": {"hpc": ["alice"]}, "gids": {"hpc": "990"}},
+        {"members": {"hpc": ["alice"]}, "gids": {"hpc": 990}},
         {},
         ["hpc: missing -> a group with gid 990", "hpc alice: not a member -> member"],
     ),

@@ -1,6 +1,7 @@
 """What is tried again, what is told, and what is noted."""
 
 import pytest
+from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.modules import images_pull
 
 GONE = (1, "", "dial tcp 10.0.0.1:5000: connect: connection refused")
@@ -15,7 +16,8 @@ class Module:
         self.answers, self.asked = list(answers), []
 
     def run_command(self, command):
-        self.asked.append(command[2:])
+        assert command[: len(docker_command())] == docker_command()
+        self.asked.append(command[len(docker_command()) :])
         return self.answers.pop(0)
 
 

@@ -7,6 +7,7 @@ import os
 import tarfile
 
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
+from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.modules import images_sif
 
 
@@ -44,12 +45,12 @@ def test_an_image_of_the_engine_is_saved_by_docker(tmp_path, monkeypatch):
             self.params = {"archive": None, "location": "docker-daemon:app:1", "path": "/opt/sif/app.sif"}
 
         def run_command(self, command):
-            assert command[:4] == ["env", "docker", "save", "--output"]
-            assert command[5:] == ["app:1"]
-            with tarfile.open(command[4], "w") as archive:
+            path = command[-2]
+            assert command == docker_command("save", "--output", path, "app:1")
+            with tarfile.open(path, "w") as archive:
                 table = json.dumps([{"Config": name, "RepoTags": ["app:1"], "Layers": []}]).encode()
-                for path, data in ((name, config), ("manifest.json", table)):
-                    member = tarfile.TarInfo(path)
+                for inside, data in ((name, config), ("manifest.json", table)):
+                    member = tarfile.TarInfo(inside)
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
             return 0, "", ""

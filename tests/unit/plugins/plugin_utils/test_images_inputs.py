@@ -152,6 +152,16 @@ def test_what_is_null_follows_the_engine():
     assert (done["mirrors"], done["insecure"]) == ({}, [])
     wrong = prepared(site(variables={"docker_daemon_registry_mirrors": "http://m"}))[1]
     assert wrong == ['docker_daemon_registry_mirrors is the text "http://m"; give a list, as in ["http://m"].']
+    assert prepared(site(variables={"docker_daemon_registry_mirrors": "http://m"}), state="absent")[1] == []
+
+
+@pytest.mark.parametrize("one", ["http://h:5000", "h:99999", "10.0.0.0/8/x", "h:5000/team", "[fd00::1"])
+def test_registries_that_cannot_be(one):
+    assert problems(insecure_registries=["h:5000", "fd00::/8", "10.1.2.3/8", one]) == [
+        f"images_insecure_registries (null follows docker_daemon_insecure_registries) has {one}; give hosts such as "
+        "registry.example.org:5000 and networks such as 10.0.0.0/8, without http:// and path."
+    ]
+    assert problems(mirrors={one: []}) == [f"images_mirrors has {one}; give registries such as docker.io as its keys."]
 
 
 PUSH = [{"name": "reg:5000/app:1", "source": "app:1"}]

@@ -6,6 +6,7 @@ import subprocess
 import bcrypt
 import pytest
 import yaml
+from ansible.errors import AnsibleUndefinedVariable
 from ansible_collections.slipway.node.plugins.module_utils import registry as section
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import registry
@@ -156,15 +157,38 @@ def test_secrets_are_in_private_files_alone():
     assert "SK" not in json.dumps(registry.prepare(read({"name": "main", "storage": S3}), SITE))
 
 
+def test_nothing_that_a_password_could_be_guessed_by_stands_in_a_module_s_arguments():
+    """Not even before the controller has the secret that is in every file with passwords."""
+    cache = {**HUB, "upstream": {"url": "https://quay.io", "proxy": "http://user:SK@proxy:3128"}}
+    path = "/etc/slipway/registry/hub/environment"
+    one, other = (reader.Site("reg", SITE.settings, SITE.groups, hostvars=SITE.hostvars) for _site in range(2))
+    want = registry.prepare(read(cache, accounts=[]), one)[0]
+    assert one.sealed[want["files"][path]["seal"]] == files(cache, accounts=[])[path]["content"]
+    # Sealed by a key that each run makes anew.
+    assert registry.prepare(read(cache, accounts=[]), other)[0]["files"][path]["seal"] not in one.sealed
+    labels = {
+        registry.prepare(read({**cache, "upstream": {**cache["upstream"], "password": guess}}), SITE)[0]["services"][0][
+            "digest"
+        ]
+        for guess in ("SK", "guess")
+    }
+    assert len(labels) == 1
+
+
+def test_hosts_that_share_a_disk_for_copies_have_a_folder_each():
+    want = registry.prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]
+    assert (want["backup_dir"], want["restore_dir"]) == ("/mnt/backup/reg", "/mnt/copies/reg")
+
+
 def test_an_object_store_needs_no_folder():
     service = compose({"name": "main", "storage": S3})["main"]
     assert all(one["target"] != "/var/lib/registry" for one in service["volumes"])
     assert "/var/lib/registry" in service["tmpfs"]
 
 
-def test_a_container_is_made_anew_where_its_settings_change():
+def test_a_container_is_made_anew_where_its_settings_change(secrets_dir):
     def digest(instance, **more):
-        return compose(instance, **more)["main"]["labels"]["slipway.digest"]
+        return compose(instance, secrets_dir=secrets_dir, **more)["main"]["labels"]["slipway.digest"]
 
     plain = {"name": "main"}
     assert digest(plain) == digest(plain)
@@ -186,8 +210,13 @@ def test_each_instance_has_a_secret_of_its_own(secrets_dir):
     assert len(secrets) == 2 and "secret" not in secrets
 
 
-def test_no_schedule_means_no_units():
+def test_no_schedule_means_no_units(secrets_dir):
     assert not [path for path in files({"name": "main"}, collect_schedule="") if "systemd" in path]
+    never, sundays = (
+        registry.prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
+        for one in ("", "Sun 03:30")
+    )
+    assert (never["timer"], len(never["no_units"]), sundays["no_units"]) == ("", 2, [])
     assert (
         "OnCalendar=Sun 03:30"
         in files({"name": "main"})["/etc/systemd/system/slipway-registry-collect.timer"]["content"]
@@ -277,6 +306,13 @@ def test_accounts_are_hashed_on_the_controller_and_known_on_the_host(secrets_dir
     assert found["accounts"] == {"slipway": True, "a": True}
 
 
+def test_a_controller_without_bcrypt_needs_it_for_accounts_alone(secrets_dir, monkeypatch):
+    monkeypatch.setattr(registry, "bcrypt", None)
+    told = registry.prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
+    assert [text.partition(":")[2].split(" -m ")[1] for text in told] == ["pip install bcrypt."]
+    assert registry.prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
+
+
 def test_a_file_of_accounts_without_passwords_is_never_made():
     with pytest.raises(ValueError, match="no password for slipway"):
         registry.htpasswd(registry.filled(read(), SITE))
@@ -337,3 +373,24 @@ def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
 def test_a_store_that_is_not_aws_is_asked_by_paths(options, style):
     written = config({"name": "main", "storage": {"driver": "s3", "options": options}})
     assert written["storage"]["s3"].get("forcepathstyle") is style
+
+
+class Unknown(dict):
+    """Another host's variables as ansible-core 2.19 has them, with a template that cannot be resolved."""
+
+    def __getitem__(self, name):
+        raise AnsibleUndefinedVariable("'dict object' has no attribute 'fqdn'")
+
+
+@pytest.mark.parametrize("kind", [dict, Unknown])
+def test_facts_of_another_host_that_nobody_gathered_are_told(kind):
+    found, (problem,) = registry.endpoints(["reg"], {"reg": kind(registry_hostname="{{ ansible_facts.fqdn }}")})
+    assert found == [] and problem.startswith("registry_hostname of reg cannot be read for its clients: ")
+    assert "write it without facts of reg" in problem and "slipway_gather_facts" not in problem
+
+
+def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
+    inventory = {"registry_hostname": "a", "registry_tls": False}
+    for played, named in ((inventory, []), ({**inventory, "registry_tls": True}, ["registry_tls"])):
+        site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
+        assert [problem.split(" is set by a play")[0] for problem in registry.unseen(site)] == named

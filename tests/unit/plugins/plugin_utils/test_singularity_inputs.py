@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity import guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity import MODULE_MARK, guarded_sum
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import singularity
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site
@@ -72,6 +72,45 @@ def test_removal_reads_no_other_input():
     inputs, problems = prepare(state="absent")
     assert not problems and inputs["files"] == []
     assert set(singularity.PROFILES) < set(inputs["strays"])
+
+
+SUM = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("release", "told"),
+    [
+        ({"assets": [{"name": "b.tar.gz"}, {"name": "a.tar.gz", "digest": f"sha256:{SUM}"}]}, SUM),
+        # Releases before 2025.
+        ({"assets": [{"name": "a.tar.gz", "digest": None}]}, ""),
+        ({"assets": [{"name": "a.tar.gz", "digest": "sha512:00"}]}, ""),
+        ({"assets": None}, ""),
+        ({"message": "Not Found"}, ""),
+        (["a captive portal"], ""),
+        ({"assets": ["a.tar.gz"]}, ""),
+    ],
+)
+def test_what_the_release_api_tells_of_a_sum(release, told):
+    assert singularity.told_sum(json.dumps(release), "a.tar.gz") == told
+
+
+@pytest.mark.parametrize("answer", ["", "<html>Please log in</html>", '{"assets": [', "1e999"])
+def test_what_a_captive_portal_answers_is_no_sum(answer):
+    assert singularity.told_sum(answer, "a.tar.gz") == ""
+
+
+def test_modulefiles_set_what_profiles_set():
+    given = {"registry_auths": {"r": {"username": "u", "password": "p"}}, "tmpdir": "/scratch", "root": "/sw"}
+    inputs, problems = prepare(modulefiles="/etc/modulefiles", **given)
+    assert not problems
+    text = inputs["modulefiles"]["texts"]["apptainer"]
+    assert text.startswith(MODULE_MARK % "/sw")
+    assert "prepend-path PATH @TREE@/bin\n" in text
+    assert "{ setenv APPTAINER_TMPDIR /scratch/$user }" in text and "CACHEDIR" not in text
+    assert "setenv APPTAINER_AUTH_FILE" in text
+    assert "setenv SINGULARITY_AUTHFILE" in inputs["modulefiles"]["texts"]["singularity-ce"]
+    assert prepare()[0]["modulefiles"] == {"folder": "", "texts": {}}
+    assert "give an absolute path" in prepare(modulefiles="modules")[1][0]
 
 
 @pytest.mark.parametrize(

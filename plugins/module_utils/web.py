@@ -1,0 +1,61 @@
+"""Servers that are asked: registries as their clients ask them, and why an answer does not come."""
+
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any, Dict, Iterable, Optional
+
+
+def tls_context(authority: Optional[str] = None) -> ssl.SSLContext:
+    """Return how a server's certificate is judged: as Docker does, by the system's authorities or by a file alone."""
+    context = ssl.create_default_context(cafile=authority)
+    # Python 3.13 asks more than Docker: certificates with identifiers of their authority's key.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def reason(error: Any, timeout: float) -> str:
+    """Return in words why an answer did not come."""
+    if isinstance(error, urllib.error.HTTPError):
+        return "HTTP %d" % error.code
+    if isinstance(error, urllib.error.URLError):
+        error = error.reason
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    if "timed out" in text:
+        return "no answer within %g s" % timeout
+    return text[:1].lower() + text[1:]
+
+
+def ask_registry(
+    url: str,
+    proxies: Dict[str, str],
+    authorities: Iterable[str] = (),
+    insecure: bool = False,
+    auth: str = "",
+    timeout: float = 20,
+) -> str:
+    """Return why a registry does not answer, or does not take a login; empty where all is well.
+
+    :param proxies: by scheme; those of the environment do not count.
+    :param authorities: files to believe beside the system's authorities.
+    :param auth: a login as Docker's configuration has it.
+    """
+    headers = {"Authorization": "Basic " + auth} if auth else {}
+    try:
+        context = tls_context()
+        for path in authorities:
+            context.load_verify_locations(path)
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        request = urllib.request.Request(url.rstrip("/") + "/v2/", headers=headers)
+        handlers = [urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)]
+        urllib.request.build_opener(*handlers).open(request, timeout=float(timeout)).close()
+    except urllib.error.HTTPError as error:
+        # Without a login 401 asks for one: a registry all the same.
+        if error.code != 401 or auth:
+            return "it answers %d%s" % (error.code, ", so it does not take the password" if error.code == 401 else "")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return reason(error, timeout)
+    return ""

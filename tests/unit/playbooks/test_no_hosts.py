@@ -1,0 +1,18 @@
+"""A run on an inventory without container_hosts is an error with its remedy, and not a success that did nothing."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("playbook", ["site", "plan", "verify", "remove"])
+def test_an_inventory_without_hosts_is_refused(tmp_path, playbook):
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text("container_host: {hosts: {a: {}}}\n")
+    command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / f"{playbook}.yml")]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert run.returncode != 0
+    assert "no host in the group container_hosts; its groups are: container_host. Name the hosts there" in run.stdout
