@@ -230,7 +230,7 @@ def _remedy(kind: str, value: Any, secret: bool) -> str:
     if secret or isinstance(value, (list, dict)):
         return ""
     if kind == "list":
-        return f", as in {json.dumps([value])}"
+        return f", as in {json.dumps([value], default=str)}"
     return f', as in "{value}"' if kind == "str" else ""
 
 

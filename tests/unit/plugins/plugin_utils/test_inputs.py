@@ -1,5 +1,7 @@
 """Inputs: what is cast, what is refused, and that a refusal says what to do."""
 
+from datetime import date
+
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.module_utils.platforms import RELEASES
@@ -61,6 +63,8 @@ def test_a_default_is_taken_where_nothing_is_set():
     ("variables", "problem"),
     [
         ({"x_mirrors": "http://a"}, 'x_mirrors is the text "http://a"; give a list, as in ["http://a"].'),
+        # YAML takes a plain 2026-11-25 for a date.
+        ({"x_mirrors": date(2026, 11, 25)}, 'x_mirrors is "2026-11-25"; give a list, as in ["2026-11-25"].'),
         ({"x_mirrors": {"a": 1}}, 'x_mirrors is the mapping {"a": 1}; give a list.'),
         ({"x_mirrors": "[http://a"}, 'x_mirrors is the text "[http://a"; give a list, as in ["[http://a"].'),
         ({"x_mirrors": [["http://a"]]}, 'x_mirrors[0] is the list ["http://a"]; give a text in quotes.'),
