@@ -92,7 +92,7 @@ class Host:
         monkeypatch.setattr(ActionBase, "run", lambda *_args, **_named: {})
         self.action, self.state = object.__new__(state.ActionModule), {}
         self.action._execute_module = lambda *_args, **_named: {"platform": {}, "golang": self.found}
-        self.action._inputs = lambda *_args: ({"golang": {}}, "", [])
+        monkeypatch.setattr(sections, "read", lambda *_args: ({"golang": {}}, reader.Site(), []))
 
     def look(self, *drift, prove=False, refused=(), **arguments):
         """Return what a look at the host comes to; ``drift`` are phases, each with an item of that name."""
