@@ -20,7 +20,6 @@ _LONGEST = 255
 _EXAMPLE = "Write one such as busybox:1.37 or registry.example.org:5000/team/app:1."
 
 # Transports by what follows them.
-_ARCHIVES = ("docker-archive", "oci-archive")
 _PASSED_ON = ("library", "oras", "shub")
 
 

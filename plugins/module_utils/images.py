@@ -168,9 +168,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         names |= set(record["images"])
     engine = _engine(host) if names else None
     silent = bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
-    places = _registries_of(want["push"] + want["build"], "target", "location") if want["skopeo"] else []
-    places += [_place(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors] if want["skopeo"] else []
-    plain = plain_registries(want["insecure"], places)
+    places = _registries_of(want["push"] + want["build"], "target", "location")
+    places += [_place(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors]
+    plain = plain_registries(want["insecure"], places) if want["skopeo"] else []
     skopeo = want["skopeo"] and bool(host.glob("/usr/bin/skopeo", "/usr/local/bin/skopeo"))
     observed = {
         "engine": engine,

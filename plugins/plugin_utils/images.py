@@ -39,7 +39,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     mirrors = _mirrors(inputs, site, problems)
     insecure = _or_engine(inputs["insecure_registries"], "docker_daemon_insecure_registries", site, problems)
     wrong = [one for one in insecure if not network(one) and not _is_registry(one)]
-    if wrong:
+    # What the engine alone is told is the engine's to judge.
+    if wrong and (inputs["push"] or inputs["sif"] or inputs["insecure_registries"]):
         problems.append(
             f"images_insecure_registries (null follows docker_daemon_insecure_registries) has {', '.join(wrong)}; give "
             "hosts such as registry.example.org:5000 and networks such as 10.0.0.0/8, without http:// and path."

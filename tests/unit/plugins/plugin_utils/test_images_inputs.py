@@ -161,6 +161,8 @@ def test_registries_that_cannot_be(one):
         f"images_insecure_registries (null follows docker_daemon_insecure_registries) has {one}; give hosts such as "
         "registry.example.org:5000 and networks such as 10.0.0.0/8, without http:// and path."
     ]
+    engine = site(variables={"docker_daemon_insecure_registries": [one]})
+    assert len(prepared(engine, push=PUSH)[1]) == 1 and prepared(engine)[1] == []
     assert problems(mirrors={one: []}) == [f"images_mirrors has {one}; give registries such as docker.io as its keys."]
 
 
