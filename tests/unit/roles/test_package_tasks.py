@@ -23,11 +23,11 @@ def of_role(role):
         yield from tasks(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("role", ["docker_ce"])
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir() if path.is_dir()))
 def test_they_wait_for_minutes(role):
-    modules = [
-        task[name] for task in of_role(role) for name in task if name in ("ansible.builtin.apt", "ansible.builtin.dnf")
-    ]
-    assert modules and [one.get("lock_timeout") for one in modules] == [PATIENCE] * len(modules)
-    called = [str(task) for task in of_role(role) if "apt-get" in str(task)]
-    assert called and all(f"DPkg::Lock::Timeout={PATIENCE}" in one for one in called if "block" not in one)
+    names = [f"ansible.builtin.{name}" for name in ("apt", "dnf", "package")]
+    found = [task[name] for task in of_role(role) for name in names if name in task]
+    assert [one.get("lock_timeout") for one in found] == [PATIENCE] * len(found)
+    called = [str(task) for task in of_role(role) if "apt-get" in str(task) and "block" not in task]
+    assert all(f"DPkg::Lock::Timeout={PATIENCE}" in one for one in called)
+    assert found or role in ("docker_daemon", "golang", "registry", "user_groups")
