@@ -92,13 +92,13 @@ class Host:
         monkeypatch.setattr(ActionBase, "run", lambda *_args, **_named: {})
         self.action, self.state = object.__new__(state.ActionModule), {}
         self.action._execute_module = lambda *_args, **_named: {"platform": {}, "golang": self.found}
-        monkeypatch.setattr(sections, "read", lambda *_args: ({"golang": {}}, reader.Site(), []))
+        self.action._templar = Templar(loader=DataLoader())
 
     def look(self, *drift, prove=False, refused=(), **arguments):
         """Return what a look at the host comes to; ``drift`` are phases, each with an item of that name."""
         entries = [{"role": "golang", "phase": one, "item": one, "is": "a", "want": "b"} for one in drift]
         self.found = {"drift": entries, "refused": list(refused), "problems": [], "error": "", "notes": []}
-        self.action._task = SimpleNamespace(args={"prove": prove, **arguments}, check_mode=False)
+        self.action._task = SimpleNamespace(args={"roles": ["golang"], "prove": prove, **arguments}, check_mode=False)
         answer = self.action.run(task_vars={"slipway_state": self.state})
         self.state = self.state if answer.get("failed") else answer
         return answer
