@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # They take longest, so the others run meanwhile.
-FIRST = ["singularity", "golang", "docker_ce_alternative"]
+FIRST = ["singularity", "default", "golang", "docker_ce_alternative"]
 # Under ansible-core 2.16 too, the last version that can manage Enterprise Linux 8.
 OLDEST = ["unit", "user_groups", "docker_ce"]
 OLDEST_ENVIRONMENT = {
