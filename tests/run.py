@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # They take longest, so the others run meanwhile.
-FIRST = ["singularity", "golang", "docker_ce_alternative"]
+FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative"]
 # Under other versions of ansible-core too: the last that can manage Enterprise Linux 8, and the newest, which needs a
 # Python that not every machine has.
 VERSIONS = {"2.16": ["unit", "user_groups", "docker_ce"], "2.21": ["unit"]}
