@@ -18,7 +18,7 @@ from lab.run import CACHE, LabError, attempt, output, poll, step, tail
 
 NAME = "vm"
 # Instructions are translated, which works everywhere and is slow.
-BOOT_LIMIT = 600.0
+BOOT_LIMIT = 900.0
 ACCELERATOR = os.environ.get("SLIPWAY_VM_ACCELERATOR", "tcg,thread=multi")
 # Run in the image. The bind mount shows the image's files without what Docker mounts over them.
 MAKE_DISKS = """
