@@ -18,7 +18,7 @@ from lab.run import CACHE, LabError, attempt, output, poll, step, tail
 
 NAME = "vm"
 # Instructions are translated, which works everywhere and is slow.
-BOOT_LIMIT = 600.0
+BOOT_LIMIT = 900.0
 ACCELERATOR = os.environ.get("SLIPWAY_VM_ACCELERATOR", "tcg,thread=multi")
 # Run in the image. The bind mount shows the image's files without what Docker mounts over them.
 MAKE_DISKS = """
@@ -38,7 +38,7 @@ class Machine:
     """A running machine, which admin may log in to."""
 
     def __init__(self, lab: str) -> None:
-        self.ssh = ("ssh", "-F", str(cluster.folder(lab) / "ssh_config"), "-o", "ConnectTimeout=10", NAME)
+        self.ssh = ("ssh", "-F", str(cluster.folder(lab) / "ssh_config"), "-o", "ConnectTimeout=60", NAME)
         self.console = cluster.folder(lab) / "console.log"
 
     def attempt(self, command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ class Machine:
         """Return once a boot other than the one named has ended; LabError with the console's end after the limit."""
 
         def booted() -> bool:
-            answer = self.attempt("cat /proc/sys/kernel/random/boot_id; systemctl is-system-running", timeout=60)
+            answer = self.attempt("cat /proc/sys/kernel/random/boot_id; systemctl is-system-running", timeout=120)
             boot, verdict = (*answer.stdout.split(), "", "")[:2]
             return verdict in ("running", "degraded") and boot != after
 
@@ -101,8 +101,9 @@ def started(lab: str) -> Iterator[Machine]:
         *("qemu-system-x86_64", "-accel", ACCELERATOR, "-cpu", "max", "-smp", "2", "-m", "3072"),
         *("-display", "none", "-serial", f"file:{machine.console}", "-device", "virtio-rng-pci"),
         *("-kernel", str(files / "kernel"), "-initrd", str(files / "initrd"), "-append"),
+        # Mitigations cost time, and what an update of /usr would want done is done.
         f"root=/dev/vda rw console=ttyS0 apparmor=1 security=apparmor systemd.hostname={NAME}"
-        " systemd.condition_needs_update=0",
+        " systemd.condition_needs_update=0 mitigations=off",
         # Changes go to a file that is deleted already.
         *("-drive", f"file={files / 'vda'},format=raw,if=virtio,snapshot=on"),
         *("-drive", f"file={files / 'vdb'},format=raw,if=virtio,snapshot=on"),
