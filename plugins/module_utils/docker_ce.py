@@ -14,7 +14,14 @@ from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
-from ansible_collections.slipway.node.plugins.module_utils.host import SOCKET, Host, docker, drift_entry, sentence
+from ansible_collections.slipway.node.plugins.module_utils.host import (
+    SOCKET,
+    Host,
+    docker,
+    drift_entry,
+    lock_holder,
+    sentence,
+)
 
 _entry = partial(drift_entry, "docker_ce")
 
@@ -200,6 +207,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "imported_keys": [],
         "data": [],
         "purge": [],
+        "lock": lock_holder(host),
     }
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
@@ -336,10 +344,15 @@ def runs(observed: Dict[str, Any]) -> bool:
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
     todo = observed["changes"]
+    told = []
+    if observed["lock"] and {"install_packages", "remove_packages"} & {one["phase"] for one in compare(want, observed)}:
+        told.append(
+            "%s holds the lock of the packages; the run waits ten minutes for it. End it or wait." % observed["lock"]
+        )
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["runtime"] and not todo["engine"]):
-        return []
-    return ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
+        return told
+    return told + ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
 
 
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:

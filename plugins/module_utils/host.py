@@ -19,6 +19,8 @@ LIMIT = 60
 
 # Where Docker's engine listens.
 SOCKET = "unix:///var/run/docker.sock"
+# Whoever changes packages holds the first two, whoever fetches lists the last.
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock")
 # What a secret's seal begins with.
 SEAL = "sealed:"
 
@@ -102,6 +104,20 @@ def docker_command(*arguments: str, endpoint: str = SOCKET) -> List[str]:
 def docker(host: Any, endpoint: str, *arguments: str) -> Any:
     """Ask an engine of this host; return exit status and answer."""
     return host.run(*docker_command(*arguments, endpoint=endpoint))
+
+
+def lock_holder(host: Host) -> str:
+    """Return what holds a lock of dpkg or apt, as ``apt-get (process 812)``; empty where nothing does.
+
+    dnf names the holder by itself.
+    """
+    nodes = [os.stat(path).st_ino for path in LOCKS if os.path.exists(path)]
+    for line in (host.read("/proc/locks") or "").splitlines():
+        # 1: POSIX  ADVISORY  WRITE 812 fd:00:1234 0 EOF
+        fields = line.split()
+        if len(fields) == 8 and int(fields[5].rpartition(":")[2]) in nodes:
+            return "%s (process %s)" % ((host.read("/proc/%s/comm" % fields[4]) or "a program").strip(), fields[4])
+    return ""
 
 
 def sentence(entry: Dict[str, str]) -> str:

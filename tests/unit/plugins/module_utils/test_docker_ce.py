@@ -69,6 +69,7 @@ def converged(want, mirror=MIRROR):
         "configured": True,
         "in_use": [],
         "in_the_way": [],
+        "lock": "",
         "imported_keys": [],
         "data": [],
     }
@@ -306,6 +307,9 @@ def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_name
     assert notes(wanted(restart="always"), observe(host, wanted(restart="always"))) == [
         "Containers that are stopped: db, web."
     ]
+    held = {**observe(host, wanted()), "lock": "apt-get (process 812)"}
+    assert "apt-get (process 812) holds the lock of the packages" in notes(wanted(), held)[0]
+    assert notes(wanted(version="20.10"), {**observe(host, wanted(version="20.10")), "lock": "apt-get"}) == []
     # An engine that is to be stopped was asked for in so many words.
     stopped = wanted(version="20.10", service_state="stopped")
     assert refused(stopped, host) == [] and "db, web" in notes(stopped, observe(host, stopped))[0]
