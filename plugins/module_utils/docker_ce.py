@@ -87,6 +87,8 @@ _TRUSTED = "/etc/apt/trusted.gpg"
 _HEADER = "# Written by Slipway (slipway.node.docker_ce). The next run overwrites changes made here.\n"
 
 CONTAINERD = "/var/lib/containerd"
+# What is nobody else's, unlike a data-root that an admin chose.
+OWN_FOLDERS = ("/var/lib/docker", CONTAINERD)
 # Docker's own in containerd.
 NAMESPACES = ("moby", "plugins.moby")
 # What dockerd makes in its data-root; its folder tmp is left, whose name others use too.
@@ -206,6 +208,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "in_the_way": [],
         "imported_keys": [],
         "data": [],
+        "emptied": [],
         "purge": [],
         "lock": lock_holder(host),
     }
@@ -213,7 +216,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         observed["imported_keys"] = _imported_keys(host, want)
         kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
         observed["data"] = [path for path, entries in kept.items() if entries]
-        observed["purge"] = [entry for entries in kept.values() for entry in entries]
+        # Of its own folders all goes, also what comes until then: containerd makes folders while it runs.
+        observed["emptied"] = [path for path in observed["data"] if path in OWN_FOLDERS]
+        observed["purge"] = [one for path, entries in kept.items() if path not in OWN_FOLDERS for one in entries]
     observed["changes"] = todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = _containers(host)
@@ -660,6 +665,6 @@ def _data_roots(host: Host, observed: Dict[str, Any]) -> List[str]:
 
 def _engine_data(host: Host, root: str) -> List[str]:
     """Return what the engine keeps in a folder: all of its own, of one that others may use what bears its names."""
-    if root in ("/var/lib/docker", CONTAINERD):
+    if root in OWN_FOLDERS:
         return host.glob(root + "/*")
     return host.glob(*("%s/%s" % (root, name) for name in ENGINE_DATA))

@@ -440,6 +440,10 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
     # What else is in a data-root of the admin's is not the engine's.
     host.files["/data/docker/home"] = b""
+    assert observe(host, want)["purge"] == ["/data/docker/overlay2"] and observe(host, want)["emptied"] == []
+    # The engine's own folder is named whole, since more may come until it is stopped.
+    host.files["/var/lib/containerd/io.containerd.content.v1.content"] = b""
+    assert observe(host, want)["emptied"] == ["/var/lib/containerd"]
     assert observe(host, want)["purge"] == ["/data/docker/overlay2"]
     commands.update({f"{ENGINE} ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
     host = FakeHost(
