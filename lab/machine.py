@@ -103,7 +103,9 @@ def started(lab: str) -> Iterator[Machine]:
         *("-kernel", str(files / "kernel"), "-initrd", str(files / "initrd"), "-append"),
         # Mitigations cost time, and what an update of /usr would want done is done.
         f"root=/dev/vda rw console=ttyS0 apparmor=1 security=apparmor systemd.hostname={NAME}"
-        " systemd.condition_needs_update=0 mitigations=off",
+        " systemd.condition_needs_update=0 mitigations=off"
+        # Where this machine is busy, a device may take longer to appear than the 90 s after which systemd gives up.
+        f" systemd.default_device_timeout_sec={BOOT_LIMIT:.0f} systemd.default_timeout_start_sec={BOOT_LIMIT:.0f}",
         # Changes go to a file that is deleted already.
         *("-drive", f"file={files / 'vda'},format=raw,if=virtio,snapshot=on"),
         *("-drive", f"file={files / 'vdb'},format=raw,if=virtio,snapshot=on"),
