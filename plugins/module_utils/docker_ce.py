@@ -211,7 +211,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "emptied": [],
         "purge": [],
         "lock": lock_holder(host),
-    }
+    }  # type: Dict[str, Any]
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
         kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
