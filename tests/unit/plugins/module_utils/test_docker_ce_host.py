@@ -72,6 +72,8 @@ def test_data_of_an_engine_that_is_down_is_where_its_configuration_says(configur
     (tmp_path / "data/docker/home").mkdir()
     want = wanted(state="absent", purge_data=True)
     observed = docker_ce.observe(configured(text), want)
-    assert (observed["data"], observed["purge"]) == ([root], [f"{root}/overlay2"])
+    own = root in docker_ce.OWN_FOLDERS
+    assert (observed["data"], observed["emptied"]) == ([root], [root] * own)
+    assert observed["purge"] == ([] if own else [f"{root}/overlay2"])
     drift = [entry["item"] for entry in docker_ce.compare(want, observed) if entry["phase"] == "purge_data"]
     assert drift == [root]
