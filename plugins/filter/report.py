@@ -102,12 +102,13 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
         hostvar = hostvars[host]
         platform = _state(hostvar).get("platform", {})
         engine = _observed(hostvar, "docker_ce")
+        runs = engine.get("engine") or (engine.get("installed") and "does not run")
         toolchain = (_observed(hostvar, "golang").get("link") or {}).get("target", "")
         rows.append(
             {
                 "node": host,
                 "platform": f"{platform.get('distribution', '?')} {platform.get('version', '')}".rstrip(),
-                "engine": _found(hostvar, "docker_ce", engine.get("engine")),
+                "engine": _found(hostvar, "docker_ce", runs),
                 "mirror": _found(hostvar, "docker_ce", engine.get("mirror")),
                 "go": _found(hostvar, "golang", toolchain.rpartition("/go-")[2]),
                 "singularity": _found(hostvar, "singularity", _observed(hostvar, "singularity").get("version")),

@@ -191,7 +191,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     key = host.read(want["key_file"])
     observed = {
         "packages": packages,
-        "engine": next(
+        "installed": next(
             (versions.upstream(packages[name]["version"]) for name in ENGINE_PACKAGES if name in packages), ""
         ),
         "files": files,
@@ -212,6 +212,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "purge": [],
         "lock": lock_holder(host),
     }  # type: Dict[str, Any]
+    # What runs, which an installed package is not until a restart.
+    rc, out = docker(host, SOCKET, "version", "--format", "{{.Server.Version}}") if runs(observed) else (1, "")
+    observed["engine"] = "" if rc else out.strip().split("+")[0]
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
         kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
@@ -245,7 +248,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += _compare_packages(want, observed["packages"])
     drift += _compare_hold(want, observed)
     # A package whose configuration is left from an earlier installation does not make it anew.
-    if observed["engine"] and observed["group"] == "missing":
+    if observed["installed"] and observed["group"] == "missing":
         drift.append(_entry("manage_service", "group docker", "missing", "present"))
     drift += _compare_services(want, observed["services"])
     return drift
@@ -337,7 +340,8 @@ def may_restart(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
     if not observed["changes"]["engine"]:
         return bool(observed["live_restore"] or not observed["containers"])
     to_be = want["versions"].get("docker-ce", "").split(":")[-1].split(".")[:2]
-    patch = len(to_be) == 2 and to_be == observed["engine"].split(".")[:2] and not observed["changes"]["remove"]
+    is_ = (observed["engine"] or observed["installed"]).split(".")[:2]
+    patch = len(to_be) == 2 and to_be == is_ and not observed["changes"]["remove"]
     return not observed["containers"] or bool(observed["live_restore"] and patch)
 
 

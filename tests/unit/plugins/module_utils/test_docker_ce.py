@@ -59,6 +59,7 @@ def converged(want, mirror=MIRROR):
         "files": files,
         "mirror": mirror,
         "wanted_files": repository_files(want, mirror),
+        "installed": "26.1.5",
         "engine": "26.1.5",
         "key": "right",
         "leftovers": [],
@@ -264,10 +265,15 @@ def test_observes_a_host():
             "/etc/apt/sources.list.d/docker.list": b"deb https://download.docker.com/linux/debian bookworm stable\n",
             "/etc/apt/sources.list": b"deb http://mirror.example.org/debian bookworm main\n",
         },
-        {"dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n")},
+        {
+            "dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n"),
+            f"{ENGINE} version": (0, "20.10.24+dfsg1\n"),
+        },
     )
     observed = observe(host, want)
-    assert observed["engine"] == "26.1.5" and observed["mirror"] == MIRROR and observed["key"] == "right"
+    # The package was upgraded, and the engine not restarted.
+    assert (observed["installed"], observed["engine"]) == ("26.1.5", "20.10.24")
+    assert observed["mirror"] == MIRROR and observed["key"] == "right"
     assert [item["kind"] for item in observed["leftovers"]] == ["file"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"
     assert refusals(want, observed) == []
