@@ -88,7 +88,7 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no such step: {', '.join(unknown)}; there are: {', '.join([*groups, *steps])}", file=sys.stderr)
         return 2
-    names.sort(key=lambda name: name not in FIRST)
+    names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     LOGS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
         results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
