@@ -34,12 +34,14 @@ def ask_registry(
     insecure: bool = False,
     auth: str = "",
     timeout: float = 20,
+    upload: str = "",
 ) -> str:
     """Return why a registry does not answer, or does not take a login; empty where all is well.
 
     :param proxies: by scheme; those of the environment do not count.
     :param authorities: files to believe beside the system's authorities.
     :param auth: a login as Docker's configuration has it.
+    :param upload: a repository to which a push is begun.
     """
     headers = {"Authorization": "Basic " + auth} if auth else {}
     try:
@@ -49,7 +51,8 @@ def ask_registry(
         if insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        request = urllib.request.Request(url.rstrip("/") + "/v2/", headers=headers)
+        place = url.rstrip("/") + "/v2/" + ("%s/blobs/uploads/" % upload if upload else "")
+        request = urllib.request.Request(place, b"" if upload else None, headers)
         handlers = [urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)]
         urllib.request.build_opener(*handlers).open(request, timeout=float(timeout)).close()
     except urllib.error.HTTPError as error:

@@ -51,18 +51,14 @@ addresses:
 """
 
 import glob
-import http.client
 import json
-import ssl
-import urllib.error
-import urllib.request
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import config_path
+from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
 CERTIFICATES = "/etc/docker/certs.d"
-TIMEOUT = 20
 # An upload that is begun makes no image. It is not cancelled, which leaves a file that nothing clears away (2.8).
 REPOSITORY = "slipway/verify"
 
@@ -82,25 +78,9 @@ def refusal(one: Dict[str, Any]) -> str:
     auth = auth_of_user(one["user"], one["address"]) if one["user"] else ""
     if one["user"] and not auth:
         return "%s is not logged in there" % one["user"]
-    try:
-        context = ssl.create_default_context()
-        for path in glob.glob("%s/%s/*.crt" % (CERTIFICATES, glob.escape(one["address"]))):
-            context.load_verify_locations(path)
-        # A proxy has no business between a node and its own registry.
-        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-        opener = urllib.request.build_opener(*handlers)
-        if not auth:
-            opener.open(base + "/v2/", timeout=TIMEOUT).close()
-            return ""
-        url = "%s/v2/%s/blobs/uploads/" % (base, REPOSITORY)
-        push = urllib.request.Request(url, b"", {"Authorization": "Basic " + auth}, method="POST")
-        opener.open(push, timeout=TIMEOUT).close()
-    except urllib.error.HTTPError as error:
-        # Without a login 401 asks for one: a registry all the same.
-        return "" if error.code == 401 and not auth else "it answers %d" % error.code
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return str(getattr(error, "reason", "") or error)
-    return ""
+    authorities = glob.glob("%s/%s/*.crt" % (CERTIFICATES, glob.escape(one["address"])))
+    # A proxy has no business between a node and its own registry.
+    return ask_registry(base, {}, authorities, auth=auth, upload=REPOSITORY if auth else "")
 
 
 def main() -> None:

@@ -640,9 +640,12 @@ def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tupl
 def unseen(site: reader.Site) -> list[str]:
     """Return a problem for each input that a play sets, so that the registries' clients on other hosts see another."""
     problems = []
-    for name in _shown_inputs()[0]:
+    options, defaults = _shown_inputs()
+    for name in options:
+        # The role's defaults, which its tasks have among their variables, are known to clients too.
+        default = defaults[name]
         try:
-            shown = _resolved(site.hostvars[site.host].get(name)) if site.host in site.hostvars else None
+            shown = _resolved(site.hostvars[site.host].get(name, default)) if site.host in site.hostvars else default
         except AnsibleError:
             continue
         own = site.variable(name)

@@ -61,7 +61,7 @@ def test_without_a_login_it_is_asked_alone(registry, monkeypatch, tmp_path):
     ("auth", "status", "reason"),
     [
         ("", 202, "root is not logged in there"),
-        ("bad", 202, "it answers 401"),
+        ("bad", 202, "it answers 401, so it does not take the password"),
         # A store that the registry cannot write to.
         ("good", 500, "it answers 500"),
     ],
@@ -74,7 +74,7 @@ def test_what_does_not_serve_says_why(registry, monkeypatch, tmp_path, auth, sta
 def test_one_that_is_down_says_why(registry, monkeypatch, tmp_path):
     registry.shutdown()
     registry.server_close()
-    assert "Connection refused" in tried(registry, monkeypatch, tmp_path, "good")
+    assert "connection refused" in tried(registry, monkeypatch, tmp_path, "good")
 
 
 def test_an_authority_is_believed_where_docker_looks_for_it(monkeypatch, tmp_path):
@@ -82,4 +82,4 @@ def test_an_authority_is_believed_where_docker_looks_for_it(monkeypatch, tmp_pat
     (tmp_path / "127.0.0.1:1").mkdir()
     (tmp_path / "127.0.0.1:1/ca.crt").write_text("no certificate")
     one = {"address": "127.0.0.1:1", "tls": True, "user": None}
-    assert "Connection refused" not in registry_try.refusal(one)
+    assert "connection refused" not in registry_try.refusal(one)

@@ -391,6 +391,13 @@ def test_facts_of_another_host_that_nobody_gathered_are_told(kind):
 
 def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
     inventory = {"registry_hostname": "a", "registry_tls": False}
-    for played, named in ((inventory, []), ({**inventory, "registry_tls": True}, ["registry_tls"])):
+    # As a role's tasks have them.
+    default = reader.defaults("registry")
+    for played, named in (
+        (inventory, []),
+        ({**default, **inventory}, []),
+        ({**default, **inventory, "registry_tls": True}, ["registry_tls"]),
+        ({**default, **inventory, "registry_data_dir": "/data"}, ["registry_data_dir"]),
+    ):
         site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
         assert [problem.split(" is set by a play")[0] for problem in registry.unseen(site)] == named
