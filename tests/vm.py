@@ -55,6 +55,11 @@ LASTING: tuple[Check, ...] = (
         "systemctl list-timers --no-legend 'slipway-registry*'",
         r"slipway-registry.*\.timer",
     ),
+    (
+        "auditd watches the engine's files",
+        "sudo auditctl -l",
+        r"(?s)-w /usr/bin/dockerd -p rwxa -k docker.*-w /etc/docker/daemon\.json -p rwxa -k docker",
+    ),
     ("containers are confined by AppArmor", f"{RUN} cat /proc/self/attr/current", r"^docker-default \(enforce\)"),
     (
         "a memory limit is a cgroup's",

@@ -14,7 +14,12 @@ import time
 from functools import partial
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils import daemon_json, docker_daemon_mirrors, docker_daemon_unit
+from ansible_collections.slipway.node.plugins.module_utils import (
+    daemon_json,
+    docker_daemon_audit,
+    docker_daemon_mirrors,
+    docker_daemon_unit,
+)
 from ansible_collections.slipway.node.plugins.module_utils.host import SEAL, Host, NoAnswer, docker, drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 
@@ -67,6 +72,7 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     kept = ("state", "restart", "backup", "take_over_flags", "probe_mirrors", "mirror_timeout", "proxy")
     return dict(
         ((name, inputs[name]) for name in kept),
+        audit=inputs["state"] == "present" and inputs["audit"],
         config=daemon_json.normalise(_combine(config, options)),
         config_file="/etc/docker/daemon.json",
         state_file="/var/lib/slipway/docker_daemon.json",
@@ -76,17 +82,20 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    audit = docker_daemon_audit.observe(host, want["audit"])
     try:
         found = survey(host, want)
     except (daemon_json.DaemonJsonError, RecordError) as error:
         return {
             "error": str(error),
+            "audit": audit,
             "refused": [unreadable(want, error)],
             "state_left": host.read(want["state_file"]) is not None,
         }
     decision = decide(want, found)
     return {
         "error": "",
+        "audit": audit,
         "keys": daemon_json.changes(found["current"], found["merged"]),
         "files": file_changes(found),
         "restart": decision["restart"],
@@ -95,20 +104,21 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "running": found["running"],
         "exposed": found["exposed"],
         "state_left": want["state"] == "absent" and found["has_state"],
-        "refused": refused(want, found),
+        "refused": refused(want, found) + docker_daemon_audit.refusals(audit),
         "notes": advice(want, found, decision),
     }
 
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted. All of it is mended by one phase, which is atomic.
+    """Return the drift of what is observed from what is wanted. One phase, which is atomic, mends all but auditd's.
 
     A restart that waits for a safe moment is for later.
     """
     entry = partial(_entry, PHASE)
+    audit = docker_daemon_audit.compare(observed["audit"])
     if observed["error"]:
         if want["state"] == "absent" and not observed["state_left"]:
-            return []
+            return audit
         return [entry(want["config_file"], "unreadable at %s" % observed["error"], "a JSON object")]
     drift = [entry(one["key"], one["is"], one["want"]) for one in observed["keys"]]
     drift += [
@@ -124,7 +134,8 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         )
     if observed["state_left"] and not drift:
         drift.append(entry(want["state_file"], "present", "absent"))
-    return drift
+    # After the files that it is about.
+    return drift + audit
 
 
 def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:

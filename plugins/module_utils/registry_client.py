@@ -56,6 +56,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     marks = parse_record(host.read(RECORD))
     observed = {
         "files": dict((path, _digest(host.read_bytes(path))) for path in want["files"]),
+        # Writable by nobody, as docker-bench-security wants it (CIS 3.8).
+        "writable": sorted(path for path in want["files"] if os.path.exists(path) and os.stat(path).st_mode & 0o222),
         "trusted": not want["bundle"] or in_bundle(host.read(want["bundle"]) or "", host.read(want["anchor"]) or ""),
         "logins": [_login(host, one, marks) for one in want["logins"]],
         "recorded": dict((user, sorted(logins)) for user, logins in marks.items()),
@@ -79,6 +81,8 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
         if found != digest:
             is_ = "of another authority" if found else "absent"
             drift.append(_entry("trust_authority", path, is_, "the registries' authority"))
+        elif path in observed["writable"]:
+            drift.append(_entry("trust_authority", path, "writable", "mode 0444"))
     if not observed["trusted"] and observed["files"].get(want["anchor"]) == want["files"].get(want["anchor"]):
         drift.append(_entry("trust_authority", want["bundle"], "without the registries' authority", "with it"))
     for one, found in zip(want["logins"], observed["logins"]):

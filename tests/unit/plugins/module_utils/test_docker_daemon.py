@@ -75,6 +75,7 @@ def want(config=None, **changes):
         "restart": "safe",
         "backup": False,
         "take_over_flags": False,
+        "audit": False,
         "probe_mirrors": "off",
         "mirror_timeout": 1,
     }

@@ -560,7 +560,13 @@ CLIENT_INPUTS = {
 CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"
 DEBIAN, ROCKY = (platforms.describe(name, "12", "", "x86_64") for name in ("Debian", "Rocky"))
 CLIENT = registry_client.want(CLIENT_INPUTS, DEBIAN)
-CLIENT_GOOD = {"files": {CERT: "a1", ANCHOR: "a1"}, "trusted": True, "logins": ["logged in"], "recorded": {}}
+CLIENT_GOOD = {
+    "files": {CERT: "a1", ANCHOR: "a1"},
+    "writable": [],
+    "trusted": True,
+    "logins": ["logged in"],
+    "recorded": {},
+}
 
 
 def test_a_client_s_authority_is_where_its_platform_looks():
@@ -582,6 +588,7 @@ def test_a_client_as_wanted_has_no_drift():
     ("path", "value", "line"),
     [
         (["files", CERT], "", f"{CERT}: absent -> the registries' authority"),
+        (["writable"], [CERT], f"{CERT}: writable -> mode 0444"),
         (["trusted"], False, "/etc/ssl/certs/ca-certificates.crt: without the registries' authority -> with it"),
         (["logins"], ["another password"], "login of root to reg:5000: another password -> slipway's password"),
         (["recorded"], {"root": ["old:1", "reg:5000"]}, "login of root to old:1: present -> absent"),

@@ -1,0 +1,72 @@
+"""The rules by which auditd watches the engine's files."""
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils import docker_daemon_audit as audit
+from ansible_collections.slipway.node.plugins.module_utils.host import sentence
+
+DOCKERD, RULE = "/usr/bin/dockerd", "-w /usr/bin/dockerd -p rwxa -k docker\n"
+
+
+class FakeHost:
+    """A host with files, and what its kernel watches."""
+
+    def __init__(self, files, loaded="No rules\n", status="enabled 1\n"):
+        self.files, self.answers = files, {"-l": loaded, "-s": status}
+
+    def run(self, program, option):
+        assert program == "auditctl" and "/usr/sbin/auditctl" in self.files
+        return 0, self.answers[option]
+
+    def read(self, path):
+        return self.files.get(path)
+
+    def glob(self, *patterns):
+        return [path for path in self.files if path in patterns]
+
+
+def observed(files, wanted=True, tools=True, **more):
+    return audit.observe(FakeHost({**files, **({"/usr/sbin/auditctl": ""} if tools else {})}, **more), wanted)
+
+
+def lines(found):
+    return [sentence(one) for one in audit.compare(found)]
+
+
+def test_rules_are_for_what_is_there():
+    found = observed({DOCKERD: "", "/etc/docker/daemon.json": "{}"})
+    assert found["to_be"].splitlines()[1:] == [
+        "-w /usr/bin/dockerd -p rwxa -k docker",
+        "-w /etc/docker/daemon.json -p rwxa -k docker",
+    ]
+    # Before the engine is installed the rules are drift all the same, so that one run suffices.
+    for files in ({DOCKERD: ""}, {}):
+        assert lines(observed(files)) == [f"{audit.FILE}: absent -> rules for the engine's files"]
+
+
+def test_a_file_that_came_later_and_rules_that_somebody_changed_are_drift():
+    text = observed({DOCKERD: ""})["to_be"]
+    assert lines(observed({DOCKERD: "", "/usr/bin/runc": "", audit.FILE: text})) == [
+        f"{audit.FILE}: other content -> rules for the engine's files"
+    ]
+    assert lines(observed({DOCKERD: "", audit.FILE: text}, loaded=RULE)) == []
+
+
+@pytest.mark.parametrize(("status", "phase"), [("enabled 1\n", "watch_files"), ("enabled 2\n", "later")])
+def test_what_the_kernel_does_not_watch_is_drift_and_waits_where_it_takes_no_rule(status, phase):
+    text = observed({DOCKERD: ""})["to_be"]
+    (entry,) = audit.compare(observed({DOCKERD: "", audit.FILE: text}, status=status))
+    assert (sentence(entry), entry["phase"]) == (f"{DOCKERD}: not watched by auditd -> watched", phase)
+
+
+def test_rules_that_nobody_wants_go_and_only_they():
+    text = observed({DOCKERD: ""})["to_be"]
+    assert lines(observed({DOCKERD: "", audit.FILE: text}, wanted=False, tools=False)) == [
+        f"{audit.FILE}: present -> absent"
+    ]
+    assert lines(observed({DOCKERD: ""}, wanted=False, tools=False)) == []
+
+
+def test_a_host_without_auditd_is_refused():
+    (reason,) = audit.refusals(observed({DOCKERD: ""}, tools=False))
+    assert "auditd is not installed. Install its package" in reason
+    assert audit.refusals(observed({DOCKERD: ""})) == audit.refusals(observed({}, wanted=False, tools=False)) == []
