@@ -52,14 +52,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from typing import List
+from typing import List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 
 # What turns a package from standard input into a tar archive.
 ARCHIVE = {"apt": ["dpkg-deb", "--fsys-tarfile", "/dev/stdin"], "dnf": ["rpm2archive", "-"]}
-UNPACK = ["tar", "--extract", "--wildcards", "./usr/*bin/dockerd"]
+# From 28 on the engine looks for its proxy while it validates.
+UNPACK = ["tar", "--extract", "--wildcards", "./usr/*/dockerd", "./usr/*/docker-proxy"]
 SECONDS = 300
 
 
@@ -71,15 +72,16 @@ def pattern(manager: str, package: str) -> str:
     return "/var/cache/apt/archives/%s_%s_*.deb" % (name, version.replace(":", "%3a") or "*")
 
 
-def unpack(manager: str, path: str, folder: str) -> str:
-    """Return the path of the engine taken out of a package, empty where it has none."""
+def unpack(manager: str, path: str, folder: str) -> Tuple[str, str]:
+    """Return the path of the engine taken out of a package, and the folder of its proxy; empty where it has none."""
     with open(path, "rb") as file:
         source = subprocess.Popen(ARCHIVE[manager], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     # rpm2archive compresses.
     command = UNPACK + (["--gzip"] if manager == "dnf" else [])
     subprocess.run(command, stdin=source.stdout, cwd=folder, stderr=subprocess.DEVNULL, timeout=SECONDS)
     source.communicate()
-    return (glob.glob(folder + "/usr/*bin/dockerd") + [""])[0]
+    engine, proxy = (glob.glob("%s/usr/**/%s" % (folder, name), recursive=True) for name in ("dockerd", "docker-proxy"))
+    return (engine + [""])[0], os.path.dirname((proxy + [""])[0])
 
 
 def words(output: str) -> str:
@@ -88,10 +90,16 @@ def words(output: str) -> str:
     return lines[-1].rpartition(".json: ")[2].strip().rstrip('"') if lines else ""
 
 
-def judge(engine: str, config_file: str) -> List[str]:
-    """Return what the engine says is wrong with the configuration, as a list of one or none."""
+def judge(engine: str, proxy: str, config_file: str) -> List[str]:
+    """Return what the engine says is wrong with the configuration, as a list of one or none.
+
+    :param proxy: the folder of its proxy, empty where it has none.
+    """
     command = [engine, "--validate", "--config-file", config_file]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
+    places = os.pathsep.join([proxy, os.environ["PATH"]]) if proxy else os.environ["PATH"]
+    done = subprocess.run(
+        command, env=dict(os.environ, PATH=places), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS
+    )
     reason = words(to_text(done.stdout, errors="replace")) if done.returncode else ""
     return [reason] if reason else []
 
@@ -112,9 +120,9 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="slipway-docker-ce-", dir="/var/tmp")
     reasons, tried = [], False  # type: List[str], bool
     try:
-        engine = unpack(params["manager"], path, folder) if path else ""
+        engine, proxy = unpack(params["manager"], path, folder) if path else ("", "")
         if engine:
-            reasons, tried = judge(engine, params["config_file"]), True
+            reasons, tried = judge(engine, proxy, params["config_file"]), True
     except (OSError, subprocess.TimeoutExpired) as error:
         module.warn("%s could not be tried on %s: %s" % (params["package"], params["config_file"], error))
     finally:

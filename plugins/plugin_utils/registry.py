@@ -649,7 +649,9 @@ def unseen(site: reader.Site) -> list[str]:
         except AnsibleError:
             continue
         own = site.variable(name)
-        if own not in (None, shown):
+        # Of the roles it matters alone whether this one is taken.
+        alike = name == "slipway_roles" and reader.takes("registry", own) == reader.takes("registry", shown)
+        if own not in (None, shown) and not alike:
             problems.append(
                 f"{name} is set by a play or as a role's parameter, which clients on other hosts do not see; set it in "
                 "the inventory, best in group_vars/all."

@@ -1,5 +1,7 @@
 """The layout's promises: every role's inputs agree with their specification, every scenario is whole."""
 
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,18 @@ def test_a_scenario_has_its_playbooks_and_its_tests(scenario):
     assert not sequence or {"create", "converge", "idempotence", "verify", "destroy"} <= set(sequence)
     steps = {"side_effect": "side_effect.yml"}
     assert all((folder / file).is_file() for step, file in steps.items() if step in sequence)
+
+
+def test_every_filter_that_is_used_is_there():
+    known = {name for plugin in (ROOT / "plugins/filter").glob("*.py") for name in filters(plugin.stem)}
+    files = [
+        path for folder in ("roles", "playbooks", "molecule", "inventories") for path in (ROOT / folder).rglob("*.yml")
+    ]
+    used = {
+        name for path in files for name in re.findall(r"\|\s*slipway\.node\.(\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert used <= known and known <= {path.stem for path in (ROOT / "plugins/filter").glob("*.yml")}
+
+
+def filters(module):
+    return import_module(f"ansible_collections.slipway.node.plugins.filter.{module}").FilterModule().filters()

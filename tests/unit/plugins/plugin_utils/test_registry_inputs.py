@@ -397,6 +397,8 @@ def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
         (inventory, []),
         ({**default, **inventory}, []),
         ({**default, **inventory, "registry_tls": True}, ["registry_tls"]),
+        ({**inventory, "slipway_roles": ["docker_ce", "registry"]}, []),
+        ({**inventory, "slipway_roles": ["docker_ce"]}, ["slipway_roles"]),
         ({**default, **inventory, "registry_data_dir": "/data"}, ["registry_data_dir"]),
     ):
         site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
