@@ -4,9 +4,11 @@
 from __future__ import absolute_import, division, print_function
 
 DOCUMENTATION = r"""
+---
 module: registry_try
 short_description: Use registries as a client of them does
 version_added: 0.1.0
+author: Slipway (@slipway)
 description:
   - Asks each registry for an answer, with the authorities that Docker believes on this host.
   - Where a user is logged in, begins to push with that login and goes no further. The registry clears that away by

@@ -41,7 +41,7 @@ def test_the_short_report_is_found(site):
 
 def test_the_playbooks_roles_and_modules_are_found(site):
     names = [f"slipway.node.{playbook}" for playbook in PLAYBOOKS]
-    told = site("ansible-playbook", "-i", "here,", "--syntax-check", *names)
+    told = site("ansible-playbook", *HERE[:2], "--syntax-check", *names)
     assert told.count(f"playbook: {site.installed}/playbooks/") == len(PLAYBOOKS)
 
 
