@@ -43,7 +43,7 @@ def scenarios() -> dict[str, list[str]]:
     return {name: ["molecule", "test", "--scenario-name", name] for name in names}
 
 
-def environment(version: str) -> dict[str, str]:
+def environment(name: str, version: str) -> dict[str, str]:
     """Return the variables by which a step runs under another version of ansible-core."""
     venv = ROOT / f".venv-{version}"
     return {
@@ -51,7 +51,7 @@ def environment(version: str) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(venv / "collections"),
         # A lab and a state of their own beside those of the same scenario.
         "SLIPWAY_LAB_SUFFIX": f"_{version.replace('.', '')}",
-        "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule-{version}"),
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule/{name}"),
     }
 
 
@@ -64,7 +64,7 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
     print(f"==> {name} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     started = time.monotonic()
     version = name.rpartition("-")[2]
-    variables = {**os.environ, **(environment(version) if version in VERSIONS else {})}
+    variables = {**os.environ, **(environment(name, version) if version in VERSIONS else {})}
     with log.open("wb") as file:
         code = subprocess.run(
             command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False

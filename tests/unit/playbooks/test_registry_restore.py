@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,11 +32,10 @@ def test_a_copy_that_several_hosts_would_take(tmp_path, of_a, of_b, options, ref
     run = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"},
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    hosts = json.loads(run.stdout)["stats"]
-    assert sorted(host for host, one in hosts.items() if one["failures"]) == refused
-    assert ("Run with --limit HOST" in run.stdout) is bool(refused)
+    assert re.findall(r"(?m)^(\w+) +: .*failed=1", run.stdout) == refused
+    assert ("--limit HOST" in run.stdout) is bool(refused)
