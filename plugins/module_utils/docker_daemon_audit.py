@@ -34,11 +34,14 @@ def observe(host: Host, wanted: bool) -> Dict[str, Any]:
     watched = [path for path in PATHS if wanted and host.glob(path)]
     tools = bool(host.glob("/usr/sbin/auditctl", "/sbin/auditctl"))
     _rc, loaded = host.run("auditctl", "-l") if tools and watched else (0, "")
-    _rc, status = host.run("auditctl", "-s") if tools and watched else (0, "")
+    is_ = host.read(FILE)
+    rc, status = host.run("auditctl", "-s") if tools and (wanted or is_ is not None) else (0, "")
     return {
-        "is": host.read(FILE),
+        "is": is_,
         "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in watched) if wanted else None,
         "tools": tools,
+        # In a container it does not.
+        "listens": rc == 0,
         "unwatched": [path for path in watched if "-w %s -p" % path not in loaded],
         # Until the next boot.
         "locked": "enabled 2" in status,
@@ -58,8 +61,13 @@ def compare(observed: Dict[str, Any]) -> List[Dict[str, str]]:
 
 def refusals(observed: Dict[str, Any]) -> List[str]:
     """Return what stands in the way, with its remedy."""
-    if observed["tools"] or observed["to_be"] is None:
+    if observed["to_be"] is None or (observed["tools"] and observed["listens"]):
         return []
+    if observed["tools"]:
+        return [
+            "docker_daemon_audit is true, and this host's kernel takes no audit rules (`auditctl -s` fails), as in a"
+            " container. Leave docker_daemon_audit out here."
+        ]
     return [
         "docker_daemon_audit is true, and auditd is not installed. Install its package (auditd; audit on Enterprise"
         " Linux), or leave docker_daemon_audit out."

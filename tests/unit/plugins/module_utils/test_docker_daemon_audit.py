@@ -15,7 +15,7 @@ class FakeHost:
 
     def run(self, program, option):
         assert program == "auditctl" and "/usr/sbin/auditctl" in self.files
-        return 0, self.answers[option]
+        return int(not self.answers[option]), self.answers[option]
 
     def read(self, path):
         return self.files.get(path)
@@ -69,4 +69,6 @@ def test_rules_that_nobody_wants_go_and_only_they():
 def test_a_host_without_auditd_is_refused():
     (reason,) = audit.refusals(observed({DOCKERD: ""}, tools=False))
     assert "auditd is not installed. Install its package" in reason
+    (reason,) = audit.refusals(observed({DOCKERD: ""}, status=""))
+    assert "kernel takes no audit rules" in reason
     assert audit.refusals(observed({DOCKERD: ""})) == audit.refusals(observed({}, wanted=False, tools=False)) == []
