@@ -19,7 +19,14 @@ import time
 from functools import partial
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.host import SOCKET, Host, docker, drift_entry, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.host import (
+    SOCKET,
+    Host,
+    docker,
+    docker_command,
+    drift_entry,
+    free_bytes,
+)
 from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
 from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry, tls_context
 
@@ -41,9 +48,8 @@ ENGINES = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 DATA = "/var/lib/registry"
 # The image's `test -w` says that root can write anywhere.
 TRY = ("sh", "-c", 'touch "$1/.slipway-try" && rm "$1/.slipway-try"', "sh")
-# What a registry says goes to either output.
-LOGS = 'unset DOCKER_TLS_VERIFY; docker --host "$1" logs --tail 50 "$2" 2>&1'
-# What of it is worth showing.
+# What a registry says goes to either output, and this is worth showing.
+BOTH = ("sh", "-c", 'exec "$@" 2>&1', "sh")
 TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
 
 
@@ -427,7 +433,7 @@ def _said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[st
     said = {}
     for one in want["services"]:
         if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
-            out = host.run("sh", "-c", LOGS, "sh", SOCKET, one["container"])[1]
+            out = host.run(*BOTH, *docker_command("logs", "--tail", "50", one["container"]))[1]
             said[one["container"]] = [line[:300] for line in out.splitlines() if TROUBLE.search(line)][-3:]
     return said
 

@@ -83,3 +83,14 @@ def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forward
     assert list(observed["answers"]) == ["main"]
     reasons = section.refusals(want, observed)
     assert len(reasons) == refused and all("net.ipv4.ip_forward is 0 on this host" in reason for reason in reasons)
+
+
+def test_what_a_registry_says_to_either_output_is_read_from_the_host_s_own_engine(tmp_path, monkeypatch):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho level=error $2 $DOCKER_TLS_VERIFY >&2\necho level=info\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    one = {"container": "main", "service": "main", "answer": 200}
+    said = section._said(Host(), {"services": [one]}, {"containers": {"main": {}}, "answers": {"main": "refused"}})
+    assert said == {"main": ["level=error unix:///var/run/docker.sock"]}
