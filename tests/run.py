@@ -3,13 +3,15 @@
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
 .cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
 steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the
-slowest steps comes last but for the line `N passed, N failed`.
+slowest steps comes last but for the line `N passed, N failed`. A step that takes longer than SLIPWAY_STEP_MINUTES (30)
+is ended, with all that it started, and is a failure.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
+BEGUN = time.monotonic()
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # They take longest, so the others run meanwhile.
 FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative"]
@@ -61,14 +64,31 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
     Return whether it passed, and the seconds it took.
     """
     log = LOGS / f"{name}.log"
-    print(f"==> {name} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     started = time.monotonic()
+    begun = f"==> {(started - BEGUN) / 60:.0f} min: {name}"
+    print(f"{begun} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     version = name.rpartition("-")[2]
     variables = {**os.environ, **(environment(name, version) if version in VERSIONS else {})}
-    with log.open("wb") as file:
-        code = subprocess.run(
-            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
-        ).returncode
+    limit = float(os.environ.get("SLIPWAY_STEP_MINUTES", "30"))
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            code = process.wait(limit * 60)
+        except subprocess.TimeoutExpired:
+            # What hangs is in the log's last lines; its children would hold the lab.
+            os.killpg(process.pid, signal.SIGKILL)
+            file.write(f"\nFAILED: took longer than {limit:g} minutes\n".encode())
+            code = process.wait()
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code else []
     seconds = time.monotonic() - started
     verdict = f"==> {name}: {'FAILED' if code else 'passed'} after {seconds:.0f} s"
