@@ -38,14 +38,20 @@ ANSIBLE = [
 # Without the image that the lab pulls to verify: the shell commands pull none, and no registry mirror is set.
 FRESH = ["site.yml", "-e", '{"slipway_roles": ["docker_ce"], "verify_image": ""}']
 SETTLED = ["site.yml", "-e", '{"slipway_roles": ["user_groups", "docker_ce", "docker_daemon", "golang"]}']
+# The manual's three parts: what is needed first, the packages, a container, here of the node's own shell, since there is no
+# Docker Hub.
 SHELL = """set -e
+apt-get update
+apt-get install --yes ca-certificates curl
 install -m 0755 -d /etc/apt/keyrings
 curl -fsSL http://upstream/docker-ce/linux/debian/gpg -o /etc/apt/keyrings/docker.asc
-echo "deb [signed-by=/etc/apt/keyrings/docker.asc] http://upstream/docker-ce/linux/debian bookworm stable" \
-  > /etc/apt/sources.list.d/docker.list
+chmod a+r /etc/apt/keyrings/docker.asc
+echo "deb [arch=$(dpkg --print-architecture) signed-by=/etc/apt/keyrings/docker.asc] \
+  http://upstream/docker-ce/linux/debian bookworm stable" > /etc/apt/sources.list.d/docker.list
 apt-get update
-apt-get install --yes --no-install-recommends \
-  docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
+apt-get install --yes docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
+tar --create --dereference /bin/sh $(ldd /bin/sh | grep -o '/[^ ]*') 2>/dev/null | docker import - hello-world
+docker run hello-world /bin/sh -c 'echo "Hello from Docker!"'
 """
 
 

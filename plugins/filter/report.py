@@ -155,8 +155,8 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     return [
         {
             "node": host,
-            "engine": _answer(hostvars[host].get("__engine"), "no answer"),
-            "container": _answer(hostvars[host].get("__container"), "did not run"),
+            "engine": _engine(hostvars[host].get("__container")),
+            "container": _answer(hostvars[host].get("__container"), "did not run", "container runs"),
             "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
             "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
             "registries": _answer(hostvars[host].get("__registry_tried"), "do not answer", "answer"),
@@ -165,13 +165,17 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     ]
 
 
-def _answer(result: dict[str, Any] | None, failed: str, good: str = "") -> str:
-    """Tell how a step of the verification ended, with what it printed where nothing else is ``good``."""
+def _answer(result: dict[str, Any] | None, bad: str, good: str) -> str:
+    """Tell how a step of the verification ended."""
     if not result or result.get("skipped"):
         return "-"
-    if result.get("failed") or result.get("rc"):
-        return failed
-    return good or result.get("stdout") or failed
+    return bad if result.get("failed") or result.get("rc") else good
+
+
+def _engine(result: dict[str, Any] | None) -> str:
+    """Tell the version that the engine gave before a container was run."""
+    lines = (result or {}).get("stdout", "").splitlines()
+    return _answer(result and {**result, "failed": not lines, "rc": 0}, "no answer", "".join(lines[:1]))
 
 
 def _state(hostvar: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import configparser
 import contextlib
 import fnmatch
 import json
+import os
 import re
 from functools import partial
 from typing import Any, Dict, List, Optional, Set
@@ -189,6 +190,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     files = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     mirror = _mirror(files[want["repository_file"]] or "", want["path"])
     key = host.read(want["key_file"])
+    folders = [os.path.dirname(want[name]) for name in ("key_file", "repository_file")]
     observed = {
         "packages": packages,
         "installed": next(
@@ -198,11 +200,13 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "mirror": mirror,
         "wanted_files": repository_files(want, mirror) if mirror in want["mirrors"] else {},
         "key": "missing" if key is None else "right" if key == want["key"] else "another key",
+        "present": [path for path in files if files[path] is not None] + ([] if key is None else [want["key_file"]]),
+        "missing_folders": [path for path in folders if not host.glob(path)],
+        "known": bool(host.glob(*["/var/lib/dpkg/info/%s.list" % name for name in ENGINE_PACKAGES])),
         "leftovers": _leftovers(host, want),
         "services": _services(host),
         "group": _group(host),
         "containers": [],
-        "live_restore": False,
         "configured": host.read(CONFIG) is not None,
         "in_use": [],
         "in_the_way": [],
@@ -213,11 +217,13 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "lock": lock_holder(host),
     }  # type: Dict[str, Any]
     # What runs, which an installed package is not until a restart.
-    rc, out = docker(host, SOCKET, "version", "--format", "{{.Server.Version}}") if runs(observed) else (1, "")
-    observed["engine"] = "" if rc else out.strip().split("+")[0]
+    engine = host.engine() if runs(observed) else {}
+    observed["engine"] = engine.get("ServerVersion", "").split("+")[0]
+    # A removal stops containers whatever the engine would do.
+    observed["live_restore"] = bool(want["state"] == "present" and engine.get("LiveRestoreEnabled"))
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, observed))
+        kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, engine))
         observed["data"] = [path for path, entries in kept.items() if entries]
         # Of its own folders all goes, also what comes until then: containerd makes folders while it runs.
         observed["emptied"] = [path for path in observed["data"] if path in OWN_FOLDERS]
@@ -225,9 +231,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["changes"] = todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = _containers(host)
-    if observed["containers"] and runs(observed) and want["state"] == "present":
-        answer = docker(host, SOCKET, "info", "--format", "{{.LiveRestoreEnabled}}")[1]
-        observed["live_restore"] = answer.strip() == "true"
     observed["in_use"] = _in_use(host, want, todo["shared"])
     if want["state"] == "present":
         observed["in_the_way"] = _in_the_way(host, want, observed)
@@ -247,8 +250,8 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += _compare_repository(want, observed)
     drift += _compare_packages(want, observed["packages"])
     drift += _compare_hold(want, observed)
-    # A package whose configuration is left from an earlier installation does not make it anew.
-    if observed["installed"] and observed["group"] == "missing":
+    # The first installation of an engine makes it, and one whose configuration is left from an earlier one does not.
+    if observed["group"] == "missing" and (observed["installed"] or observed["known"]):
         drift.append(_entry("manage_service", "group docker", "missing", "present"))
     drift += _compare_services(want, observed["services"])
     return drift
@@ -258,7 +261,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do. Pure.
 
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
-    are held. ``unwanted_files``: what another source has no use for. ``engine``: how it changes, as sentences;
+    are held. ``engine``: how it changes, as sentences;
     ``runtime``: how containerd changes under it. ``stops``: whether one of them stops. ``shared``: packages to be
     replaced that others than Docker use. ``tried``: the package whose engine is to judge the configuration first.
     ``unmask``: units.
@@ -276,8 +279,8 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
             for one in drift
             if one["phase"] in phases[:2] and one["item"] == "containerd.io" and "containerd.io" in packages
         ],
-        "unwanted_files": dict((path, None) for path in list(observed["files"]) + [want["key_file"]]),
         "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
+        "group": any(one["item"] == "group docker" for one in drift),
     }  # type: Dict[str, Any]
     todo["stops"] = bool(
         todo["engine"]
@@ -370,9 +373,7 @@ def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
         for name, package in sorted(observed["packages"].items())
         if name in want["packages"] or name in want["engine_packages"]
     ]
-    present = [path for path, content in observed["files"].items() if content is not None]
-    present += [want["key_file"]] if observed["key"] != "missing" else []
-    drift += [_entry("remove_repository", path, "present", "absent") for path in present]
+    drift += [_entry("remove_repository", path, "present", "absent") for path in observed["present"]]
     drift += [
         _entry("remove_repository", "RPM key %s" % one, "imported", "absent") for one in observed["imported_keys"]
     ]
@@ -384,9 +385,8 @@ def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
 def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     phase, key_file, key = "configure_repository", want["key_file"], observed["key"]
     if want["source"] != "mirrors":
-        present = [path for path, content in observed["files"].items() if content is not None]
-        present += [key_file] if key != "missing" else []
-        return [_entry(phase, path, "present", "absent (docker_ce_source: %s)" % want["source"]) for path in present]
+        absent = "absent (docker_ce_source: %s)" % want["source"]
+        return [_entry(phase, path, "present", absent) for path in observed["present"]]
     drift, mirrors = [], want["mirrors"]
     wanted = mirrors[0] if len(mirrors) == 1 else "one of %d mirrors" % len(mirrors)
     if observed["files"][want["repository_file"]] is None:
@@ -655,12 +655,10 @@ def _imported_keys(host: Host, want: Dict[str, Any]) -> List[str]:
     return [short] if short in {line[-8:] for line in out.split()} else []
 
 
-def _data_roots(host: Host, observed: Dict[str, Any]) -> List[str]:
+def _data_roots(host: Host, engine: Dict[str, Any]) -> List[str]:
     """Return where images and containers are kept: by the running engine's word, else by its configuration's."""
-    ask = runs(observed) and host.glob("/usr/bin/docker")
-    root = docker(host, SOCKET, "info", "--format", "{{.DockerRootDir}}")[1].strip() if ask else ""
     try:
-        root = root or json.loads(host.read(CONFIG) or "{}").get("data-root")
+        root = engine.get("DockerRootDir") or json.loads(host.read(CONFIG) or "{}").get("data-root")
     except (ValueError, AttributeError):
         root = ""
     usable = isinstance(root, str) and root.startswith("/") and root.strip("/")

@@ -402,7 +402,7 @@ def daemon(host: Host, found: Dict[str, Any]) -> Dict[str, Any]:
     if found["unit"].get("ActiveState") not in ("active", "reloading"):
         return {"identity": "", "info": {}, "loaded": {}, "pending": []}
     process = identity(found["unit"])
-    info = docker_info(host, found["endpoints"]["is"])
+    info = host.engine(found["endpoints"]["is"])
     wanted = settings(found, "to_be")
     recorded = found["state"]["loaded"]
     if recorded.get("daemon") == process:
@@ -503,16 +503,6 @@ def containers(host: Host, endpoint: str) -> List[str]:
             "`docker --host %s ps` fails, so it is not known which containers run; see why on the host" % endpoint
         )
     return sorted(out.split())
-
-
-def docker_info(host: Host, endpoint: str) -> Dict[str, Any]:
-    """Return what the daemon reports, an empty mapping where it does not answer."""
-    rc, out = docker(host, endpoint, "info", "--format", "{{json .}}")
-    try:
-        info = json.loads(out) if rc == 0 else {}
-    except ValueError:
-        return {}
-    return info if isinstance(info, dict) and info.get("ServerVersion") else {}
 
 
 def parse_record(text: Optional[str], path: str) -> Dict[str, Any]:

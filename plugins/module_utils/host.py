@@ -6,8 +6,11 @@ pure, and ``observe(host, want)``, which asks the host through this class.
 
 import glob
 import hmac
+import http.client
+import json
 import os
 import shutil
+import socket
 import subprocess
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -94,6 +97,30 @@ class Host:
     def glob(self, *patterns: str) -> List[str]:
         """Return the sorted paths that match any of the shell patterns."""
         return sorted(path for pattern in patterns for path in glob.glob(pattern))
+
+    def engine(self, endpoint: str = SOCKET) -> Dict[str, Any]:
+        """Return what an engine of this host says of itself, as `docker info` does; empty where none answers.
+
+        The command runs all its plugins first, which takes ten times as long as the answer.
+
+        :raises NoAnswer: it does not answer in time.
+        """
+        kind, _, place = endpoint.partition("://")
+        connection = http.client.HTTPConnection("localhost" if kind == "unix" else place, timeout=LIMIT)
+        try:
+            if kind == "unix":
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.settimeout(LIMIT)
+                connection.sock.connect(place)
+            connection.request("GET", "/info")
+            info = json.loads(to_text(connection.getresponse().read()))
+        except socket.timeout:
+            raise NoAnswer("the engine at %s does not answer within %d s; see why on the host" % (endpoint, LIMIT))
+        except (OSError, ValueError, http.client.HTTPException):
+            return {}
+        finally:
+            connection.close()
+        return info if isinstance(info, dict) and info.get("ServerVersion") else {}
 
 
 def docker_command(*arguments: str, endpoint: str = SOCKET) -> List[str]:

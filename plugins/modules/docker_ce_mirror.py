@@ -253,10 +253,11 @@ def main() -> None:
             passed_over=passed_over,
         )
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
+    files = docker_ce.repository_files(want, chosen["mirror"])
     module.exit_json(
         changed=False,
         mirror=chosen["mirror"],
-        files=docker_ce.repository_files(want, chosen["mirror"]),
+        files=dict((path, text) for path, text in files.items() if text is not None),
         specs=chosen["specs"],
         passed_over=passed_over,
     )

@@ -125,7 +125,7 @@ class Daemon:
         return docker_daemon.identity(docker_daemon.unit(self._host, self._service))
 
     def info(self, endpoint: str) -> Dict[str, Any]:
-        return docker_daemon.docker_info(self._host, endpoint)
+        return self._host.engine(endpoint)
 
     def running(self, endpoint: str) -> List[str]:
         return docker_daemon.containers(self._host, endpoint)

@@ -102,17 +102,23 @@ def test_site_tells_what_became_of_every_host():
 
 
 def test_verify_says_what_was_asked_of_each_host():
-    ran = {"rc": 0, "stdout": "26.1.5"}
     hostvars = {
-        "whole": {"__engine": ran, "__container": {"rc": 0, "stdout": "container runs"}, "__pulled": {"skipped": True}},
-        "broken": {"__engine": {"rc": 1, "stdout": ""}, "__pulled": {"rc": 125, "stdout": "no"}},
-        "compute": {"__engine": {"skipped": True}, "__singularity_tried": {"rc": 0, "stdout": "INFO\ncontainer works"}},
+        "whole": {"__container": {"rc": 0, "stdout": "26.1.5\ncontainer runs"}, "__pulled": {"skipped": True}},
+        "silent": {"__container": {"rc": 1, "stdout": "", "failed": True}},
+        "broken": {"__container": {"rc": 125, "stdout": "26.1.5", "failed": True}},
+        "old": {"__container": {"rc": 0, "stdout": "26.1.5\ncontainer runs"}, "__pulled": {"rc": 125, "stdout": "no"}},
+        "compute": {
+            "__container": {"skipped": True},
+            "__singularity_tried": {"rc": 0, "stdout": "container works"},
+        },
         "client": {"__registry_tried": {"addresses": ["reg:5000"]}},
         "stranger": {"__registry_tried": {"failed": True, "msg": "no"}},
     }
     assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
         ["whole", "26.1.5", "container runs", "-", "-", "-"],
-        ["broken", "no answer", "-", "not pulled", "-", "-"],
+        ["silent", "no answer", "did not run", "-", "-", "-"],
+        ["broken", "26.1.5", "did not run", "-", "-", "-"],
+        ["old", "26.1.5", "container runs", "not pulled", "-", "-"],
         ["compute", "-", "-", "-", "container runs", "-"],
         ["client", "-", "-", "-", "-", "answer"],
         ["stranger", "-", "-", "-", "-", "do not answer"],

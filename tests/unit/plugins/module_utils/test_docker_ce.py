@@ -71,6 +71,8 @@ def converged(want, mirror=MIRROR):
         "in_use": [],
         "in_the_way": [],
         "lock": "",
+        "known": True,
+        "present": [want["repository_file"], want["key_file"]],
         "imported_keys": [],
         "data": [],
     }
@@ -188,7 +190,7 @@ def test_absent_names_what_is_there_and_data_only_on_request():
     phases = [entry["phase"] for entry in compare(want, observed)]
     assert phases == ["remove_packages"] * 3 + ["remove_repository"] * 2
     assert compare(wanted(state="absent", purge_data=True), observed)[-1]["phase"] == "purge_data"
-    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), key="missing")
+    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), present=[], key="missing")
     assert compare(want, gone) == []
 
 
@@ -224,13 +226,17 @@ def test_knows_who_needs_a_package():
 class FakeHost:
     """Answers from a table of files and commands; a command's first words are its key."""
 
-    def __init__(self, files=(), commands=()):
+    def __init__(self, files=(), commands=(), **engine):
+        self._engine = engine
         self.files = {"/etc/group": b"docker:x:990:\n", **dict(files)}
         self.commands = {"systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "active")), **dict(commands)}
 
     def run(self, *command):
         found = [key for key in self.commands if " ".join(command).startswith(key)]
         return self.commands[max(found, key=len)] if found else (1, "")
+
+    def engine(self):
+        return self._engine
 
     def read(self, path):
         data = self.files.get(path)
@@ -267,8 +273,8 @@ def test_observes_a_host():
         },
         {
             "dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n"),
-            f"{ENGINE} version": (0, "20.10.24+dfsg1\n"),
         },
+        ServerVersion="20.10.24+dfsg1",
     )
     observed = observe(host, want)
     # The package was upgraded, and the engine not restarted.
@@ -335,9 +341,9 @@ def test_live_restore_keeps_containers_from_one_patch_release_to_another(version
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
         f"{ENGINE} ps": (0, "web\n"),
-        f"{ENGINE} info": (0, "true\n"),
     }
-    assert (refused(wanted(version=version), FakeHost({"/usr/bin/docker": b""}, commands)) == []) is kept
+    host = FakeHost({"/usr/bin/docker": b""}, commands, LiveRestoreEnabled=True)
+    assert (refused(wanted(version=version), host) == []) is kept
 
 
 @pytest.mark.parametrize(
@@ -354,10 +360,9 @@ def test_a_change_of_containerd_alone_is_judged_as_the_engine_s(restart, running
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
         f"{ENGINE} ps": (0, running),
-        f"{ENGINE} info": (0, f"{lives}\n".lower()),
     }
     want = wanted(version="20.10", restart=restart, package_versions={"containerd.io": "1.7"})
-    host = FakeHost({"/usr/bin/docker": b""}, commands)
+    host = FakeHost({"/usr/bin/docker": b""}, commands, LiveRestoreEnabled=lives)
     reasons = refused(want, host)
     assert [reason.partition(". ")[0] for reason in reasons] == (
         [] if harm is None else [f"containerd.io: 1.6.20 -> 1.7: that restarts containerd{harm}"]
@@ -439,10 +444,11 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
         f"{ENGINE} ps": (0, "web\n"),
     }
-    commands[f"{ENGINE} info"] = (0, "/data/docker\n")
-    host = FakeHost({"/usr/bin/docker": b"", "/data/docker/overlay2": b""}, commands)
+    files = {"/usr/bin/docker": b"", "/data/docker/overlay2": b""}
+    host = FakeHost(files, commands, DockerRootDir="/data/docker", LiveRestoreEnabled=True)
     observed = observe(host, want)
     assert observed["containers"] == ["web"] and refusals(want, observed) == []
+    assert notes(want, observed) == ["Containers that are stopped: web."]
     assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
     # What else is in a data-root of the admin's is not the engine's.
     host.files["/data/docker/home"] = b""

@@ -77,3 +77,17 @@ def test_data_of_an_engine_that_is_down_is_where_its_configuration_says(configur
     assert observed["purge"] == ([] if own else [f"{root}/overlay2"])
     drift = [entry["item"] for entry in docker_ce.compare(want, observed) if entry["phase"] == "purge_data"]
     assert drift == [root]
+
+
+def test_the_group_is_left_to_the_first_installation_and_made_where_a_package_s_configuration_is_left(tmp_path):
+    host, want = Machine(tmp_path), wanted()
+    assert not docker_ce.observe(host, want)["changes"]["group"]
+    info = tmp_path / "var/lib/dpkg/info"
+    info.mkdir(parents=True)
+    (info / "docker-ce.list").touch()
+    assert docker_ce.observe(host, want)["changes"]["group"]
+
+
+def test_folders_that_are_missing_are_known(tmp_path):
+    (tmp_path / "etc/apt/keyrings").mkdir(parents=True)
+    assert docker_ce.observe(Machine(tmp_path), wanted())["missing_folders"] == ["/etc/apt/sources.list.d"]

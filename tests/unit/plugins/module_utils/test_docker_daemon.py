@@ -29,11 +29,11 @@ class FakeHost:
         self.files = files or {}
         self.key = key
         self.endpoints = []
+        self._info = dict(info or {}, ServerVersion="26")
         self.failing = set()
         self._answers = {
             ("systemctl", "show"): unit,
             ("systemctl", "cat"): "# /lib/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
-            "info": json.dumps(dict(info or {}, ServerVersion="26")),
             "ps": running,
             "%.9Z": "%f\n" % changed,
             "mode %a of %U %n": "".join("%s %s\n" % (mode, path) for path, mode in (modes or {}).items()),
@@ -50,6 +50,10 @@ class FakeHost:
         elif command[0] == "stat":
             key = command[3]
         return int(key in self.failing), self._answers[key]
+
+    def engine(self, endpoint):
+        self.endpoints.append(endpoint)
+        return self._info
 
     def read(self, path):
         return self.files.get(path)
