@@ -38,7 +38,7 @@ ANSIBLE = [
 # Without the image that the lab pulls to verify: the shell commands pull none, and no registry mirror is set.
 FRESH = ["site.yml", "-e", '{"slipway_roles": ["docker_ce"], "verify_image": ""}']
 SETTLED = ["site.yml", "-e", '{"slipway_roles": ["user_groups", "docker_ce", "docker_daemon", "golang"]}']
-# The manual's three parts: what is needed first, the packages, a container, here of the node's own shell, since there is no
+# The manual: what is needed first, the packages, a container. That is made from the node's own shell, since there is no
 # Docker Hub.
 SHELL = """set -e
 apt-get update
