@@ -94,12 +94,12 @@ class CallbackModule(Default):
         self._display.display(text, color=color)
 
     def _flush(self) -> None:
-        for text, hosts in self._diffs.items():
-            self._show(f"{', '.join(hosts)}:\n{text.rstrip()}")
+        for hosts, text in _ordered(self._diffs):
+            self._show(f"{hosts}:\n{text.rstrip()}")
         if self._changed:
-            self._show(f"changed  {self._task}: {', '.join(self._changed)}", constants.COLOR_CHANGED)
-        for (kind, text), hosts in self._failed.items():
-            self._show(f"{kind}  {self._task}: {', '.join(hosts)}", constants.COLOR_ERROR)
+            self._show(f"changed  {self._task}: {', '.join(sorted(self._changed))}", constants.COLOR_CHANGED)
+        for hosts, (kind, text) in _ordered(self._failed):
+            self._show(f"{kind}  {self._task}: {hosts}", constants.COLOR_ERROR)
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
         self._changed, self._diffs, self._failed = [], {}, {}
 
@@ -196,6 +196,11 @@ class CallbackModule(Default):
         hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         bad = any(one["failures"] or one["unreachable"] for one in hosts.values())
         self._display.display(summary(hosts), color=constants.COLOR_ERROR if bad else constants.COLOR_OK)
+
+
+def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
+    """Return each group's hosts as text, and its key, whatever the order in which the hosts answered."""
+    return [(", ".join(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
 
 
 def _text(message: Any) -> str:
