@@ -20,6 +20,8 @@ def test_a_host_without_docker_has_none_of_it(host, node):
         pytest.skip("takes Docker")
     assert not host.exists("docker") and not host.file("/etc/docker").exists
     assert "admin" in host.group("hpc").members and not host.group("docker").exists
+    with host.sudo("admin"):
+        assert host.check_output("bash -lc 'singularity --version'") == "apptainer version 1.4.5"
 
 
 def test_the_image_that_a_host_of_the_last_batch_pushed_runs_for_a_user(host, node):
