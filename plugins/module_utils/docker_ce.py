@@ -8,7 +8,6 @@ import configparser
 import contextlib
 import fnmatch
 import json
-import os
 import re
 from functools import partial
 from typing import Any, Dict, List, Optional, Set
@@ -190,7 +189,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     files = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     mirror = _mirror(files[want["repository_file"]] or "", want["path"])
     key = host.read(want["key_file"])
-    folders = [os.path.dirname(want[name]) for name in ("key_file", "repository_file")]
     observed = {
         "packages": packages,
         "installed": next(
@@ -201,7 +199,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "wanted_files": repository_files(want, mirror) if mirror in want["mirrors"] else {},
         "key": "missing" if key is None else "right" if key == want["key"] else "another key",
         "present": [path for path in files if files[path] is not None] + ([] if key is None else [want["key_file"]]),
-        "missing_folders": [path for path in folders if not host.glob(path)],
         "known": bool(host.glob(*["/var/lib/dpkg/info/%s.list" % name for name in ENGINE_PACKAGES])),
         "leftovers": _leftovers(host, want),
         "services": _services(host),

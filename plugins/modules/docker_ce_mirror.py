@@ -1,10 +1,10 @@
 #!/usr/bin/python
-"""Choose the package mirror that a node installs Docker CE from, and the versions it will install."""
+"""Choose the package mirror that a node installs Docker CE from, and make the package manager use it."""
 
 DOCUMENTATION = r"""
 ---
 module: docker_ce_mirror
-short_description: Choose a Docker CE package mirror and resolve versions against it
+short_description: Choose a Docker CE package mirror, resolve versions against it, and configure it
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
@@ -13,7 +13,7 @@ description:
     index, and the index offers every wanted package in the wanted version.
   - The first mirror is asked alone. Only where it is not usable are the others asked, all at once, so that a list of
     dead mirrors costs no more time than one.
-  - Changes nothing, so check mode makes no difference.
+  - The signing key and the repository's files are written where they differ, in the same round trip.
 options:
   want:
     description:
@@ -36,12 +36,15 @@ options:
     default: ''
 attributes:
   check_mode:
-    description: Changes nothing in either mode.
+    description: The mirrors are asked, and nothing is written.
+    support: full
+  diff_mode:
+    description: Shows the files that differ.
     support: full
 """
 
 EXAMPLES = r"""
-- name: Choose a mirror and resolve the engine's version
+- name: Choose a mirror, configure it and resolve the engine's version
   slipway.node.docker_ce_mirror:
     want: "{{ slipway_state.docker_ce.want }}"
     packages: [docker-ce, docker-ce-cli, containerd.io]
@@ -54,8 +57,9 @@ mirror:
   type: str
   returned: success
 files:
-  description: The files that make the package manager use the mirror, path to content; none for one not to be there.
-  type: dict
+  description: The paths of the files that make the package manager use the mirror.
+  type: list
+  elements: str
   returned: success
 specs:
   description: The packages with their resolved versions, as the package manager takes them.
@@ -83,7 +87,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils import docker_ce, versions
-from ansible_collections.slipway.node.plugins.module_utils.files import replace
+from ansible_collections.slipway.node.plugins.module_utils.files import read, replace
 
 # Seconds that a package manager may take for itself, on a busy host.
 OVERHEAD = 10
@@ -226,6 +230,21 @@ def spec(manager: str, name: str, version: str) -> str:
     return "%s%s%s" % (name, "=" if manager == "apt" else "-", version)
 
 
+def configure(texts: Dict[str, str], predict: bool) -> List[Dict[str, str]]:
+    """Write files where they differ, unless that is only to be predicted; return the differences."""
+    diff = []
+    for path, text in sorted(texts.items()):
+        before = read(path)
+        if before != text:
+            diff.append({"before_header": path, "after_header": path, "before": before, "after": text})
+            if not predict:
+                replace(path, text, 0o644)
+                # Whatever was there: apt reads them as a user of its own.
+                os.chmod(path, 0o644)
+                os.chown(path, 0, 0)
+    return diff
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -253,11 +272,14 @@ def main() -> None:
             passed_over=passed_over,
         )
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
-    files = docker_ce.repository_files(want, chosen["mirror"])
+    files = dict(docker_ce.repository_files(want, chosen["mirror"]), **{want["key_file"]: want["key"]})
+    texts = dict((path, text) for path, text in files.items() if text is not None)
+    diff = configure(texts, module.check_mode)
     module.exit_json(
-        changed=False,
+        changed=bool(diff),
+        diff=diff,
         mirror=chosen["mirror"],
-        files=dict((path, text) for path, text in files.items() if text is not None),
+        files=sorted(texts),
         specs=chosen["specs"],
         passed_over=passed_over,
     )

@@ -86,8 +86,3 @@ def test_the_group_is_left_to_the_first_installation_and_made_where_a_package_s_
     info.mkdir(parents=True)
     (info / "docker-ce.list").touch()
     assert docker_ce.observe(host, want)["changes"]["group"]
-
-
-def test_folders_that_are_missing_are_known(tmp_path):
-    (tmp_path / "etc/apt/keyrings").mkdir(parents=True)
-    assert docker_ce.observe(Machine(tmp_path), wanted())["missing_folders"] == ["/etc/apt/sources.list.d"]

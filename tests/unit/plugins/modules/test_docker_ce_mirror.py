@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
+from ansible_collections.slipway.node.plugins.module_utils import docker_ce, files, platforms
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
@@ -124,3 +124,24 @@ def test_to_dnf_a_missing_signature_is_no_reason_and_a_wrong_one_is(programs):
     assert seen.is_dir()
     programs("Error: Failed to download metadata: repomd.xml GPG signature verification error: Bad GPG signature\n")
     assert "Bad GPG signature" in mirror.ask(ROOT, rocky(), ["docker-ce"])["reason"]
+
+
+def test_files_are_written_where_they_differ_and_may_be_read_by_all(tmp_path, monkeypatch):
+    owners = {}
+    monkeypatch.setattr(os, "chown", lambda path, *ids: owners.update({path: ids}))
+    old, new, same = (str(tmp_path / name) for name in ("keyrings/docker.asc", "sources/docker.sources", "same"))
+    (tmp_path / "keyrings").mkdir()
+    for path in (old, same):
+        (tmp_path / path).write_text("here")
+        (tmp_path / path).chmod(0o600)
+    texts = {old: "key", new: "source", same: "here"}
+    expected = [
+        {"before_header": old, "after_header": old, "before": "here", "after": "key"},
+        {"before_header": new, "after_header": new, "before": "", "after": "source"},
+    ]
+    assert mirror.configure(texts, True) == expected and not os.path.exists(new)
+    assert mirror.configure(texts, False) == expected
+    assert [files.read(path) for path in (old, new)] == ["key", "source"]
+    assert [os.stat(path).st_mode & 0o777 for path in (old, new, same)] == [0o644, 0o644, 0o600]
+    assert owners[old] == owners[new] == (0, 0)
+    assert mirror.configure(texts, False) == []
