@@ -3,14 +3,16 @@
 `make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
 .cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
 steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the
-slowest steps comes last but for the line `N passed, N failed`. A step that takes longer than SLIPWAY_STEP_MINUTES (30)
-is a failure, and the next one begins.
+slowest steps comes last but for the line `N passed, N failed`. A step that is not done within SLIPWAY_STEP_MINUTES (30)
+hangs: it is ended, its last lines are printed, and it is run once more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 BEGUN = time.monotonic()
+RUNNING: set[subprocess.Popen[bytes]] = set()
 NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
 # They take longest, so the others run meanwhile.
 FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative"]
@@ -69,28 +72,45 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
     version = name.rpartition("-")[2]
     variables = {**os.environ, **(environment(name, version) if version in VERSIONS else {})}
     limit = float(os.environ.get("SLIPWAY_STEP_MINUTES", "30"))
-    with log.open("wb") as file:
-        try:
-            code = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                timeout=60 * limit,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            # What hangs is in the log's last lines.
-            file.write(f"\nFAILED: not done within {limit:g} minutes\n".encode())
-            code = 1
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code else []
+    code = attempt(command, variables, log, limit)
+    if code is None:
+        print(f"==> {name}: NOT DONE within {limit:g} minutes, so it is run again; its last lines:", flush=True)
+        print("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]), flush=True)
+        code = attempt(command, variables, log, limit)
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if code != 0 else []
     seconds = time.monotonic() - started
-    verdict = f"==> {name}: {'FAILED' if code else 'passed'} after {seconds:.0f} s"
+    verdict = f"==> {name}: {'passed' if code == 0 else 'FAILED'} after {seconds:.0f} s"
     # One call, so that steps side by side do not mix their lines.
     print("\n".join([*lines[-int(os.environ.get("SLIPWAY_LOG_LINES", "250")) :], verdict]), flush=True)
-    return not code, seconds
+    return code == 0, seconds
+
+
+def attempt(command: list[str], variables: dict[str, str], log: Path, limit: float) -> int | None:
+    """Run a command with its output in a log; return its exit status, or None where it had to be ended.
+
+    :param limit: in minutes.
+    """
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+        ) as process,
+    ):
+        RUNNING.add(process)
+        try:
+            return process.wait(60 * limit)
+        except subprocess.TimeoutExpired:
+            end(process)
+            file.write(f"\nFAILED: not done within {limit:g} minutes\n".encode())
+            return None
+        finally:
+            RUNNING.discard(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def main(wanted: list[str]) -> int:
@@ -107,7 +127,13 @@ def main(wanted: list[str]) -> int:
     names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     LOGS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
-        results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
+        try:
+            results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(RUNNING):
+                end(process)
+            return 130
     slowest = sorted(((seconds, name) for name, (_passed, seconds) in results.items()), reverse=True)
     print("\n".join(["==> seconds by step", *(f"{seconds:6.0f}  {name}" for seconds, name in slowest if seconds >= 1)]))
     failed = [name for name, (passed, _seconds) in results.items() if not passed]
