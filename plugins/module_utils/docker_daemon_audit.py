@@ -8,13 +8,14 @@ from ansible_collections.slipway.node.plugins.module_utils.host import Host, dri
 
 FILE = "/etc/audit/rules.d/slipway-docker.rules"
 PHASE = "watch_files"
+# Without containerd's socket (1.1.8), whose folder is watched. That is not there when rules are loaded at boot, and
+# auditctl would leave out all rules after one whose folder is missing.
 PATHS = (
     "/usr/bin/dockerd",
     "/run/containerd",
     "/var/lib/docker",
     "/etc/docker",
     "/usr/lib/systemd/system/docker.service",
-    "/run/containerd/containerd.sock",
     "/usr/lib/systemd/system/docker.socket",
     "/etc/default/docker",
     "/etc/docker/daemon.json",
