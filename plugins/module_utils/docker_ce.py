@@ -261,7 +261,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     are held. ``engine``: how it changes, as sentences;
     ``runtime``: how containerd changes under it. ``stops``: whether one of them stops. ``shared``: packages to be
     replaced that others than Docker use. ``tried``: the package whose engine is to judge the configuration first.
-    ``unmask``: units.
+    ``unmask``: units. ``group``: whether the group docker is to be made.
     """
     drift, packages = compare(want, observed), observed["packages"]
     phases = ("remove_conflicting", "install_packages", "remove_packages")

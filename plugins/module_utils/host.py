@@ -101,7 +101,7 @@ class Host:
     def engine(self, endpoint: str = SOCKET) -> Dict[str, Any]:
         """Return what an engine of this host says of itself, as `docker info` does; empty where none answers.
 
-        The command runs all its plugins first, which takes ten times as long as the answer.
+        By its API, ``GET /info``: the command runs all its plugins first.
 
         :raises NoAnswer: it does not answer in time.
         """
