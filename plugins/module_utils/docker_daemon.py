@@ -6,9 +6,12 @@ set and what the running daemon has loaded: ``{entries, files, environment, load
 """
 
 import hashlib
+import ipaddress
 import json
 import os
 import re
+import socket
+import struct
 import tempfile
 import time
 from functools import partial
@@ -224,6 +227,9 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
     found["verdict"] = _verdict(host, words, found)
     found["in_swarm"] = _in_swarm(host, found)
     found["unmounted"] = _unmounted(host, wanted["data-root"]) if wanted.get("data-root") else ""
+    # One that is there already has done its harm, or none.
+    new_bip = wanted.get("bip") if wanted.get("bip") != current.get("bip") else None
+    found["own_network"] = _own_network(host, str(new_bip)) if new_bip else ""
     found["no_group"] = bool(wanted.get("group")) and host.run("getent", "group", str(wanted["group"]))[0] != 0
     return found
 
@@ -333,6 +339,12 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
             "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty folder"
             " under it. Mount it (`mount %s`), or correct the path."
             % (merged["data-root"], found["unmounted"], found["unmounted"])
+        )
+    if found["own_network"]:
+        sentences.append(
+            "bip of docker_daemon_options is %s, which lies in this host's own network %s: the host would lose its"
+            " neighbours to docker0, and maybe you the host. Choose a network that is not in use."
+            % (merged["bip"], found["own_network"])
         )
     if found["no_group"]:
         sentences.append(
@@ -602,6 +614,24 @@ def _unmounted(host: Host, folder: str) -> str:
     mounted = [line.split(" ")[1].replace("\\040", " ") for line in (host.read("/proc/self/mounts") or "").splitlines()]
     holding = [point for point in points if (folder + "/").startswith(point.rstrip("/") + "/")]
     return next((point for point in holding if point not in mounted), "")
+
+
+def _own_network(host: Host, address: str) -> str:
+    """Return the network on a link of this host, docker0 aside, that overlaps with a bridge's; empty where none does.
+
+    :param address: of the bridge, with its prefix length. IPv4 alone: a link's IPv6 network is nobody's choice.
+    """
+    try:
+        bridge = ipaddress.IPv4Interface(address).network
+    except ValueError:  # dockerd says what is wrong with it.
+        return ""
+    for line in (host.read("/proc/net/route") or "").splitlines()[1:]:
+        link, target, gateway, _flags, _count, _use, _metric, mask = line.split()[:8]
+        # The kernel writes addresses as numbers of the machine's own byte order.
+        network = ipaddress.IPv4Network(tuple(socket.inet_ntoa(struct.pack("=I", int(x, 16))) for x in (target, mask)))
+        if gateway == "00000000" and network.prefixlen and link != "docker0" and network.overlaps(bridge):
+            return "%s (%s)" % (network, link)
+    return ""
 
 
 def _exposed(host: Host, paths: List[str]) -> Dict[str, str]:

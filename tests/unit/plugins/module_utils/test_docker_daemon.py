@@ -245,6 +245,15 @@ def started(monkeypatch):
     monkeypatch.setattr(docker_daemon, "_started_at", lambda unit: 100.0)
 
 
+ROUTE = "/proc/net/route"
+# A default route, a route behind a gateway, and two links.
+ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t0100090A\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t0000A8C0\t0100090A\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0
+docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth0\t0000090A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+"""
+
 DECISIONS = [
     # Nothing is loaded where nothing runs.
     (FakeHost(), want({"mtu": 1400}), ["record", "write config", "record"], []),
@@ -333,6 +342,13 @@ REFUSALS = [
         "",
     ),
     (FakeHost({"/etc/fstab": "#/dev/x /data ext4\n/dev/y /dat ext4\n"}), want({"data-root": "/data"}), ""),
+    # bip: the host's own network, a part of it, one that holds it; docker0's, one behind a gateway; one that was there.
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.0.1/16"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.7.1/24"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.0.0.1/8"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "172.17.0.1/16"}), ""),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.3.1/24"}), ""),
+    (FakeHost({ROUTE: ROUTES, CONFIG: '{"bip": "10.9.7.1/24"}'}), want({"bip": "10.9.7.1/24", "debug": True}), ""),
     (FakeHost(unit=UNIT), want({"hosts": ["fd://"]}), "sets what daemon.json is to set: hosts (-H fd://)"),
     (FakeHost({STATE: "null"}), want({"debug": True}), STATE + " is not the record that Slipway keeps"),
     (FakeHost({STATE: "{"}), want({"debug": True}), STATE + " is not the record that Slipway keeps"),
