@@ -108,9 +108,15 @@ def attempt(command: list[str], variables: dict[str, str], log: Path, limit: flo
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End a process and all that it started; Ansible's workers have sessions of their own."""
+    table = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], stdout=subprocess.PIPE, text=True, check=True).stdout
+    pairs = [[int(word) for word in line.split()] for line in table.splitlines()]
+    doomed = [process.pid]
+    for parent in doomed:
+        doomed += [pid for pid, its_parent in pairs if its_parent == parent]
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def main(wanted: list[str]) -> int:
@@ -126,6 +132,7 @@ def main(wanted: list[str]) -> int:
         return 2
     names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     LOGS.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(int(os.environ.get("SLIPWAY_JOBS", "2"))) as pool:
         try:
             results = dict(zip(names, pool.map(lambda name: run(name, steps[name]), names), strict=True))

@@ -169,7 +169,7 @@ def _answer(result: dict[str, Any] | None, bad: str, good: str) -> str:
     """Tell how a step of the verification ended."""
     if not result or result.get("skipped"):
         return "-"
-    return bad if result.get("failed") or result.get("rc") else good
+    return bad if result.get("failed") or result.get("unreachable") or result.get("rc") else good
 
 
 def _engine(result: dict[str, Any] | None) -> str:

@@ -186,7 +186,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` and :func:`refusals` need. Changes nothing."""
     names = sorted(set(want["packages"]) | set(want["conflicting"]) | set(want["engine_packages"]))
     packages = _packages(host, want["manager"], names)
-    files = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
+    texts = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
+    files = dict((path, None if text is None else public(text)) for path, text in texts.items())
     mirror = _mirror(files[want["repository_file"]] or "", want["path"])
     key = host.read(want["key_file"])
     observed = {
@@ -468,6 +469,11 @@ def _mirror(content: str, path: str) -> str:
     """Return the root of the mirror that a repository file points at, or an empty string."""
     match = re.search(r"(?mi)^(?:URIs|baseurl)\s*[:=]\s*(\S+?)/%s(?:/\S*)?\s*$" % re.escape(path), content)
     return match.group(1) if match else ""
+
+
+def public(text: str) -> str:
+    """Return a repository's file without the passwords that somebody else put there."""
+    return re.sub(r"(?mi)(//)[^/@\s]+(@)|^(password\s*=).*", r"\1\3***\2", text)
 
 
 def _excluded(content: str, *names: str) -> List[str]:

@@ -41,7 +41,9 @@ def _stanzas(text: str, mirrors: List[str]) -> str:
 
 
 def _sections(text: str, mirrors: List[str]) -> str:
-    parts = re.split(r"(?m)^(?=\[)", text)
+    # Python 3.6 does not split where nothing is matched.
+    starts = [match.start() for match in re.finditer(r"(?m)^\[", text)]
+    parts = [text[start:end] for start, end in zip([0] + starts, starts + [len(text)])]
     for index, section in enumerate(parts):
         uris = re.findall(r"(?m)^(?:baseurl|mirrorlist|metalink)\s*=\s*(\S+)", section)
         if any(is_docker(uri, mirrors) for uri in uris) and not re.search(r"(?mi)^enabled\s*=\s*(0|no|false)", section):

@@ -230,19 +230,25 @@ def spec(manager: str, name: str, version: str) -> str:
     return "%s%s%s" % (name, "=" if manager == "apt" else "-", version)
 
 
-def configure(texts: Dict[str, str], predict: bool) -> List[Dict[str, str]]:
-    """Write files where they differ, unless that is only to be predicted; return the differences."""
-    diff = []
+def configure(module: AnsibleModule, texts: Dict[str, str]) -> Dict[str, Any]:
+    """Write files where they differ, unless that is only to be predicted; return what changed and the differences.
+
+    :raises OSError: a file cannot be written.
+    """
+    diff, changed = [], False
     for path, text in sorted(texts.items()):
         before = read(path)
-        if before != text:
+        # A link may lead to what an older set-up left, which is removed.
+        if before != text or os.path.islink(path):
+            before = docker_ce.public(before)
             diff.append({"before_header": path, "after_header": path, "before": before, "after": text})
-            if not predict:
+            if not module.check_mode:
                 replace(path, text, 0o644)
-                # Whatever was there: apt reads them as a user of its own.
-                os.chmod(path, 0o644)
-                os.chown(path, 0, 0)
-    return diff
+        # Whatever was there: apt reads them as a user of its own.
+        if os.path.exists(path):
+            changed = module.set_mode_if_different(path, 0o644, changed)
+            changed = module.set_owner_if_different(path, "root", changed)
+    return {"changed": changed or bool(diff), "diff": diff}
 
 
 def main() -> None:
@@ -274,11 +280,18 @@ def main() -> None:
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
     files = dict(docker_ce.repository_files(want, chosen["mirror"]), **{want["key_file"]: want["key"]})
     texts = dict((path, text) for path, text in files.items() if text is not None)
-    diff = configure(texts, module.check_mode)
+    try:
+        done = configure(module, texts)
+        # As above, where this module or somebody else made it.
+        done["changed"] = module.set_mode_if_different(os.path.dirname(want["key_file"]), "go+rx", done["changed"])
+    except OSError as error:
+        module.fail_json(
+            msg="%s: %s. Nothing was installed; mend that, and run again." % (error.filename, error.strerror)
+        )
     module.exit_json(
-        changed=bool(diff),
+        changed=done["changed"],
         # Nobody reads a key, and the comparison tells its fingerprint.
-        diff=[one for one in diff if one["after_header"] != want["key_file"]],
+        diff=[one for one in done["diff"] if one["after_header"] != want["key_file"]],
         mirror=chosen["mirror"],
         files=sorted(texts),
         specs=chosen["specs"],

@@ -105,34 +105,27 @@ platform:
   sample: {distribution: Ubuntu, version: "24.04", like: ubuntu, release: "24.04", codename: noble}
 """
 
+import importlib
 import sys
 import traceback
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import (
-    docker_ce,
-    docker_daemon,
-    golang,
-    images,
-    platforms,
-    registry,
-    registry_client,
-    singularity,
-    user_groups,
-)
+from ansible_collections.slipway.node.plugins.module_utils import platforms
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
 
-SECTIONS = {
-    "docker_ce": docker_ce,
-    "docker_daemon": docker_daemon,
-    "golang": golang,
-    "images": images,
-    "registry": registry,
-    "registry_client": registry_client,
-    "singularity": singularity,
-    "user_groups": user_groups,
-}
+if TYPE_CHECKING:
+    # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
+    from ansible_collections.slipway.node.plugins.module_utils import (  # noqa: F401
+        docker_ce,
+        docker_daemon,
+        golang,
+        images,
+        registry,
+        registry_client,
+        singularity,
+        user_groups,
+    )
 
 
 def main() -> None:
@@ -151,7 +144,8 @@ def main() -> None:
     host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
     result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]
     for name, inputs in module.params["inputs"].items():
-        result[name] = probe(SECTIONS[name], host, platform, inputs)
+        section = importlib.import_module("%s.%s" % (platforms.__name__.rpartition(".")[0], name))
+        result[name] = probe(section, host, platform, inputs)
     module.exit_json(changed=False, **result)
 
 

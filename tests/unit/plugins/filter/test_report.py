@@ -112,6 +112,7 @@ def test_verify_says_what_was_asked_of_each_host():
             "__singularity_tried": {"rc": 0, "stdout": "container works"},
         },
         "client": {"__registry_tried": {"addresses": ["reg:5000"]}},
+        "away": {"__container": {"unreachable": True, "msg": "no route"}},
         "stranger": {"__registry_tried": {"failed": True, "msg": "no"}},
     }
     assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
@@ -121,5 +122,6 @@ def test_verify_says_what_was_asked_of_each_host():
         ["old", "26.1.5", "container runs", "not pulled", "-", "-"],
         ["compute", "-", "-", "-", "container runs", "-"],
         ["client", "-", "-", "-", "-", "answer"],
+        ["away", "no answer", "did not run", "-", "-", "-"],
         ["stranger", "-", "-", "-", "-", "do not answer"],
     ]

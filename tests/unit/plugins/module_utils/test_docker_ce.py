@@ -262,6 +262,15 @@ def refused(want, host):
     return refusals(want, observed)
 
 
+def test_what_a_repository_s_file_holds_of_passwords_is_not_told():
+    want = wanted(manager="dnf")
+    path = "/etc/yum.repos.d/docker-ce.repo"
+    text = "[docker]\nbaseurl=https://robot:S3cret@nexus/docker-ce/linux/centos/9\npassword = S3cret\n"
+    observed = observe(FakeHost({path: text.encode()}, {}), want)
+    assert "S3cret" not in str(observed)
+    assert f"{path}: at https://***@nexus/docker-ce -> one of 2 mirrors" in drift_text(compare(want, observed))
+
+
 def test_observes_a_host():
     want = wanted()
     host = FakeHost(

@@ -1,8 +1,10 @@
 """Mirrors are judged by apt and dnf, of which there are stand-ins here: what they are told, and what is made of it."""
 
+import json
 import os
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.slipway.node.plugins.module_utils import docker_ce, files, platforms
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
@@ -126,22 +128,47 @@ def test_to_dnf_a_missing_signature_is_no_reason_and_a_wrong_one_is(programs):
     assert "Bad GPG signature" in mirror.ask(ROOT, rocky(), ["docker-ce"])["reason"]
 
 
-def test_files_are_written_where_they_differ_and_may_be_read_by_all(tmp_path, monkeypatch):
+@pytest.fixture
+def configure(monkeypatch):
+    """The function with a module of Ansible's, whose files would be root's."""
     owners = {}
-    monkeypatch.setattr(os, "chown", lambda path, *ids: owners.update({path: ids}))
-    old, new, same = (str(tmp_path / name) for name in ("keyrings/docker.asc", "sources/docker.sources", "same"))
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+    monkeypatch.setattr(
+        basic.AnsibleModule, "user_and_group", lambda _self, path, _: owners.get(os.fsdecode(path), (7, 7))
+    )
+    monkeypatch.setattr(os, "lchown", lambda path, *ids: owners.update({os.fsdecode(path): ids}))
+
+    def call(texts, check=False):
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": check}}).encode()
+        done = mirror.configure(basic.AnsibleModule({}, supports_check_mode=True), texts)
+        return done["diff"], done["changed"]
+
+    call.owners = owners
+    return call
+
+
+def test_files_are_written_where_they_differ_and_may_be_read_by_all(tmp_path, configure):
+    old, new, same, link = (str(tmp_path / name) for name in ("keyrings/docker.asc", "sources/a", "same", "link"))
     (tmp_path / "keyrings").mkdir()
-    for path in (old, same):
-        (tmp_path / path).write_text("here")
+    for path, text in ((old, "[a]\nbaseurl=https://robot:S3cret@nexus/a\npassword = S3cret\n"), (same, "here")):
+        (tmp_path / path).write_text(text)
         (tmp_path / path).chmod(0o600)
-    texts = {old: "key", new: "source", same: "here"}
+    # What it leads to may be removed as a leftover.
+    os.symlink(same, link)
+    texts = {old: "key", new: "source", same: "here", link: "here"}
+    before = "[a]\nbaseurl=https://***@nexus/a\npassword =***\n"
     expected = [
-        {"before_header": old, "after_header": old, "before": "here", "after": "key"},
+        {"before_header": old, "after_header": old, "before": before, "after": "key"},
+        {"before_header": link, "after_header": link, "before": "here", "after": "here"},
         {"before_header": new, "after_header": new, "before": "", "after": "source"},
     ]
-    assert mirror.configure(texts, True) == expected and not os.path.exists(new)
-    assert mirror.configure(texts, False) == expected
-    assert [files.read(path) for path in (old, new)] == ["key", "source"]
-    assert [os.stat(path).st_mode & 0o777 for path in (old, new, same)] == [0o644, 0o644, 0o600]
-    assert owners[old] == owners[new] == (0, 0)
-    assert mirror.configure(texts, False) == []
+    assert configure(texts, check=True) == (expected, True) and not os.path.exists(new) and os.path.islink(link)
+    assert configure(texts) == (expected, True)
+    assert [files.read(path) for path in (old, new, link)] == ["key", "source", "here"]
+    assert [os.stat(path).st_mode & 0o777 for path in texts] == [0o644] * 4 and not os.path.islink(link)
+    assert [configure.owners[path][0] for path in texts] == [0] * 4
+    assert configure(texts) == ([], False)
+    # A umask of 077 that met a right text.
+    os.chmod(same, 0o600)
+    assert configure(texts, check=True) == configure(texts) == ([], True)
+    assert os.stat(same).st_mode & 0o777 == 0o644
