@@ -1,6 +1,7 @@
 """A lab's containers on one Docker network: the nodes, the stand-in internet, and a name server."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -86,8 +87,11 @@ def up(lab: str, wanted: dict[str, str], tree: Path | None, recreate: bool) -> s
 
 def node(name: str, platform: str, resolver: Path, legacy: bool) -> Container:
     command = ("/lib/systemd/systemd", *nodes.LEGACY_CGROUPS) if legacy and images.suite(platform) == "trixie" else ()
-    options = (*nodes.NODE_OPTIONS, f"--volume={resolver}:/etc/resolv.conf:ro")
-    return Container(name, platform, images.ensure(platform), options, command)
+    options = [*nodes.NODE_OPTIONS, f"--volume={resolver}:/etc/resolv.conf:ro"]
+    if python := os.environ.get("SLIPWAY_NODE_PYTHON"):
+        # As pyenv installs it, in a folder of its own, which knows its path.
+        options.append("--volume={0}:{0}:ro".format(Path(python).parents[1]))
+    return Container(name, platform, images.ensure(platform), tuple(options), command)
 
 
 def upstream(tree: Path, resolver: Path) -> Container:
