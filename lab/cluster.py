@@ -89,8 +89,7 @@ def node(name: str, platform: str, resolver: Path, legacy: bool) -> Container:
     command = ("/lib/systemd/systemd", *nodes.LEGACY_CGROUPS) if legacy and images.suite(platform) == "trixie" else ()
     options = [*nodes.NODE_OPTIONS, f"--volume={resolver}:/etc/resolv.conf:ro"]
     if python := os.environ.get("SLIPWAY_NODE_PYTHON"):
-        # As pyenv installs it, in a folder of its own, which knows its path.
-        options.append("--volume={0}:{0}:ro".format(Path(python).parents[1]))
+        options.append(f"--volume={python}:/opt/python:ro")
     return Container(name, platform, images.ensure(platform), tuple(options), command)
 
 

@@ -52,14 +52,17 @@ def environment(name: str, version: str) -> dict[str, str]:
     """Return the variables by which a step runs under another version of ansible-core."""
     venv = ROOT / f".venv-{version}"
     # Enterprise Linux 8 has Python 3.6, and no node of the lab has; where this machine has none, theirs is used.
-    oldest = list(Path.home().glob(".pyenv/versions/3.6.*/bin/python3.6")) if version == "2.16" else []
+    on_nodes = version == "2.16" and name != "unit-2.16"
+    oldest = next(Path.home().glob(".pyenv/versions/3.6.*"), None) if on_nodes else None
+    # By its path it would not find its library there.
+    python = "/usr/bin/env LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3.6"
     return {
         "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(venv / "collections"),
         # A lab and a state of their own beside those of the same scenario.
         "SLIPWAY_LAB_SUFFIX": f"_{version.replace('.', '')}",
         "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule/{name}"),
-        **{variable: str(oldest[0]) for variable in ("SLIPWAY_NODE_PYTHON", "ANSIBLE_PYTHON_INTERPRETER") if oldest},
+        **({"SLIPWAY_NODE_PYTHON": str(oldest), "ANSIBLE_PYTHON_INTERPRETER": python} if oldest else {}),
     }
 
 
