@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def program(tmp_path, monkeypatch):
         },
         {"name": "objects", "mode": "store", "driver": "s3", "path": "", "anonymous_pull": False},
     ]
-    monkeypatch.setattr(module, "settings", lambda: {"instances": table, "delete_untagged": False, "retention": []})
+    made = {"instances": table, "data_mark": ".slipway", "delete_untagged": False, "retention": []}
+    monkeypatch.setattr(module, "settings", lambda: made)
+    monkeypatch.setattr(module, "FSTAB", str(tmp_path / "fstab"))
     monkeypatch.setattr(module, "read_only", lambda name: contextlib.nullcontext())
     module.asked = []
     monkeypatch.setattr(module, "compose", lambda *words, **more: module.asked.append(words))
@@ -39,6 +42,8 @@ def program(tmp_path, monkeypatch):
 
 @pytest.fixture
 def store(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/.slipway").touch()
     return Store(tmp_path / "data")
 
 
@@ -102,6 +107,26 @@ def test_copies_of_another_instance_are_never_removed(program, store, tmp_path, 
     assert json.loads(capsys.readouterr().out)["archive"] == told["archive"]
     with pytest.raises(program.Problem, match="has no copy of main"):
         program.restore("main", str(tmp_path), replace=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ("mv data/.slipway elsewhere", r"data lacks the file \.slipway .*run `touch .*/data/\.slipway`"),
+        ("echo /dev/sdb $PWD/data ext4 >> fstab", r"data, of /etc/fstab, is not mounted: mount it"),
+        ("echo nas:/copies $PWD/copies nfs >> fstab", r"copies, of /etc/fstab, is not mounted: mount it"),
+    ],
+)
+def test_a_disk_that_is_not_mounted_costs_no_good_copy(program, store, tmp_path, capsys, broken, problem):
+    store.image("app", "1", b"one")
+    (tmp_path / "fstab").write_text(
+        f"# {tmp_path}/data\n/dev/sda / ext4\n/dev/sdc {tmp_path}/data2 ext4\n/swap none swap\n"
+    )
+    made = backup(program, tmp_path / "copies", capsys)
+    subprocess.run(["sh", "-c", broken], cwd=tmp_path, check=True)
+    with pytest.raises(program.Problem, match=problem):
+        program.backup("main", str(tmp_path / "copies"), keep=1)
+    assert Path(made["archive"]).exists()
 
 
 def failing(monkeypatch, program, times):
@@ -187,7 +212,6 @@ def test_uploads_and_tags_of_deleted_images_are_left_out(program, store, tmp_pat
 
 
 def test_an_empty_store_has_a_copy_too(program, store, tmp_path, capsys):
-    store.root.mkdir()
     made = backup(program, tmp_path / "copies", capsys)
     program.restore("main", made["archive"], replace=False)
     assert made["images"] == {}
