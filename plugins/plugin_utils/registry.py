@@ -285,10 +285,11 @@ def _account_problems(inputs: Mapping[str, Any]) -> list[str]:
             f"with {sys.executable} -m pip install bcrypt."
         )
     for rule in inputs["retention"]:
-        if rule["keep"] is rule["days"] is None:
+        keep, days = rule["keep"] or 0, rule["days"] or 0
+        if not min(keep, days) >= 0 < max(keep, days):
             problems.append(
                 f"The rule for {rule['repository']} in registry_retention does not say what is kept: give keep, "
-                "days or both."
+                "days or both, above 0."
             )
     return problems
 

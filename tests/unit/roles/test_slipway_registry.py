@@ -256,7 +256,11 @@ def tagged(store, repository, **days):
         ([{"repository": "ci/*", "days": 7}], {"ci/app": ["c", "v1"]}),
         ([{"repository": "*", "keep": 3, "days": 20}], {"ci/app": ["v1"]}),
         ([{"repository": "ci/*", "tag": "v*", "keep": 9}, {"repository": "*", "keep": 2}], {"ci/app": ["c"]}),
-        ([{"repository": "CI/*", "keep": 0}, {"repository": "other", "keep": 0}], {"other": ["a"]}),
+        ([{"repository": "CI/*", "keep": 0, "days": 1}, {"repository": "other", "days": 1}], {"other": ["a"]}),
+        # From inputs that an older version took.
+        ([{"repository": "*", "keep": -1, "days": 0}], {}),
+        ([{"repository": "*", "keep": 0, "days": 0}], {}),
+        ([{"repository": "*", "keep": 1, "days": -1.5}, {"repository": "*", "keep": 1}], {}),
     ],
 )
 def test_the_first_rule_says_which_tags_are_kept(program, store, rules, old):

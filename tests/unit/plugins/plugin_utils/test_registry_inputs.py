@@ -126,8 +126,21 @@ def test_rules_of_retention_are_made_whole():
     assert table["retention"] == [{"repository": "ci/*", "tag": "*", "keep": 3, "days": 0}]
 
 
-def test_a_rule_of_retention_says_how_much():
-    assert "does not say what is kept" in problems({"name": "main"}, retention=[{"repository": "ci/*"}])
+@pytest.mark.parametrize(
+    ("rule", "good"),
+    [
+        ({}, False),
+        ({"keep": 0}, False),
+        ({"days": 0}, False),
+        ({"keep": -1}, False),
+        ({"keep": 3, "days": -1}, False),
+        ({"keep": 3, "days": 0}, True),
+        ({"keep": 0, "days": 0.5}, True),
+    ],
+)
+def test_a_rule_of_retention_says_how_much(rule, good):
+    told = problems({"name": "main"}, retention=[{"repository": "ci/*", **rule}])
+    assert told == "" if good else "does not say what is kept: give keep, days or both, above 0" in told
 
 
 def test_anonymous_pull_is_a_second_registry_that_cannot_write():
