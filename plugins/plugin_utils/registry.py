@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import ipaddress
+import itertools
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from ansible.errors import AnsibleError
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import OWN_FOLDERS
 from ansible_collections.slipway.node.plugins.module_utils.registry import (
     DATA,
     DATA_MARK,
@@ -67,7 +69,8 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     inputs = filled(inputs, site)
     problems = instance_problems(inputs)
     if inputs["state"] == "absent":
-        return _absent(inputs), problems
+        return _absent(inputs), problems + (_engine_problems(inputs, site) if inputs["purge_data"] else [])
+    problems += _engine_problems(inputs, site) + _storage_problems(inputs, site)
     problems += _account_problems(inputs) + _controller_problems(inputs)
     if problems:
         return {}, problems
@@ -186,14 +189,11 @@ def instance_problems(inputs: Mapping[str, Any]) -> list[str]:
     if problems:
         return problems
     instances = whole(inputs)
-    for key, what in (("name", "name"), ("path", "storage path")):
-        taken: set[str] = set()
-        for one in instances:
-            if key == "path" and one["driver"] != "filesystem":
-                continue
-            if one[key] in taken:
-                problems.append(f"Two instances have the {what} {one[key]}: give each its own.")
-            taken.add(one[key])
+    names = [one["name"] for one in instances]
+    problems += [
+        f"Two instances have the name {name}: give each its own."
+        for name in sorted({one for one in names if names.count(one) > 1})
+    ]
     problems += _port_problems(instances)
     for one, given in zip(instances, inputs["instances"], strict=True):
         problems += _instance_problems(one, given)
@@ -247,6 +247,53 @@ def _instance_problems(one: dict[str, Any], given: Mapping[str, Any]) -> list[st
             f"{name} has no accounts, so everyone may pull and push: remove anonymous_pull, or accounts: false."
         )
     return problems
+
+
+def _place(one: Mapping[str, Any]) -> Path:
+    """Return the folder that an instance has for itself alone: of the host, or of an object store."""
+    if one["driver"] == "filesystem":
+        return Path(one["path"], "docker")
+    parts = [one["options"].get(key) or "" for key in ("accountname", "bucket", "container", "rootdirectory")]
+    return Path(one["driver"], _endpoint(one), *(str(part).strip("/") for part in parts), "docker")
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _engine_problems(inputs: Mapping[str, Any], site: reader.Site) -> list[str]:
+    """Return which instances would keep their images where the engine keeps its own data."""
+    roots = dict.fromkeys([str(site.variable("docker_daemon_data_root") or OWN_FOLDERS[0]), *OWN_FOLDERS])
+    return [
+        f"{one['name']} has its images in {_place(one)}, and {root} is the engine's: a purge of one would remove the "
+        "other's. Choose another storage path, as in /opt/data/registry."
+        for one in whole(inputs)
+        for root in roots
+        if _overlap(_place(one), Path(root))
+    ]
+
+
+def _storage_problems(inputs: Mapping[str, Any], site: reader.Site) -> list[str]:
+    """Return which instances would keep their images among those of another, which knows nothing of their pushes."""
+    instances = whole(inputs)
+    objects = [one for one in instances if one["mode"] == "store" and one["driver"] != "filesystem"]
+    elsewhere = _elsewhere(site) if objects and inputs["collect_schedule"] else []
+    return [
+        f"{one['name']} has its images in {_place(one)} and {other['name']} in {_place(other)}, so that one would "
+        "collect the other's as garbage: give each a storage of its own."
+        for one, other in [*itertools.combinations(instances, 2), *itertools.product(objects, elsewhere)]
+        if _overlap(_place(one), _place(other))
+    ]
+
+
+def _elsewhere(site: reader.Site) -> list[dict[str, Any]]:
+    """Return the instances of other registry hosts, of those whose inputs can be read."""
+    found = []
+    for host in [one for one in site.groups.get("registry_hosts", []) if one != site.host]:
+        inputs, wrong = reader.read(*_shown_inputs(), site.hostvars[host], _resolved, "registry_", host)
+        if not wrong and inputs["state"] == "present" and reader.takes("registry", inputs["slipway_roles"]):
+            found += [{**one, "name": f"{one['name']} of {host}"} for one in whole(inputs)]
+    return found
 
 
 def _is_address(text: str) -> bool:

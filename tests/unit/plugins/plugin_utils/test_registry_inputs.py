@@ -1,5 +1,6 @@
 """Inputs of the role registry: what cannot be, and the files that come of them."""
 
+import dataclasses
 import json
 import subprocess
 
@@ -248,8 +249,17 @@ def test_no_schedule_means_no_units(secrets_dir):
         ([{"name": "a", "storage": {"path": "data"}}], "give an absolute path"),
         (
             [{"name": "a", "storage": {"path": "/d"}}, {"name": "b", "port": 1, "storage": {"path": "/d"}}],
-            "storage path /d",
+            "a has its images in /d/docker and b in /d/docker, so that one would collect the other's as garbage",
         ),
+        (
+            [{"name": "a", "storage": {"path": "/d"}}, {"name": "b", "port": 1, "storage": {"path": "/d/docker/b"}}],
+            "a has its images in /d/docker and b in /d/docker/b/docker",
+        ),
+        (
+            [{"name": "a", "storage": S3}, {"name": "b", "port": 1, "storage": S3}],
+            "a has its images in s3/s3.r.amazonaws.com:443/b/docker and b in s3/s3.r.amazonaws.com:443/b/docker",
+        ),
+        ([{"name": "a", "storage": {"path": "/var/lib"}}], "a has its images in /var/lib/docker, and /var/lib/docker"),
         ([{"name": "a", "storage": {"driver": "s3"}}], "name its bucket or container"),
         ([{"name": "a", "storage": {"driver": "s3", "options": {"secretkey": "SK"}}}], "Move secretkey of a"),
         ([{"name": "a", "mode": "cache", "upstream": {"url": "http://me:SK@hub"}}], "must be a URL"),
@@ -278,12 +288,57 @@ def test_accounts_that_cannot_be_are_told(accounts, problem):
 
 
 def test_good_inputs_have_no_problems():
+    beside = {**S3, "options": {**S3["options"], "rootdirectory": "/b"}}
     instances = [
         {"name": "main", "anonymous_pull": True},
+        # Beside each other in one folder, or bucket.
+        {"name": "disk", "port": 5030, "storage": {"path": "/opt/data"}},
+        {"name": "beside", "port": 5040, "storage": beside},
         {"name": "hub", "port": 5010, "mode": "cache", "upstream": {"url": "https://mirror.example.org/"}},
         {"name": "objects", "port": 5020, "storage": S3},
     ]
     assert problems(*instances) == ""
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "refused"),
+    [
+        ("/data/docker", "/data", True),
+        ("/data/docker/", "/data/docker/registry", True),
+        ("/data/docker/engine", "/data", True),
+        # What is of the one is in no folder of the other.
+        ("/data/engine", "/data", False),
+        (None, "/var/lib/docker/volumes/registry/_data", True),
+        ("/data/docker", "/var/lib", True),
+        ("/data/docker", "/data/docker-registry", False),
+    ],
+)
+def test_images_are_not_where_the_engine_has_its_data(root, path, refused):
+    site = dataclasses.replace(SITE, variable={"docker_daemon_data_root": root}.get)
+    instance = {"name": "a", "storage": {"path": path}}
+    # Whatever removes them is refused as well, but no removal that leaves them.
+    for inputs, count in (({}, refused), ({"state": "absent", "purge_data": True}, refused), ({"state": "absent"}, 0)):
+        told = registry.prepare(read(instance, **inputs), site)[1]
+        assert len(told) == count and all("Choose another storage path" in one for one in told)
+
+
+@pytest.mark.parametrize(
+    ("other", "inputs", "refused"),
+    [
+        ({}, {}, True),
+        ({"registry_state": "absent"}, {}, False),
+        ({"slipway_roles": ["docker_ce"]}, {}, False),
+        ({"registry_instances": [{"name": "a"}]}, {}, False),
+        # A pair behind a load balancer, of which none collects.
+        ({}, {"collect_schedule": ""}, False),
+        ({"registry_instances": "{{ nothing }}"}, {}, False),
+    ],
+)
+def test_what_another_host_pushes_to_is_collected_by_none(other, inputs, refused):
+    seen = {"registry_instances": [{"name": "b", "port": 1, "storage": S3}], **other}
+    site = reader.Site("reg", SITE.settings, {"registry_hosts": ["reg", "two"]}, hostvars={"reg": {}, "two": seen})
+    told = "\n".join(registry.prepare(read({"name": "a", "storage": S3}, **inputs), site)[1])
+    assert ("and b of two in s3/" in told) is refused
 
 
 @pytest.mark.parametrize(
