@@ -468,7 +468,8 @@ def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
 
 def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(path, key)
+    # Without a password OpenSSL would ask for one at the terminal.
+    server.load_cert_chain(path, key, "")
     client = tls_context(authority or None)
     client.check_hostname = False
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()

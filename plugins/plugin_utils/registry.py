@@ -25,6 +25,7 @@ from ansible_collections.slipway.node.plugins.module_utils.registry import (
     DATA_MARK,
     MARK,
     WRITTEN,
+    certificate,
     mark,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
@@ -355,6 +356,13 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
     ]
     if bool(inputs["certificate"]) != bool(inputs["certificate_key"]):
         problems.append("registry_certificate and registry_certificate_key belong together: give both, or neither.")
+    judged = inputs["certificate"] and _needs_tls(whole(inputs)) and not problems
+    error = _certificate_error(inputs) if judged else ""
+    if error:
+        problems.append(
+            f"The certificate of registry_certificate is no good: {error}. Give files in PEM: a certificate that is "
+            "valid, its own key without a passphrase, and its authority."
+        )
     if inputs["backup_keep"] is not None and inputs["backup_keep"] < 1:
         problems.append(
             f"registry_backup_keep is {inputs['backup_keep']}; give a number from 1 on, or leave it out for all."
@@ -365,6 +373,16 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
             f"registry_certificate_renew_days, which is {inputs['certificate_renew_days']}."
         )
     return problems
+
+
+def _certificate_error(inputs: Mapping[str, Any]) -> str:
+    """Return what is wrong with the given certificate, its key and its authority, as the host would find it."""
+    authority = inputs["certificate_authority"]
+    given = {"certificate": inputs["certificate"], "key": inputs["certificate_key"], "authority": authority}
+    found = certificate({**given, "authority_sha256": digest(_text(Path(authority))), "system_trust": not authority})
+    # Whom a host's system trusts the host alone knows.
+    unknown = not authority and re.search("issuer|self.signed", found["error"])
+    return "" if unknown else str(found["error"])
 
 
 def secrets(inputs: Mapping[str, Any]) -> dict[str, Any]:

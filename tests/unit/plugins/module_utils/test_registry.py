@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils import platforms, registry, registry_client
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, docker_command, seal
+from ansible_collections.slipway.node.plugins.plugin_utils import registry as controller
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -495,6 +496,32 @@ def test_a_certificate_of_another_authority_is_not_valid(tls, tmp_path):
 def test_a_certificate_that_is_not_there_is_missing(tls, tmp_path):
     (tmp_path / "tls.key").unlink()
     assert registry.certificate(tls)["error"] == "missing"
+
+
+def encrypt(path):
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    how = serialization.BestAvailableEncryption(b"long")
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "with_authority", "without"),
+    [
+        (lambda folder, by: None, False, False),
+        (lambda folder, by: encrypt(folder / "tls.key"), True, True),
+        (lambda folder, by: (folder / "tls.key").write_bytes((folder / "ca.key").read_bytes()), True, True),
+        (lambda folder, by: (folder / "tls.crt").write_text("nothing"), True, True),
+        # Whom the host's system trusts the controller does not know.
+        (lambda folder, by: certificate(folder, days=-1, authority=by), True, False),
+        (lambda folder, by: certificate(folder), True, False),
+    ],
+)
+def test_a_given_certificate_is_judged_before_a_host_is_asked(tls, tmp_path, spoil, with_authority, without):
+    spoil(tmp_path, tls["made_by"])
+    given = {"certificate": tls["certificate"], "certificate_key": tls["key"]}
+    for authority, told in ((tls["authority"], with_authority), ("", without)):
+        error = controller._certificate_error({**given, "certificate_authority": authority})
+        assert error.startswith("not valid: ") is bool(error) is told
 
 
 class Registry(http.server.BaseHTTPRequestHandler):

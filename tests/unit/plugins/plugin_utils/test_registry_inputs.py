@@ -413,12 +413,20 @@ def test_defaults_follow_others():
     [
         ({"certificate": "/no"}, "registry_certificate is /no, which is no file on the controller"),
         ({"certificate_key": "/etc/hostname"}, "belong together"),
+        (
+            {"certificate": "/etc/hostname", "certificate_key": "/etc/hostname"},
+            "registry_certificate is no good: not valid",
+        ),
         ({"certificate_days": 30}, "registry_certificate_days is 30; give more than registry_certificate_renew_days"),
         ({"backup_keep": 0}, "registry_backup_keep is 0; give a number from 1 on"),
     ],
 )
 def test_what_belongs_to_the_controller_is_checked(inputs, problem):
     assert problem in problems(**inputs)
+
+
+def test_a_certificate_that_nothing_uses_is_not_judged():
+    assert problems({"name": "a", "tls": False}, certificate="/etc/hostname", certificate_key="/etc/hostname") == ""
 
 
 def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
