@@ -86,10 +86,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["names"] = names(host, want) if want["tls"] else []
     observed["certificate"] = certificate(want["tls"]) if want["tls"] else {}
     up = [one for one in services if _is_up(containers.get(one["container"]))]
-    down = [one for one in services if one not in up]
     observed["answers"] = dict((one["service"], answer(one)) for one in up)
     observed["unwritable"] = _unwritable(host, up, observed["data"])
-    observed["blocked"] = _blocked(host, want, down)
+    observed["blocked"] = _blocked(host, want, containers)
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
     observed["closed_ports"] = _closed(host, want["open_ports"])
     observed["lost"] = _lost(host, want, observed["data"])
@@ -605,6 +604,11 @@ def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
             "status": one["State"]["Status"],
             "image": one["Image"],
             "digest": one["Config"]["Labels"].get("slipway.digest", ""),
+            "ports": [
+                place["HostPort"]
+                for places in (one["HostConfig"].get("PortBindings") or {}).values()
+                for place in places or []
+            ],
             "read_only": any(
                 word.startswith("REGISTRY_STORAGE_MAINTENANCE_READONLY=") for word in one["Config"].get("Env") or []
             ),
@@ -631,16 +635,20 @@ def _locked() -> bool:
     return False
 
 
-def _blocked(host: Host, want: Dict[str, Any], services: List[Dict[str, Any]]) -> List[str]:
-    """Return why registries that do not run cannot be started, each with the remedy."""
+def _blocked(host: Host, want: Dict[str, Any], containers: Dict[str, Any]) -> List[str]:
+    """Return why registries cannot be started, or started anew at other ports, each with the remedy."""
     refused = []
-    for one in services:
-        user = _listener(host, one["address"], one["port"])
-        if user:
-            refused.append(
-                "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
-                % (one["port"], one["service"], user)
-            )
+    published = {port for one in containers.values() if _is_up(one) for port in one["ports"]}
+    for one in want["services"]:
+        for address, port in one["ports"]:
+            user = "" if str(port) in published else _listener(host, address, port)
+            if user:
+                refused.append(
+                    "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
+                    % (port, one["service"], user)
+                )
+        if _is_up(containers.get(one["container"])):
+            continue
         free = free_bytes(one["data"]) if one["data"] else None
         if free is not None and free < want["minimum_free"]:
             refused.append(
@@ -665,7 +673,7 @@ def _listener(host: Host, address: str, port: int) -> str:
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            probe.bind(("" if address == "127.0.0.1" else address, port))
+            probe.bind((address, port))
             return ""
         except socket.error as error:
             if error.errno == errno.EADDRNOTAVAIL:

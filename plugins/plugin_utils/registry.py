@@ -466,6 +466,12 @@ def _wanted_service(one: Mapping[str, Any], folder: str, label: str) -> dict[str
         "digest": label,
         "address": one["address"] or "127.0.0.1",
         "port": one["port"],
+        # With the addresses to be published at; an empty one stands for all.
+        "ports": [
+            place
+            for place in ([one["address"], one["port"]], [one["metrics_address"], one["metrics_port"]])
+            if place[1]
+        ],
         "tls": one["tls"],
         # What it answers to somebody without a password.
         "answer": 401 if one["accounts"] else 200,

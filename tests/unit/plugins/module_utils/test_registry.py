@@ -25,6 +25,7 @@ SERVICE = {
     "digest": "d1",
     "address": "127.0.0.1",
     "port": 5000,
+    "ports": [["", 5000]],
     "tls": True,
     "answer": 401,
     "data": "/data/main",
@@ -69,6 +70,7 @@ GOOD = {
             "status": "running",
             "image": "sha256:i1",
             "digest": "d1",
+            "ports": ["5000"],
             "read_only": False,
         }
     },
@@ -368,6 +370,37 @@ def test_a_port_is_free_or_taken_whatever_the_address(address):
         port = other.getsockname()[1]
         assert registry._listener(FakeHost({}), address or "127.0.0.1", port) == "another program"
     assert registry._listener(FakeHost({}), address or "127.0.0.1", port) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "ports", "refused"),
+    [
+        ("127.0.0.1", "running", ["5000"], True),
+        ("", "running", ["5000"], True),
+        # Of another address.
+        ("127.0.0.2", "running", ["5000"], False),
+        # Its own, and that of an instance that goes or takes another port.
+        ("127.0.0.1", "running", ["5000", "TAKEN"], False),
+        ("127.0.0.1", "exited", ["TAKEN"], True),
+    ],
+)
+def test_a_port_that_a_running_registry_is_to_have_is_asked_for_first(address, status, ports, refused):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        want = {**WANT, "services": [{**SERVICE, "data": "", "ports": [["", 5000], [address, taken]]}]}
+        listed = [str(taken) if port == "TAKEN" else port for port in ports]
+        found = {"slipway-registry-main": {"status": "running"}, "slipway-registry-other": {"status": status}}
+        found["slipway-registry-main"]["ports"], found["slipway-registry-other"]["ports"] = ["5000"], listed
+        told = registry._blocked(FakeHost({}), want, found)
+    assert (
+        told
+        == [
+            f"Port {taken}, wanted for main, is taken by another program. Stop that, or set another port in "
+            "registry_instances."
+        ][: int(refused)]
+    )
 
 
 def test_accounts_are_known_by_what_stands_before_them():

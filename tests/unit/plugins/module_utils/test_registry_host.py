@@ -73,6 +73,7 @@ def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forward
         "Image": "sha256:1",
         "State": {"Status": "running"},
         "Config": {"Labels": {"slipway.digest": want["services"][0]["digest"]}},
+        "HostConfig": {"PortBindings": {"5000/tcp": [{"HostIp": "", "HostPort": "1"}], "5001/tcp": None}},
     }
     answers = {
         " ".join(docker_command("ps")): "c1\n",
@@ -81,6 +82,7 @@ def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forward
     }
     observed = section.observe(Machine(answers, {FORWARD: forwards}), want)
     assert list(observed["answers"]) == ["main"]
+    assert observed["containers"]["slipway-registry-main"]["ports"] == ["1"]
     reasons = section.refusals(want, observed)
     assert len(reasons) == refused and all("net.ipv4.ip_forward is 0 on this host" in reason for reason in reasons)
 
