@@ -114,8 +114,8 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
     go_version = re.escape(inputs["go_version"]) or "[0-9.]+"
     link = os.path.join(inputs["root"], "current")
     scratch = sorted({path for path in (inputs["tmpdir"], inputs["cachedir"]) if path})
-    # Where every version is compiled, since the paths are part of what Go's cache goes by.
-    folder = os.path.join(inputs["build_dir"], "build")
+    # A folder of its own, since whatever else is in singularity_build_dir is somebody else's.
+    own = os.path.join(inputs["build_dir"], "slipway-singularity")
     wanted = dict((name, settled[name]) for name in SAME.split())
     wanted.update(
         tree=inputs["prefix"],
@@ -144,9 +144,10 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         build={
             "packages": sorted(set(run if inputs["packages"] is None else inputs["packages"]) | set(build)),
             "mconfig": arguments,
-            "dir": inputs["build_dir"],
-            "folder": folder,
-            "source": os.path.join(inputs["build_dir"], stem + ".tar.gz"),
+            "dir": own,
+            # Where every version is compiled, since the paths are part of what Go's cache goes by.
+            "folder": own + "/build",
+            "source": "%s/%s.tar.gz" % (own, stem),
             # What is being built: another build may not be disturbed, and one that broke off is gone on with.
             "task": stem + end,
             "stem": stem,

@@ -30,7 +30,7 @@ options:
 EXAMPLES = r"""
 - name: Follow the compilation
   slipway.node.singularity_follow:
-    program: /var/cache/slipway/singularity/build/progress.sh
+    program: /var/cache/slipway/singularity/slipway-singularity/build/progress.sh
     host: debian13
 """
 

@@ -574,6 +574,15 @@ def test_one_archive_serves_all_hosts_of_a_platform():
     assert other["archive_glob"] != want["archive_glob"]
 
 
+def test_a_build_has_a_folder_of_its_own():
+    build = singularity.want({**INPUTS, "build_dir": "/data"}, platform("Debian 13.1"))["build"]
+    assert [build[name] for name in ("dir", "folder", "source")] == [
+        "/data/slipway-singularity",
+        "/data/slipway-singularity/build",
+        "/data/slipway-singularity/singularity-ce-4.5.1.tar.gz",
+    ]
+
+
 def test_a_platform_that_the_role_does_not_serve_is_named_but_for_removal():
     with pytest.raises(platforms.InputProblem, match="Gentoo 2 is not a platform of singularity"):
         singularity.want(INPUTS, platform("Gentoo 2"))
