@@ -8,6 +8,8 @@ import contextlib
 import json
 import os
 import pwd
+import re
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
@@ -43,6 +45,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "record_folder": bool(host.glob(os.path.dirname(want["record_file"]))),
         "needed": {},
         "logins": _logins(host) if names else [],
+        "doors": _doors(host) if names else [],
     }
     # A directory may hide the members of its groups; then only asking for the user tells.
     doubtful = sorted({users[user]["name"] for _group, user in _lacking(members, observed)})
@@ -302,10 +305,19 @@ def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any
             % (user, group, how, remedy)
         )
     for group, user in todo["revoke"]:
-        if group in ADMIN_GROUPS and user in observed["logins"]:
+        if user in observed["logins"] and any(fnmatchcase(group, door) for door in observed["doors"]):
             refused.append(
-                "%s, as whom this run logs in, would lose the group %s and with it sudo. List them in "
-                "user_groups_members." % (user, group)
+                "%s, as whom this run logs in, would lose the group %s, which lets them log in or use sudo. List them "
+                "in user_groups_members; or if they have another way, run `gpasswd -d %s %s` and then this again."
+                % (user, group, user, group)
+            )
+    for group in sorted({group for group, _user in todo["revoke"]} & set(ADMIN_GROUPS) & set(want["exclusive"])):
+        listed = want["members"][group]
+        # An empty list says that nobody is to be in it.
+        if listed and not any(observed["users"].get(user) for user in listed):
+            refused.append(
+                "%s would lose its members (%s), and of those listed there is none (%s). List one who exists in "
+                "user_groups_members." % (group, ", ".join(sorted(_of(group, todo["revoke"]))), ", ".join(listed))
             )
     return refused
 
@@ -369,6 +381,20 @@ def _needed(host: Host, groups: Dict[str, Any]) -> Dict[str, str]:
         elif name == "docker" and host.glob("/usr/bin/dockerd"):
             needed[name] = "owns the socket of the Docker engine"
     return needed
+
+
+def _doors(host: Host) -> List[str]:
+    """Return the groups that let somebody log in or use sudo, of which those of sshd may be patterns."""
+
+    def read(*patterns: str) -> str:
+        return re.sub("#.*", "", "\n".join(host.read(path) or "" for path in host.glob(*patterns)))
+
+    sshd = re.findall(r"(?im)^\s*AllowGroups\b(.*)", read("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"))
+    doors = set(ADMIN_GROUPS) | set(" ".join(sshd).replace('"', " ").split())
+    doors |= set(re.findall(r"%([^\s,:=]+)", read("/etc/sudoers", "/etc/sudoers.d/*")))
+    doors |= set(re.findall(r"\(([^\s()]+)\)", read("/etc/security/access.conf")))
+    # That everybody may log in is nothing to lose.
+    return sorted(doors - {"*"})
 
 
 def _logins(host: Host) -> List[str]:

@@ -1,6 +1,7 @@
 """The section ``user_groups``: what is read, what is decided, and how it reads."""
 
 import json
+from fnmatch import fnmatch
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import user_groups
@@ -34,18 +35,22 @@ def wanted(**change):
 class FakeHost:
     """A host of given databases, of which ``directory`` is not in local files. It counts the commands."""
 
-    def __init__(self, group=GROUP, passwd=PASSWD, directory="", directory_users="", record=None, further="", ps=""):
+    def __init__(
+        self, group=GROUP, passwd=PASSWD, directory="", directory_users="", record=None, further="", ps="", files=()
+    ):
         self.files = {"/etc/group": group, "/etc/passwd": passwd, "/proc/self/loginuid": "4294967295"}
         if record is not None:
             self.files[RECORD] = record if isinstance(record, str) else json.dumps(record)
         self.databases = {"group": group + directory, "passwd": passwd + directory_users}
+        self.files.update(files)
         self.further, self.ps, self.commands, self.engine = further, ps, [], False
 
     def read(self, path):
         return self.files.get(path)
 
     def glob(self, *patterns):
-        return ["/usr/bin/dockerd"] if self.engine and "/usr/bin/dockerd" in patterns else []
+        paths = [*self.files, *(["/usr/bin/dockerd"] if self.engine else [])]
+        return sorted(path for path in paths if any(fnmatch(path, pattern) for pattern in patterns))
 
     def run(self, *command):
         self.commands.append(" ".join(command[:2]))
@@ -174,6 +179,11 @@ REFUSED = [
         {},
         "admin, as whom this run logs in, would lose the group sudo",
     ),
+    (
+        {"members": {"sudo": ["ghost"]}, "exclusive": ["sudo"], "missing_users": "skip"},
+        {"group": GROUP.replace("27:admin", "27:alice,bob")},
+        "sudo would lose its members (alice, bob), and of those listed there is none (ghost). List one who exists",
+    ),
     ({}, {"record": "{"}, "%s is not the record that Slipway keeps" % RECORD),
     ({}, {"record": '{"groups": [1], "members": {}}'}, "a name is not a string"),
 ]
@@ -184,6 +194,33 @@ def test_what_cannot_be_done_is_refused_with_the_remedy(change, host, expected):
     want = wanted(**change)
     refused = observe(FakeHost(**host), want)["changes"]["refused"]
     assert len(refused) == 1 and expected in refused[0]
+
+
+DOORS = [
+    ("/etc/ssh/sshd_config", "allowgroups ssh-users ops\n", 1),
+    ("/etc/ssh/sshd_config.d/10-site.conf", 'Port 22\n  AllowGroups = "op?"\n', 1),
+    ("/etc/ssh/sshd_config", "#AllowGroups ops\nAllowGroups * # ops\nDenyGroups ops\n", 0),
+    ("/etc/sudoers", "Defaults env_reset\n%ops\tALL=(ALL:ALL) NOPASSWD: ALL\n", 1),
+    ("/etc/sudoers.d/site", "User_Alias ADMINS = bob, %ops\n", 1),
+    ("/etc/sudoers", "# %ops ALL=(ALL) ALL\nops ALL=(ALL) ALL\n", 0),
+    ("/etc/security/access.conf", "-:ALL EXCEPT root (ops):ALL\n", 1),
+]
+
+
+@pytest.mark.parametrize("listed", [{}, {"ops": ["alice"]}], ids=["given up", "exclusive"])
+@pytest.mark.parametrize(("path", "text", "refused"), DOORS)
+def test_the_login_keeps_the_group_that_lets_it_in(path, text, refused, listed):
+    record = {"groups": [], "members": {"ops": ["admin"]}}
+    host = FakeHost(GROUP + "ops:x:900:admin,alice\n", record=record, files={path: text})
+    done = observe(host, wanted(members=listed, exclusive=list(listed)))["changes"]
+    assert done["revoke"] == [("ops", "admin")] and len(done["refused"]) == refused
+    assert all("would lose the group ops, which lets them log in" in reason for reason in done["refused"])
+
+
+def test_an_admin_group_may_be_for_nobody():
+    want = wanted(members={"sudo": []}, exclusive=["sudo"])
+    done = observe(FakeHost(GROUP.replace("27:admin", "27:alice")), want)["changes"]
+    assert (done["revoke"], done["refused"]) == ([("sudo", "alice")], [])
 
 
 def test_members_of_a_directory_group_are_no_drift():
