@@ -31,7 +31,7 @@ from ansible_collections.slipway.node.plugins.module_utils.image_reference impor
     parse,
     parse_registry,
 )
-from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform
+from ansible_collections.slipway.node.plugins.module_utils.platforms import Platform, manager
 
 _entry = partial(drift_entry, "images")
 
@@ -94,7 +94,7 @@ def told(text: str) -> str:
     return "%s -- %s%s." % (said, advice[0].upper(), advice[1:]) if advice else said
 
 
-def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
+def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
     """Return the wanted state: the role's inputs, made whole on the controller, with places and skopeo's settings."""
     copies = bool(inputs["push"] or inputs["build"])
     settings = copies and (inputs["insecure"] or any(inputs["mirrors"].values()))
@@ -103,6 +103,7 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
         record=RECORD,
         registries=REGISTRIES if settings or inputs["state"] == "absent" else "",
         skopeo=copies,
+        manager=manager(platform),
         docker=docker_command(),
     )
 

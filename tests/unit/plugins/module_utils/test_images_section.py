@@ -496,6 +496,7 @@ def inputs(**more):
 def test_skopeo_is_for_hosts_that_publish(given, skopeo, registries):
     made = images.want(given, platforms.describe("Debian", "12", "bookworm", "x86_64"))
     assert (made["skopeo"], made["registries"], made["record"]) == (skopeo, registries, images.RECORD)
+    assert made["manager"] == "apt"
 
 
 @pytest.mark.parametrize(
