@@ -217,8 +217,13 @@ def _registries_of(entries: List[Dict[str, Any]], *keys: str) -> List[str]:
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed: archives that cannot be used, images to remove that are in use or not seen."""
+    """Return why nothing may be changed: useless archives, others' files, images to remove that are used or unseen."""
     refused = sorted({about["error"] for about in observed["archives"].values() if about["error"]})
+    for one in want["build"] + want["place"]:
+        if observed["sif"][one["path"]]["unknown"] not in ("", one.get("sha256")):
+            refused.append(
+                "%s is there and not Slipway's. Move it away, or give another name in images_sif." % one["path"]
+            )
     for name, containers in sorted(observed["used"].items()):
         refused.append(
             "%s is used by the containers %s. Remove them (`docker rm`), then run again."
@@ -313,16 +318,18 @@ def made(host: Host, folder: str) -> List[str]:
 
 
 def sif(host: Host, path: str) -> Dict[str, Any]:
-    """Return a SIF file's size and what is noted of it, empty where there is no such note."""
+    """Return a SIF file's size, what is noted of it, and the sum of one without a note, which is not Slipway's."""
     try:
         size = os.stat(path).st_size  # type: Optional[int]
     except OSError:
         size = None
+    text = host.read(sif_state_path(path))
     try:
-        note = json.loads(host.read(sif_state_path(path)) or "{}")
+        note = json.loads(text or "{}")
     except ValueError:
         note = {}
-    return {"size": size, "note": note if isinstance(note, dict) else {}}
+    unknown = files.sha256(path) if text is None else ""
+    return {"size": size, "note": note if isinstance(note, dict) else {}, "unknown": unknown}
 
 
 def source_ids(host: Host, want: Dict[str, Any], one: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:

@@ -162,9 +162,11 @@ def main() -> None:
             json.dump(note, file, sort_keys=True)
         os.chmod(part, 0o755)
         os.chmod(written, 0o644)
-        # Between the two the note is of another size, so a run that breaks off here is repeated.
-        os.rename(part, path)
-        os.rename(written, sif_state_path(path))
+        # Between the two the note is of no file or of another size, so a run that breaks off here is repeated.
+        # No file is without a note, as others' files are.
+        moves = [(part, path), (written, sif_state_path(path))]
+        for made, place in moves if os.path.exists(path) else reversed(moves):
+            os.rename(made, place)
     except image_archive.ArchiveError as error:
         module.fail_json(msg=str(error))
     finally:

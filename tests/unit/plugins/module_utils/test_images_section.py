@@ -1,5 +1,6 @@
 """What the probe names: images by id and digest, pushed ones by what the registry says, SIF files by their notes."""
 
+import hashlib
 import http.server
 import json
 import socketserver
@@ -211,6 +212,34 @@ def test_sif_files_to_place(size, note, drift):
     place = {"path": "/opt/sif/app.sif", "file": "/x", **NOTE}
     expected = [f"place_sif: /opt/sif/app.sif: {one} -> the build from app:1" for one in drift]
     assert lines(want(place=[place]), found) == expected
+
+
+@pytest.mark.parametrize("key", ["build", "place"])
+@pytest.mark.parametrize(
+    ("file", "note", "refused"),
+    [
+        (None, None, set()),
+        # Somebody else's.
+        ("own", None, {"build", "place"}),
+        # What is wanted, from a run that broke off or from somebody who copied it there.
+        ("wanted", None, {"build"}),
+        # Slipway's, however spoiled, or claimed by a run that broke off.
+        ("own", json.dumps(NOTE), set()),
+        ("own", '{"source": "app:1"}', set()),
+        ("own", "{", set()),
+        (None, json.dumps(NOTE), set()),
+    ],
+)
+def test_a_sif_file_of_somebody_else_is_left_alone(tmp_path, key, file, note, refused):
+    path = tmp_path / "app.sif"
+    for name, text in ((path, file), (tmp_path / ".app.sif.slipway.json", note)):
+        if text is not None:
+            name.write_text(text)
+    one = {**SIF, "path": str(path), **({"sha256": hashlib.sha256(b"wanted").hexdigest()} if key == "place" else {})}
+    told = images.refusals(want(**{key: [one]}), observed(sif={str(path): images.sif(Host(), str(path))}))
+    assert told == [f"{path} is there and not Slipway's. Move it away, or give another name in images_sif."] * (
+        key in refused
+    )
 
 
 def test_settings():

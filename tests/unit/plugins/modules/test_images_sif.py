@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import tarfile
 
+import pytest
 from ansible_collections.slipway.node.plugins.module_utils import image_archive
 from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
 from ansible_collections.slipway.node.plugins.modules import images_sif
@@ -28,6 +30,37 @@ def test_one_image_of_several_is_written_alone(tmp_path):
     (image,) = image_archive.read(written)["images"]
     wanted = image_archive.facts(str(tmp_path / "saved.tar"), "x:1", "tool:1")
     assert image["parts"][0]["config"] == wanted["whole"]
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_file_is_never_without_a_note(tmp_path, monkeypatch, old):
+    program, path, note = tmp_path / "program", tmp_path / "app.sif", tmp_path / ".app.sif.slipway.json"
+    program.write_text("#!/bin/sh\necho new >$2\n")
+    program.chmod(0o755)
+    if old:
+        path.write_text(old)
+        note.write_text(old)
+    moved = []
+
+    def broken(source, target):
+        moved.append(target)
+        raise OSError
+
+    class Module:
+        check_mode = False
+
+        def __init__(self, **_):
+            given = {"path": str(path), "program": str(program), "location": "docker://app:1", "source": "app:1"}
+            self.params = {**given, "archive": None, "authfile": None, "arguments": [], "digest": "", "image": ""}
+
+        def run_command(self, command, environ_update):
+            return subprocess.run(command, check=False).returncode, "", ""
+
+    monkeypatch.setattr(images_sif, "AnsibleModule", Module)
+    monkeypatch.setattr(images_sif.os, "rename", broken)
+    with pytest.raises(OSError):
+        images_sif.main()
+    assert moved == [str(path if old else note)]
 
 
 def test_a_file_s_sum(tmp_path):
