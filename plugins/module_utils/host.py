@@ -4,6 +4,7 @@ A section (``user_groups.py`` and its sisters) has ``want(inputs, platform)`` an
 pure, and ``observe(host, want)``, which asks the host through this class.
 """
 
+import contextlib
 import glob
 import hmac
 import http.client
@@ -12,6 +13,7 @@ import os
 import shutil
 import socket
 import subprocess
+import urllib.parse
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.common.text.converters import to_text
@@ -105,21 +107,23 @@ class Host:
 
         :raises NoAnswer: it does not answer in time.
         """
-        kind, _, place = endpoint.partition("://")
-        connection = http.client.HTTPConnection("localhost" if kind == "unix" else place, timeout=LIMIT)
+        kind, _, path = endpoint.partition("://")
         try:
-            if kind == "unix":
-                connection.sock = socket.socket(socket.AF_UNIX)
-                connection.sock.settimeout(LIMIT)
-                connection.sock.connect(place)
-            connection.request("GET", "/info")
-            info = json.loads(to_text(connection.getresponse().read()))
-        except socket.timeout:
+            # As dockerd reads it: without a host it is this one, without a port 2375.
+            place = urllib.parse.urlsplit(endpoint)
+            connection = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port or 2375, timeout=LIMIT)
+            with contextlib.closing(connection):
+                if kind == "unix":
+                    connection.sock = socket.socket(socket.AF_UNIX)
+                    connection.sock.settimeout(LIMIT)
+                    connection.sock.connect(path)
+                connection.request("GET", "/info")
+                info = json.loads(to_text(connection.getresponse().read()))
+        # The second: so many wait for it already that no more may.
+        except (socket.timeout, BlockingIOError):
             raise NoAnswer("the engine at %s does not answer within %d s; see why on the host" % (endpoint, LIMIT))
         except (OSError, ValueError, http.client.HTTPException):
             return {}
-        finally:
-            connection.close()
         return info if isinstance(info, dict) and info.get("ServerVersion") else {}
 
 

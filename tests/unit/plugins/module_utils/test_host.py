@@ -1,5 +1,6 @@
 """What a section asks of a host."""
 
+import socket
 import socketserver
 import subprocess
 import sys
@@ -63,3 +64,33 @@ def test_an_engine_that_hangs_is_named(tmp_path, monkeypatch):
         with pytest.raises(host.NoAnswer, match=f"the engine at unix://{path} does not answer within"):
             host.Host().engine(f"unix://{path}")
         server.shutdown()
+
+
+@pytest.mark.parametrize("place", [":%d", "127.0.0.1:%d/", "0.0.0.0:%d", "localhost:%d"])
+def test_an_engine_is_asked_at_a_port(place):
+    answer = b'HTTP/1.0 200 OK\r\n\r\n{"ServerVersion": "28.5.2"}'
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as one:
+                one.recv(999)
+                one.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        endpoint = "tcp://" + place % server.getsockname()[1]
+        assert host.Host().engine(endpoint) == {"ServerVersion": "28.5.2"}
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:no", "tcp://[::1"])
+def test_a_place_that_is_none_has_no_engine(endpoint):
+    assert host.Host().engine(endpoint) == {}
+
+
+def test_an_engine_for_which_too_many_wait_does_not_answer(tmp_path):
+    path = str(tmp_path / "docker.sock")
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(path)
+        server.listen(0)
+        first.connect(path)
+        with pytest.raises(host.NoAnswer, match="does not answer"):
+            host.Host().engine("unix://" + path)
