@@ -1,15 +1,18 @@
 """Rules by which auditd watches the engine's files, as the CIS benchmark for Docker wants them (1.1.3 to 1.1.18)."""
 
+import re
 from functools import partial
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon_unit import HEADER
 from ansible_collections.slipway.node.plugins.module_utils.host import Host, drift_entry
 
+RULES = "/etc/audit/rules.d/*.rules"
 FILE = "/etc/audit/rules.d/slipway-docker.rules"
 PHASE = "watch_files"
 # Without containerd's socket (1.1.8), whose folder is watched. That is not there when rules are loaded at boot, and
-# auditctl would leave out all rules after one whose folder is missing.
+# auditctl would leave out all rules after one whose folder is missing. The folder's own rule is taken then,
+# though it covers what is in it only once the rules are loaded with the folder there; auditctl -l shows no difference.
 PATHS = (
     "/usr/bin/dockerd",
     "/run/containerd",
@@ -35,11 +38,15 @@ def observe(host: Host, wanted: bool) -> Dict[str, Any]:
     watched = [path for path in PATHS if wanted and host.glob(path)]
     tools = bool(host.glob("/usr/sbin/auditctl", "/sbin/auditctl"))
     _rc, loaded = host.run("auditctl", "-l") if tools and watched else (0, "")
+    # auditctl leaves out all rules after one that it has already: a path of the site's own rules is left to them.
+    others = [host.read(path) or "" for path in host.glob(RULES) if wanted and path != FILE]
+    theirs = re.findall(r"(?m)^\s*-w\s+(\S+?)/*(?=\s|$)", "\n".join(others))
+    ours = [path for path in watched if path not in theirs]
     is_ = host.read(FILE)
     rc, status = host.run("auditctl", "-s") if tools and (wanted or is_ is not None) else (0, "")
     return {
         "is": is_,
-        "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in watched) if wanted else None,
+        "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in ours) if wanted else None,
         "tools": tools,
         # In a container it does not.
         "listens": rc == 0,

@@ -1,5 +1,7 @@
 """The rules by which auditd watches the engine's files."""
 
+from fnmatch import fnmatch
+
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import docker_daemon_audit as audit
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
@@ -21,7 +23,7 @@ class FakeHost:
         return self.files.get(path)
 
     def glob(self, *patterns):
-        return [path for path in self.files if path in patterns]
+        return [path for path in self.files if any(fnmatch(path, one) for one in patterns)]
 
 
 def observed(files, wanted=True, tools=True, **more):
@@ -56,6 +58,25 @@ def test_what_the_kernel_does_not_watch_is_drift_and_waits_where_it_takes_no_rul
     text = observed({DOCKERD: ""})["to_be"]
     (entry,) = audit.compare(observed({DOCKERD: "", audit.FILE: text}, status=status))
     assert (sentence(entry), entry["phase"]) == (f"{DOCKERD}: not watched by auditd -> watched", phase)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "left"),
+    [
+        ("-D\n-w /usr/bin/dockerd -k docker\n", ["/etc/docker"]),
+        ("-w /usr/bin/dockerd", ["/etc/docker"]),
+        ("  -w /etc/docker/ -p wa -k x\n-w /usr/bin/dockerd -k y\n", []),
+        ("# -w /usr/bin/dockerd\n-w /usr/bin/dockerd-other\n-w /etc/docker/key.json\n", [DOCKERD, "/etc/docker"]),
+    ],
+)
+def test_what_a_sites_own_rules_watch_is_left_to_them(theirs, left):
+    files = {DOCKERD: "", "/etc/docker": "", "/etc/audit/rules.d/50-site.rules": theirs}
+    found = observed(files)
+    assert found["to_be"].splitlines()[1:] == ["-w %s -p rwxa -k docker" % path for path in left]
+    # Who watches them is all the same.
+    assert lines(observed({**files, audit.FILE: found["to_be"]}, loaded=RULE)) == [
+        "/etc/docker: not watched by auditd -> watched"
+    ]
 
 
 def test_rules_that_nobody_wants_go_and_only_they():
