@@ -230,6 +230,7 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
     # One that is there already has done its harm, or none.
     new_bip = wanted.get("bip") if wanted.get("bip") != current.get("bip") else None
     found["own_network"] = _own_network(host, str(new_bip)) if new_bip else ""
+    found["tlsverify"] = bool(merged.get("tlsverify") or docker_daemon_unit.clashes(words, ["tlsverify"]))
     found["no_group"] = bool(wanted.get("group")) and host.run("getent", "group", str(wanted["group"]))[0] != 0
     return found
 
@@ -378,6 +379,13 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
             "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
             " /etc/containerd/config.toml."
         )
+    for one in [] if found["tlsverify"] else found["wanted"].get("hosts") or []:
+        # Without a host it is dockerd's default, localhost.
+        if re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one)):
+            sentences.append(
+                "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
+                " tlscert and tlskey in docker_daemon_options, or leave it out." % one
+            )
     if decision["pending"]:
         sentences.append(
             "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always."

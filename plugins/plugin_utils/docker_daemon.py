@@ -13,6 +13,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site
 REMOVAL_INPUTS = ("state", "restart", "backup")
 
 _PROXY = re.compile(r"((https?|socks5)://\S+)?")
+_USUAL_SOCKET = re.compile(r"fd://.*|unix://((/var)?/run/docker\.sock)?")
 _URL_WITH_USER = re.compile(r'://[^/@\s"]+@')
 
 
@@ -34,10 +35,19 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
             f"docker_daemon_insecure_registries has {_listed(bad)}; give hosts such as registry.example.org:5000 and "
             "networks such as 10.0.0.0/8, without http:// or https:// and any user."
         )
-    if not re.fullmatch("(/[^/]+)*", inputs["data_root"]):
+    roots = {
+        "docker_daemon_data_root": inputs["data_root"],
+        "data-root of docker_daemon_options": options.get("data-root"),
+    }
+    for name, root in roots.items():
+        if not re.fullmatch("(/[^/]+)*", str(root or "")):
+            problems.append(f"{name} is {root}; give an absolute path without a slash at its end, as in /data/docker.")
+    # systemd's socket would listen there all the same, with nobody to answer.
+    hosts = options.get("hosts")
+    if isinstance(hosts, list) and hosts and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in hosts):
         problems.append(
-            f"docker_daemon_data_root is {inputs['data_root']}; give an absolute path without a slash at its end, as "
-            "in /data/docker."
+            "docker_daemon_options has hosts without Docker's usual socket, where every client and role asks; add "
+            'fd:// to them, as in hosts: ["fd://", "unix:///srv/docker.sock"].'
         )
     if not (_PROXY.fullmatch(http) and _PROXY.fullmatch(https) and re.fullmatch(r"\S*", no_proxy)):
         problems.append(

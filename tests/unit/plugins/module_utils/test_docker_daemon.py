@@ -392,6 +392,23 @@ def test_another_place_of_the_images_is_told(started):
     assert docker_daemon.observe(running_host({}, {}), want({"data-root": "/data"}))["notes"] == []
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (
+            {"hosts": ["fd://", "tcp://10.0.0.1:2375"]},
+            "tcp://10.0.0.1:2375 of hosts makes everyone who reaches it root",
+        ),
+        ({"hosts": ["fd://", "tcp://0.0.0.0:2376"], "tls": True}, "tcp://0.0.0.0:2376 of hosts"),
+        ({"hosts": ["fd://", "tcp://0.0.0.0:2376"], "tlsverify": True}, ""),
+        ({"hosts": ["fd://", "tcp://127.0.0.1:2375", "tcp://localhost", "tcp://[::1]:1", "tcp://:2375"]}, ""),
+    ],
+)
+def test_a_port_open_to_the_network_is_told(config, told):
+    wish = want(config, take_over_flags=True)
+    assert [told in note for note in docker_daemon.observe(FakeHost(unit=UNIT), wish)["notes"]] == [True] * bool(told)
+
+
 def test_the_units_own_daemon_is_asked_whatever_roots_client_is_set_to():
     host = running_host({"hosts": ["unix:///run/other.sock"]}, {}, "web")
     docker_daemon.observe(host, want({"mtu": 1400}))
@@ -449,6 +466,8 @@ PROBLEMS = [
     ({"registry_mirrors": ["https://m/path"]}, "docker_daemon_registry_mirrors has https://m/path"),
     ({"insecure_registries": ["http://m:5000"]}, "docker_daemon_insecure_registries has http://m:5000"),
     ({"data_root": "data/"}, "docker_daemon_data_root is data/; give an absolute path"),
+    ({"options": {"data-root": "/"}}, "data-root of docker_daemon_options is /; give an absolute path"),
+    ({"options": {"hosts": ["unix:///srv/d.sock", "tcp://10.0.0.1:2376"]}}, "hosts without Docker's usual socket"),
     ({"http_proxy": "p:3128"}, "must be URLs"),
     ({"options": {"proxies": {}}}, "the key proxies"),
     ({"options": {"registry-mirror": ["http://m"]}}, "has registry-mirror, a flag's name"),
@@ -462,6 +481,13 @@ def test_wrong_inputs_are_named_with_the_remedy(given, expected):
     _want, problems, _site = wanted(**given)
     assert len(problems) == 1 and expected in problems[0]
     assert "s3cret" not in problems[0]
+
+
+@pytest.mark.parametrize(
+    "usual", ["fd://", "fd://docker.socket", "unix://", "unix:///run/docker.sock", "unix:///var/run/docker.sock"]
+)
+def test_hosts_with_the_usual_socket_are_taken(usual):
+    assert wanted(options={"hosts": ["tcp://10.0.0.1:2376", usual], "data-root": "/data/docker"})[1] == []
 
 
 def test_off_without_quotes_is_off():
