@@ -227,9 +227,12 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
     found["verdict"] = _verdict(host, words, found)
     found["in_swarm"] = _in_swarm(host, found)
     found["unmounted"] = _unmounted(host, wanted["data-root"]) if wanted.get("data-root") else ""
+    found["moved"] = _moved(found)
+    new_root = wanted.get("data-root") if "data-root" in found["moved"] else None
+    found["of_others"] = _of_others(host, str(new_root)) if new_root else False
     # One that is there already has done its harm, or none.
     new_bip = wanted.get("bip") if wanted.get("bip") != current.get("bip") else None
-    found["own_network"] = _own_network(host, str(new_bip)) if new_bip else ""
+    found["taken"] = _taken(host, str(new_bip)) if new_bip else ""
     found["tlsverify"] = bool(merged.get("tlsverify") or docker_daemon_unit.clashes(words, ["tlsverify"]))
     found["no_group"] = bool(wanted.get("group")) and host.run("getent", "group", str(wanted["group"]))[0] != 0
     return found
@@ -260,6 +263,10 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
     if gone:
         texts["config"] = daemon_json.render(dict(merged, **gone))
 
+    # The restarted daemon would not know what live-restore lets the present one leave.
+    breaks = sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if is_["info"].get("LiveRestoreEnabled") else []
+    stopped = found["running"] if safe and breaks else []
+
     steps = [("secure", path) for path in sorted(found["exposed"])]  # type: List[Any]
     if names or reload or safe:
         # Before the files, so that an interrupted run is still known as pending.
@@ -274,6 +281,10 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         steps.append(("prove", reload))
         loaded = dict((key, value) for key, value in loaded.items() if key not in daemon_json.RELOADABLE)
         loaded.update((key, merged[key]) for key in daemon_json.RELOADABLE if key in merged)
+    if stopped:
+        # By the daemon itself as it stops, so that those come back that are to be restarted.
+        text = daemon_json.render(dict(found["current"], **{"live-restore": False}))
+        steps += [("write", "config", text), ("reload",), ("write", "config", found["to_be"]["config"])]
     if safe:
         steps += [("restart", SOCKET in restart), ("prove", owned(found))]
         if want["restart"] == "safe" and found["running"]:
@@ -289,6 +300,8 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         "names": names,
         "failed": failed,
         "restart": restart if safe else [],
+        "breaks": breaks,
+        "stopped": stopped,
         "reload": reload,
         "pending": pending,
     }
@@ -323,6 +336,12 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
             "This host is in a swarm, and with live-restore the daemon would not start. Set docker_daemon_live_restore:"
             " false, or leave the swarm first (`docker swarm leave`)."
         )
+    stranding = [key for key in found["moved"] if key != "storage-driver"]
+    if found["in_swarm"] and found["daemon"]["info"] and stranding:
+        sentences.append(
+            "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it is, or"
+            " leave the swarm first (`docker swarm leave`)." % " and ".join(stranding)
+        )
     strangers = daemon_json.misfits(merged)
     if strangers:
         sentences.append(
@@ -341,11 +360,16 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
             " under it. Mount it (`mount %s`), or correct the path."
             % (merged["data-root"], found["unmounted"], found["unmounted"])
         )
-    if found["own_network"]:
+    if found["of_others"]:
         sentences.append(
-            "bip of docker_daemon_options is %s, which lies in this host's own network %s: the host would lose its"
-            " neighbours to docker0, and maybe you the host. Choose a network that is not in use."
-            % (merged["bip"], found["own_network"])
+            "The data root is to be %s, which holds what is not Docker's: Docker would close it to all but root, and a"
+            " removal of its data take folders of the same names. Name one of its own, such as %s/docker."
+            % (merged["data-root"], merged["data-root"])
+        )
+    if found["taken"]:
+        sentences.append(
+            "bip of docker_daemon_options is %s: docker0 would take %s from this host, and maybe the host from you."
+            " Choose a network that is not in use." % (merged["bip"], found["taken"])
         )
     if found["no_group"]:
         sentences.append(
@@ -367,14 +391,18 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
     if was and snapshotter is None:
         # Given up: engines before 29 go back to the former store.
         snapshotter = False
-    if snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info):
-        sentences.append(
-            "features.containerd-snapshotter changes where images and containers are kept: those of this host (%d"
-            " images, %d containers) are out of sight once the daemon is restarted, until it is changed back."
-            % (info.get("Images") or 0, info.get("Containers") or 0)
-        )
-    moved = "data-root" in [one["key"] for one in daemon_json.changes(found["current"], found["merged"])]
-    if moved and (daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter):
+    switched = snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info)
+    in_containerd = daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter
+    for key in ["features.containerd-snapshotter"] * bool(switched) + found["moved"]:
+        # containerd's images stay where they are.
+        images = 0 if key == "data-root" and in_containerd else info.get("Images") or 0
+        if images or info.get("Containers"):
+            sentences.append(
+                "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out"
+                " of sight once the daemon is restarted, until it is changed back."
+                % (key, images, info.get("Containers") or 0)
+            )
+    if "data-root" in found["moved"] and in_containerd:
         sentences.append(
             "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
             " /etc/containerd/config.toml."
@@ -386,6 +414,11 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
                 "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
                 " tlscert and tlskey in docker_daemon_options, or leave it out." % one
             )
+    if decision["stopped"]:
+        sentences.append(
+            "live-restore keeps no container over a change of %s, so these are stopped: %s."
+            % (", ".join(decision["breaks"]), ", ".join(decision["stopped"]))
+        )
     if decision["pending"]:
         sentences.append(
             "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always."
@@ -624,8 +657,33 @@ def _unmounted(host: Host, folder: str) -> str:
     return next((point for point in holding if point not in mounted), "")
 
 
-def _own_network(host: Host, address: str) -> str:
-    """Return the network on a link of this host, docker0 aside, that overlaps with a bridge's; empty where none does.
+def _moved(found: Dict[str, Any]) -> List[str]:
+    """Return the keys of which another value leaves images and containers behind and that get one."""
+    info = found["daemon"]["info"]
+    moved = []
+    for key, default, field in (
+        ("data-root", "/var/lib/docker", "DockerRootDir"),
+        # Without the key the daemon goes on with the driver whose data it finds.
+        ("storage-driver", info.get("Driver", ""), "Driver"),
+        ("userns-remap", "", ""),
+    ):
+        is_, to_be = (str(one.get(key) or default).rstrip("/") for one in (found["current"], found["merged"]))
+        # The daemon may have it from its command line.
+        if to_be not in (is_, info.get(field)):
+            moved.append(key)
+    return moved
+
+
+def _of_others(host: Host, folder: str) -> bool:
+    """Tell whether a folder holds something and is no engine's data root, be it with user namespaces."""
+    marks = host.glob(folder + "/engine-id", folder + "/image/*/layerdb", folder + "/[0-9]*.[0-9]*/containers")
+    return not marks and host.glob(folder + "/*", folder + "/.*") not in ([], [folder + "/lost+found"])
+
+
+def _taken(host: Host, address: str) -> str:
+    """Return what of this host's network a bridge would take, docker0's own aside; empty where that is nothing.
+
+    Networks of default-address-pools are not looked at: Docker takes none of them that overlaps with a route.
 
     :param address: of the bridge, with its prefix length. IPv4 alone: a link's IPv6 network is nobody's choice.
     """
@@ -635,11 +693,27 @@ def _own_network(host: Host, address: str) -> str:
         return ""
     for line in (host.read("/proc/net/route") or "").splitlines()[1:]:
         link, target, gateway, _flags, _count, _use, _metric, mask = line.split()[:8]
-        # The kernel writes addresses as numbers of the machine's own byte order.
-        network = ipaddress.IPv4Network(tuple(socket.inet_ntoa(struct.pack("=I", int(x, 16))) for x in (target, mask)))
-        if gateway == "00000000" and network.prefixlen and link != "docker0" and network.overlaps(bridge):
-            return "%s (%s)" % (network, link)
+        network = ipaddress.IPv4Network((_ipv4(target), _ipv4(mask)))
+        if not network.prefixlen or link in ("docker0", "*") or not network.overlaps(bridge):
+            continue
+        if gateway == "00000000":
+            return "its own network %s (%s)" % (network, link)
+        # A narrow bridge within a company's wide network is usual.
+        if bridge.prefixlen <= network.prefixlen:
+            return "the network %s behind %s" % (network, _ipv4(gateway))
+    mapped = "(?:0{16}(?:FFFF0000|0000FFFF))?"
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        # Connections that are established, IPv4's in IPv6 too.
+        ends = re.findall(r"(?m)^ *\d+: %s(\w{8}):\w+ %s(\w{8}):\w+ 01 " % (mapped, mapped), host.read(path) or "")
+        for local, peer in [[ipaddress.IPv4Address(_ipv4(one)) for one in pair] for pair in ends]:
+            if peer in bridge and local not in bridge:
+                return "its connection with %s" % peer
     return ""
+
+
+def _ipv4(number: str) -> str:
+    """Return an address that the kernel writes as a number of the machine's own byte order."""
+    return socket.inet_ntoa(struct.pack("=I", int(number, 16)))
 
 
 def _exposed(host: Host, paths: List[str]) -> Dict[str, str]:

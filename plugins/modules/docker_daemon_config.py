@@ -268,11 +268,12 @@ class Executor:
             )
 
     def see_alive(self, running: List[str]) -> None:
-        lost = sorted(set(running) - set(self._daemon.running(self._found["endpoints"]["to_be"])))
+        lost = self._lost(running, "to_be")
         if lost:
-            self.warnings.append(
-                "containers that did not survive the restart, in spite of live-restore: " + ", ".join(lost)
-            )
+            self.warnings.append("containers that did not survive the restart, in spite of live-restore: " + lost)
+
+    def _lost(self, running: List[str], which: str) -> str:
+        return ", ".join(sorted(set(running) - set(self._daemon.running(self._found["endpoints"][which]))))
 
     def _record(self, state: Dict[str, Any], identity: str) -> None:
         state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
@@ -315,6 +316,9 @@ class Executor:
                 # The files may be younger than this start, though it loaded them.
                 loaded = {"values": docker_daemon.settings(self._found, "is"), "pending": []}
                 self._record(dict(self._found["state"], loaded=loaded), identity)
+            lost = self._found["running"] and self._lost(self._found["running"], "is")
+            if lost:
+                self.outcome += " Containers that were stopped and are to be started by hand: %s." % lost
         except (ApplyError, NoAnswer) as error:
             self.outcome = (
                 "The former files are in place again, but the daemon does not start with them either:\n%s" % error

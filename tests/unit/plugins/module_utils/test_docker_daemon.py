@@ -1,6 +1,7 @@
 """What the section docker_daemon sees of hosts that are made up, and what it decides to do there."""
 
 import json
+from fnmatch import fnmatch
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils import (
@@ -62,7 +63,7 @@ class FakeHost:
         return self.files[path].encode("utf-8")
 
     def glob(self, *patterns):
-        return [path for path in self.files if path in patterns]
+        return [path for path in self.files if any(fnmatch(path, one) for one in patterns)]
 
     def is_sealed(self, mark, text):
         return text is not None and mark == reader.seal(self.key, text)
@@ -253,6 +254,15 @@ eth0\t0000A8C0\t0100090A\t0003\t0\t0\t0\t0000FFFF\t0\t0\t0
 docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 eth0\t0000090A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
 """
+# A listener, a connection of the network 192.168.3, one of 192.168.4 that has ended, and one within docker0's.
+TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
+   1: 0700090A:0016 0903A8C0:C350 01 00000000:00000000 00:00000000 00000000     0        0 2 1
+   2: 0700090A:0016 0904A8C0:C350 06 00000000:00000000 00:00000000 00000000     0        0 3 1
+   3: 010011AC:C350 020011AC:0050 01 00000000:00000000 00:00000000 00000000     0        0 4 1
+"""
+MAPPED = "0" * 16 + "FFFF0000"
+TCP6 = TCP.replace("0700090A", MAPPED + "0700090A").replace("0903A8C0", MAPPED + "0903A8C0")
 
 DECISIONS = [
     # Nothing is loaded where nothing runs.
@@ -288,6 +298,22 @@ DECISIONS = [
         ["record", "write config", "reload", "prove", "record"],
         ["bip"],
     ),
+    # Containers that live-restore would leave to a daemon that does not know them are stopped with the present one.
+    (
+        running_host({"live-restore": True}, {"LiveRestoreEnabled": True}, "web"),
+        want({"live-restore": True, "data-root": "/data/docker"}, restart="always"),
+        [
+            *("record", "write config", "write mounts", "load_units"),
+            *("write config", "reload", "write config", "restart", "prove", "record"),
+        ],
+        [],
+    ),
+    (
+        running_host({"live-restore": True}, {"LiveRestoreEnabled": True}, "web"),
+        want({"live-restore": True, "mtu": 1400}, restart="always"),
+        ["record", "write config", "restart", "prove", "record"],
+        [],
+    ),
     # Features are where images are kept.
     (
         running_host({}, {}, "web"),
@@ -315,9 +341,10 @@ def test_a_key_that_goes_is_neutral_for_the_time_of_the_reload(started):
     assert [step[2] for step in decision["steps"] if step[0] == "write"][-1] == '{"mtu": 1400}'
 
 
+SWARM = {"Swarm": {"LocalNodeState": "active"}}
 REFUSALS = [
     (
-        running_host({}, {"Swarm": {"LocalNodeState": "active"}}),
+        running_host({}, SWARM),
         want({"live-restore": True}),
         "This host is in a swarm, and with live-restore",
     ),
@@ -342,12 +369,45 @@ REFUSALS = [
         "",
     ),
     (FakeHost({"/etc/fstab": "#/dev/x /data ext4\n/dev/y /dat ext4\n"}), want({"data-root": "/data"}), ""),
+    # A data root: a folder of others, a hidden file, a new disk, an engine's, one user namespaces'; one that was there.
+    (FakeHost({"/data/x": ""}), want({"data-root": "/data"}), "holds what is not Docker's"),
+    (FakeHost({"/data/.x": ""}), want({"data-root": "/data"}), "such as /data/docker"),
+    (FakeHost({"/data/lost+found": ""}), want({"data-root": "/data"}), ""),
+    (FakeHost({"/data/x": ""}), want({"data-root": "/data/docker"}), ""),
+    (FakeHost({"/data/x": "", "/data/engine-id": ""}), want({"data-root": "/data"}), ""),
+    (FakeHost({"/data/x": "", "/data/image/overlay2/layerdb": ""}), want({"data-root": "/data"}), ""),
+    (FakeHost({"/data/231072.231072/containers": ""}), want({"data-root": "/data"}), ""),
+    (FakeHost({"/data/x": "", CONFIG: '{"data-root": "/data"}'}), want({"data-root": "/data", "mtu": 1400}), ""),
+    (FakeHost({"/var/lib/docker/x": ""}), want({"data-root": "/var/lib/docker"}), ""),
+    (FakeHost({"/data/x": ""}, UNIT, {"DockerRootDir": "/data"}), want({"data-root": "/data"}), ""),
+    # A swarm would be lost.
+    (
+        running_host({}, SWARM),
+        want({"data-root": "/data"}),
+        "would not find again with another data-root. Leave the key",
+    ),
+    (running_host({"userns-remap": "x"}, SWARM), want({"userns-remap": "y"}), "with another userns-remap"),
+    (running_host({}, SWARM), want({"data-root": "/var/lib/docker", "storage-driver": "vfs"}), ""),
+    (running_host({"data-root": "/data"}, SWARM), want({"data-root": "/data", "mtu": 1400}), ""),
+    (running_host({}, {"Swarm": {"LocalNodeState": "inactive"}}), want({"data-root": "/data"}), ""),
     # bip: the host's own network, a part of it, one that holds it; docker0's, one behind a gateway; one that was there.
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.0.1/16"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.7.1/24"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.0.0.1/8"}), "lies in this host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.0.1/16"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.7.1/24"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.0.0.1/8"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
     (FakeHost({ROUTE: ROUTES}), want({"bip": "172.17.0.1/16"}), ""),
     (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.3.1/24"}), ""),
+    # A network behind a gateway that is taken whole, and one that is refused to all.
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.0.1/16"}), "take the network 192.168.0.0/16 behind 10.9.0.1"),
+    (FakeHost({ROUTE: ROUTES.replace("docker0", "*")}), want({"bip": "172.17.0.1/16"}), ""),
+    # Who is connected with this host, and docker0's own.
+    (
+        FakeHost({ROUTE: ROUTES, "/proc/net/tcp": TCP}),
+        want({"bip": "192.168.3.1/24"}),
+        "its connection with 192.168.3.9",
+    ),
+    (FakeHost({"/proc/net/tcp6": TCP6}), want({"bip": "192.168.3.1/24"}), "its connection with 192.168.3.9"),
+    (FakeHost({"/proc/net/tcp": TCP}), want({"bip": "192.168.4.1/24"}), ""),
+    (FakeHost({"/proc/net/tcp": TCP}), want({"bip": "172.17.0.1/24"}), ""),
     (FakeHost({ROUTE: ROUTES, CONFIG: '{"bip": "10.9.7.1/24"}'}), want({"bip": "10.9.7.1/24", "debug": True}), ""),
     (FakeHost(unit=UNIT), want({"hosts": ["fd://"]}), "sets what daemon.json is to set: hosts (-H fd://)"),
     (FakeHost({STATE: "null"}), want({"debug": True}), STATE + " is not the record that Slipway keeps"),
@@ -390,6 +450,40 @@ def test_another_place_of_the_images_is_told(started):
     wish = want({"features": {"containerd-snapshotter": True}, "data-root": "/data"})
     assert ["/var/lib/containerd" in note for note in docker_daemon.observe(host, wish)["notes"]] == [True]
     assert docker_daemon.observe(running_host({}, {}), want({"data-root": "/data"}))["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("is_", "config", "told"),
+    [
+        ({}, {"data-root": "/data"}, ["data-root"]),
+        (
+            {"data-root": "/data"},
+            {"storage-driver": "vfs", "userns-remap": "default"},
+            ["storage-driver", "userns-remap"],
+        ),
+        # What the daemon has already.
+        ({}, {"data-root": "/srv", "storage-driver": "overlay2"}, []),
+        ({"data-root": "/data/"}, {"data-root": "/data"}, []),
+    ],
+)
+def test_data_out_of_sight_is_told(started, is_, config, told):
+    info = {"Images": 3, "Containers": 1, "Driver": "overlay2", "DockerRootDir": "/srv"}
+    notes = docker_daemon.observe(running_host(is_, info), want(config))["notes"]
+    assert [note.split(" changes where")[0] for note in notes] == told
+    empty = dict(info, Images=0, Containers=0)
+    assert docker_daemon.observe(running_host(is_, empty), want(config))["notes"] == []
+
+
+def test_containers_that_are_stopped_are_told(started):
+    host = running_host({"live-restore": True}, {"LiveRestoreEnabled": True}, "web\ndb")
+    wish = want({"live-restore": True, "exec-root": "/run/d", "mtu": 1400}, restart="always")
+    assert docker_daemon.observe(host, wish)["notes"] == [
+        "live-restore keeps no container over a change of exec-root, so these are stopped: db, web."
+    ]
+    assert "stopped" not in docker_daemon.observe(host, dict(wish, restart="safe"))["notes"][0]
+    steps = docker_daemon.decide(wish, docker_daemon.survey(host, wish))["steps"]
+    texts = [json.loads(step[2]) for step in steps if step[:2] == ("write", "config")]
+    assert texts == [wish["config"], {"live-restore": False}, wish["config"]]
 
 
 @pytest.mark.parametrize(

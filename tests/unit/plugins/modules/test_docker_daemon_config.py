@@ -62,6 +62,7 @@ def host(tmp_path):
         "secrets": [str(state)],
         "state": {"entries": [], "files": {}, "environment": None, "loaded": {}},
         "has_state": False,
+        "running": [],
     }
     return {"config": config, "drop_in": drop_in, "state": state, "found": found}
 
@@ -167,6 +168,21 @@ def test_what_the_way_back_loaded_is_recorded(host):
         "values": {"mtu": 1400},
         "pending": [],
     }
+
+
+def test_containers_that_the_way_back_does_not_bring_back_are_named(host):
+    host["found"]["running"] = ["db", "web"]
+    daemon = FakeDaemon(host["config"], lambda config: config.get("mtu") == 1500)
+    daemon.running = lambda _endpoint: ["web"]
+    executor = Executor(daemon, host["found"], {"state_file": str(host["state"]), "backup": False})
+    steps = [("write", "config", '{"mtu": 1400, "live-restore": false}'), ("reload",), ("write", "config", NEW)]
+    with pytest.raises(ApplyError):
+        executor.do([*steps, ("restart", False)])
+    assert is_as_before(host)
+    assert [how for how, _config in daemon.done] == ["reload", "restart", "restart"]
+    assert executor.outcome.endswith(
+        "the daemon answers. Containers that were stopped and are to be started by hand: db."
+    )
 
 
 def test_a_spoiled_record_of_networks_is_put_back(host, tmp_path):
