@@ -12,7 +12,7 @@ import re
 from functools import partial
 from typing import Any, Dict, List, Optional, Set
 
-from ansible_collections.slipway.node.plugins.module_utils import platforms, versions
+from ansible_collections.slipway.node.plugins.module_utils import daemon_json, platforms, versions
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
 from ansible_collections.slipway.node.plugins.module_utils.host import (
     SOCKET,
@@ -219,6 +219,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["engine"] = engine.get("ServerVersion", "").split("+")[0]
     # A removal stops containers whatever the engine would do.
     observed["live_restore"] = bool(want["state"] == "present" and engine.get("LiveRestoreEnabled"))
+    observed["in_containerd"] = daemon_json.has_snapshotter(engine)
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
         kept = dict((path, _engine_data(host, path)) for path in _data_roots(host, engine))
@@ -358,6 +359,12 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     if observed["lock"] and {"install_packages", "remove_packages"} & {one["phase"] for one in compare(want, observed)}:
         told.append(
             "%s holds the lock of the packages; the run waits ten minutes for it. End it or wait." % observed["lock"]
+        )
+    before_29 = observed["engine"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
+    if want["state"] == "present" and todo["engine"] and observed["in_containerd"] and before_29:
+        told.append(
+            "An engine before 29 does not look into containerd's store: this host's images and containers are out of "
+            "sight then, unless docker_daemon_options has features: {containerd-snapshotter: true}."
         )
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["runtime"] and not todo["engine"]):

@@ -61,6 +61,7 @@ def converged(want, mirror=MIRROR):
         "wanted_files": repository_files(want, mirror),
         "installed": "26.1.5",
         "engine": "26.1.5",
+        "in_containerd": False,
         "key": "right",
         "leftovers": [],
         "group": "local",
@@ -445,6 +446,17 @@ def test_an_exclude_of_dnf_is_named():
     host = FakeHost({"/etc/dnf/dnf.conf": b"[main]\nbest=True\nexcludepkgs=kernel*, docker*\n"})
     (reason,) = refused(wanted(manager="dnf"), host)
     assert reason.startswith("/etc/dnf/dnf.conf excludes docker*, so dnf cannot install it")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_", "store", "told"),
+    [("28.5", "29.1.0", True, True), ("28.5", "29.1.0", False, False), ("29.0", "29.1.0", True, False)],
+)
+def test_images_that_an_older_engine_does_not_see_are_told(version, is_, store, told):
+    want = wanted(version=version)
+    observed = {**converged(want), "engine": is_, "in_containerd": store}
+    observed["changes"] = changes(want, observed)
+    assert ["containerd's store" in note for note in notes(want, observed)] == [True] * told
 
 
 def test_removal_stops_containers_and_refuses_where_it_cannot():
