@@ -78,7 +78,7 @@ def inventory(ssh_config: str) -> dict[str, object]:
     """Ansible's groups of the nodes that an ssh configuration names, or of all platforms where it names none."""
     up = re.findall(r"^Host (\S+)$", ssh_config, re.MULTILINE) or list(PLATFORMS)
     return {
-        "container_hosts": {"hosts": up},
+        **{group: {"hosts": up} for group in ("container_hosts", "singularity_hosts", "golang_hosts")},
         "registry_hosts": {"hosts": [node for node in up if node == "debian13"]},
         # So that Ansible does not ask for each host's variables, of which there are none here.
         "_meta": {"hostvars": {}},

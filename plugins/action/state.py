@@ -18,40 +18,49 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        # Else `-v` prints all of it, a thousand lines a host.
+        result["_ansible_verbose_override"] = self._display.verbosity < 3
         variables = dict(task_vars or {})
         known = {
             name: value
             for name, value in variables.get("slipway_state", {}).items()
-            if name in (*reader.SECTIONS, "platform")
+            if name in (*reader.SECTIONS, "platform", "roles", "kept", "unused")
         }
-        prove, refuse = self._task.args.get("prove", False), self._task.args.get("refuse", True)
+        asked, refuse = self._task.args.get("roles"), self._task.args.get("refuse", True)
+        prove = self._task.args.get("prove", False)
         if prove and self._task.check_mode:
             return {**result, **known}
-        inputs, site, problems = sections.read(self, variables, result, self._task.args.get("roles"))
+        inputs, site, problems = sections.read(self, variables, result, asked)
+        problems = sections.tag_problems(self._task.tags, variables.get("ansible_run_tags")) or problems
         if problems and refuse:
-            return {**result, "failed": True, "msg": "\n".join(problems)}
-        answer = self._execute_module(
-            "slipway.node.state", module_args=sections.arguments(inputs, site), task_vars=task_vars
-        )
+            return {**result, **sections.failure(problems)}
+        arguments = sections.arguments(inputs, site)
+        if not asked:
+            arguments["records"] = sections.records(self, variables, site)
+        answer = sections.ask(self, "slipway.node.state", arguments, task_vars)
         if answer.get("failed") or answer.get("unreachable"):
-            return {**result, **sections.explain(answer)}
+            return {**result, **answer}
         found = {role: answer[role] for role in inputs}
         reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
         if reasons and refuse:
-            return {**result, "failed": True, "msg": "\n".join(reasons)}
+            return {**result, **sections.failure(reasons)}
         # What is left for later on purpose is neither a failure nor a change.
         drift = [entry for state in found.values() for entry in state["drift"] if entry["phase"] != "later"]
         phases = self._task.args.get("phases")
         lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
-            return {**result, "failed": True, "msg": _left(found, lines)}
+            return {**result, **sections.failure(_left(found, lines))}
         for role, state in found.items():
             before = known.get(role, {})
             gone = [entry for entry in before.get("drift", []) if entry not in state["drift"]]
             state["mended"] = before.get("mended", []) + gone if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
-        result["warnings"] = [note for state in found.values() for note in state["notes"]]
+        # Who is not refused is shown a plan, which has them in rows.
+        if refuse:
+            result["warnings"] = [f"{site.host}: {note}" for state in found.values() for note in state["notes"]]
+        if not asked:
+            known.update(roles=list(site.roles), kept=answer["kept"], unused=reader.unused(variables, site.roles))
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 
 
@@ -61,7 +70,7 @@ def _reasons(role: str, state: dict[str, Any]) -> list[str]:
     return [*state["problems"], *errors, *state["refused"]]
 
 
-def _left(found: dict[str, Any], lines: list[str]) -> str:
+def _left(found: dict[str, Any], lines: list[str]) -> list[str]:
     roles = ", ".join(found)
     hints = [hint for role, state in found.items() for hint in [*_reasons(role, state), *state["notes"]]]
-    return "\n".join([f"{roles} acted, and this is still not as wanted:", *(f"  {line}" for line in lines), *hints])
+    return [f"{roles} made its changes, but the host still differs:", *(f"  {line}" for line in lines), *hints]

@@ -10,9 +10,10 @@ short_description: Print changes and failures, each once for all hosts that shar
 version_added: 0.1.0
 author: Slipway (@slipway)
 description:
-  - Prints a line for each task that changed something, the message of each failure once with the hosts that it befell,
-    and one line at the end. Tasks without changes are not shown.
-  - With C(-v) and more it prints what C(ansible.builtin.default) prints.
+  - Prints a line for each task that changed something, the message of each failure and warning once with the hosts that
+    it befell, and one line at the end. Tasks without changes are not shown.
+  - With C(-v) it shows the tasks without changes too, and what differs on each host.
+  - With C(-vv) and more it prints what C(ansible.builtin.default) prints.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -26,6 +27,8 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
+from ansible_collections.slipway.node.plugins.module_utils.host import sentence
+from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
 
 # Lines of a program's own words that are shown of a failed command.
 SHOWN = 20
@@ -38,7 +41,7 @@ def reason(result: dict[str, Any]) -> str:
     items = [reason(item) for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     if items:
         return "\n".join(dict.fromkeys(items))
-    said = [str(result.get("msg", "")).strip()]
+    said = [_text(result.get("msg", "")).strip()]
     if "rc" in result:
         output = str(result.get("stderr") or result.get("stdout") or result.get("module_stderr") or "")
         said += [line for line in output.strip().splitlines()[-SHOWN:] if line not in said[0]]
@@ -51,7 +54,7 @@ def summary(hosts: dict[str, dict[str, int]]) -> str:
     changed = sum(1 for one in hosts.values() if one["changed"])
     words = [f"{len(hosts)} hosts: {changed} changed"]
     words += [
-        f"{len(names)} {kind.replace('failures', 'failed')} ({', '.join(names)})"
+        f"{len(names)} {kind.replace('failures', 'failed')} ({host_names(names)})"
         for kind, names in bad.items()
         if names
     ]
@@ -63,7 +66,7 @@ def brief(method: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(method)
     def chosen(self: CallbackModule, *given: Any, **named: Any) -> None:
-        if self._display.verbosity:
+        if self._display.verbosity > 1:
             getattr(Default, method.__name__)(self, *given, **named)
         else:
             method(self, *given, **named)
@@ -83,6 +86,9 @@ class CallbackModule(Default):
         self._play = ""
         self._task = ""
         self._changed: list[str] = []
+        self._fine: list[str] = []
+        self._warnings: dict[str, list[str]] = {}
+        self._said: set[tuple[str, str]] = set()
         self._diffs: dict[str, list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
 
@@ -94,18 +100,31 @@ class CallbackModule(Default):
         self._display.display(text, color=color)
 
     def _flush(self) -> None:
+        for hosts, text in _ordered(self._warnings):
+            self._show(f"note     {hosts}: {text}", constants.COLOR_WARN)
         for hosts, text in _ordered(self._diffs):
             self._show(f"{hosts}:\n{text.rstrip()}")
+        if self._fine and self._display.verbosity:
+            self._show(f"ok       {self._task}: {host_names(sorted(self._fine))}", constants.COLOR_OK)
         if self._changed:
-            self._show(f"changed  {self._task}: {', '.join(sorted(self._changed))}", constants.COLOR_CHANGED)
+            self._show(f"changed  {self._task}: {host_names(sorted(self._changed))}", constants.COLOR_CHANGED)
         for hosts, (kind, text) in _ordered(self._failed):
             self._show(f"{kind}  {self._task}: {hosts}", constants.COLOR_ERROR)
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
-        self._changed, self._diffs, self._failed = [], {}, {}
+        self._changed, self._fine, self._warnings, self._diffs, self._failed = [], [], {}, {}, {}
 
     def _fail(self, kind: str, result: Any) -> None:
         text = reason(_result(result))
         self._failed.setdefault((kind, text), []).append(_host(result))
+
+    def _warn(self, host: str, answer: dict[str, Any]) -> None:
+        """Remember what an admin should know, once a run and host."""
+        for warning in answer.get("warnings") or []:
+            # Slipway's own begin with the host, for Ansible's own callback.
+            text = str(warning).removeprefix(f"{host}: ")
+            if (host, text) not in self._said:
+                self._said.add((host, text))
+                self._warnings.setdefault(text, []).append(host)
 
     @brief
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -133,9 +152,10 @@ class CallbackModule(Default):
     def v2_runner_on_ok(self, result: Any) -> None:
         """Remember a change; print what a task has to say."""
         task, answer = _task(result), _result(result)
-        self._handle_warnings(answer)
-        if answer.get("changed"):
-            self._changed.append(_host(result))
+        self._warn(_host(result), answer)
+        (self._changed if answer.get("changed") else self._fine).append(_host(result))
+        if self._display.verbosity and not answer.get("diff") and (lines := _drift(answer)):
+            self._diffs.setdefault(lines, []).append(_host(result))
         if task.action in constants._ACTION_DEBUG:
             for one in answer.get("results", [answer]):
                 if "msg" in one and not one.get("skipped"):
@@ -144,6 +164,7 @@ class CallbackModule(Default):
     @brief
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Remember a failure, unless the playbook goes on as if there were none."""
+        self._warn(_host(result), _result(result))
         if not ignore_errors:
             self._fail("FAILED ", result)
 
@@ -200,7 +221,13 @@ class CallbackModule(Default):
 
 def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
     """Return each group's hosts as text, and its key, whatever the order in which the hosts answered."""
-    return [(", ".join(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
+    return [(host_names(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
+
+
+def _drift(answer: dict[str, Any]) -> str:
+    """Return what the comparison with the wanted state found, as lines."""
+    states = [state for state in answer.values() if isinstance(state, dict)]
+    return "\n".join(f"  {sentence(entry)}" for state in states for entry in state.get("drift", []))
 
 
 def _text(message: Any) -> str:

@@ -33,6 +33,10 @@ options:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
     default: true
+  records:
+    description: Where roles that the host does not take have left something, as shell patterns, which the action plugin adds.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: Changes nothing in either mode.
@@ -98,6 +102,20 @@ user_groups:
       description: The drift that was found when the role began and that a proof found gone.
       type: list
       elements: dict
+roles:
+  description: The roles that the host takes. Like RV(kept) and RV(unused), where no role was named in O(roles).
+  type: list
+  elements: str
+  returned: when no role was named
+kept:
+  description: The roles that the host's groups leave out, and of which it has what Slipway installed.
+  type: list
+  elements: str
+  returned: when no role was named
+unused:
+  description: The inputs that are given to the host for nothing, by the role that it would have to take.
+  type: dict
+  returned: when no role was named
 platform:
   description: The platform of the host.
   type: dict
@@ -106,6 +124,7 @@ platform:
 """
 
 import importlib
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Dict
@@ -138,11 +157,17 @@ def main() -> None:
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
+            "records": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    if os.geteuid() != 0:
+        module.fail_json(
+            msg="This needs root on the host. Set become: true in the play, and let ansible_become be true or unset."
+        )
     host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
     result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]
+    result["kept"] = sorted(role for role, pattern in module.params["records"].items() if host.glob(pattern))
     for name, inputs in module.params["inputs"].items():
         section = importlib.import_module("%s.%s" % (platforms.__name__.rpartition(".")[0], name))
         result[name] = probe(section, host, platform, inputs)

@@ -29,7 +29,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     problems: list[str] = []
     hosts = [host for group in ("registry_hosts", "container_hosts") for host in site.groups.get(group, [])]
     push_host = inputs["push_host"] or [*hosts, *(site.variable("ansible_play_hosts_all") or []), site.host][0]
-    sif_host = inputs["sif_host"] or push_host
+    by_singularity = site.groups.get("singularity_hosts") or [push_host]
+    sif_host = inputs["sif_host"] or (push_host if push_host in by_singularity else by_singularity[0])
     folder = inputs["sif_path"]
     if not re.fullmatch(r"(/[^/\s]+)+", folder):
         problems.append(f"images_sif_path is {folder!r}; give an absolute path without a slash at its end.")
@@ -54,10 +55,15 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
                 f"images_mirrors has {mirror!r} for {name}; give the root of a registry, as in "
                 "https://mirror.example.org."
             )
-    preload = _whole("images_preload", inputs["preload"], lambda one: _preload(one, inputs["refresh"]), problems)
+    # What a host's groups leave out is of no use there.
+    given = {
+        name: [] if role in site.left_out else inputs[name]
+        for name, role in (("preload", "docker_ce"), ("sif", "singularity"))
+    }
+    preload = _whole("images_preload", given["preload"], lambda one: _preload(one, inputs["refresh"]), problems)
     # The archives of what is pushed are read for the one host that pushes.
     push = _whole("images_push", inputs["push"] if push_host == site.host else [], _push, problems)
-    sif = _whole("images_sif", inputs["sif"], lambda one: _sif(one, folder), problems)
+    sif = _whole("images_sif", given["sif"], lambda one: _sif(one, folder), problems)
     if inputs["push"]:
         problems += _wrong_host("images_push_host", push_host, site)
     if sif:

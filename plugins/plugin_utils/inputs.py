@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,14 @@ COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
 # What is asked of a host: the roles, of which the registry is two.
 SECTIONS = (*ROLES[:-1], "registry_client", "images")
+# What a host of a group takes where slipway_roles does not say. The registry is a client of those of registry_hosts elsewhere.
+_DOCKER = ("user_groups", "docker_ce", "docker_daemon", "registry", "images")
+GROUPS = {
+    "container_hosts": _DOCKER,
+    "registry_hosts": _DOCKER,
+    "singularity_hosts": ("singularity", "registry", "images"),
+    "golang_hosts": ("golang",),
+}
 # Variables that begin like an input and are none.
 NOT_INPUTS = {"slipway_state"}
 
@@ -44,7 +52,8 @@ _WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", 
 class Site:
     """What the controller knows beside a role's own inputs.
 
-    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's.
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's, ``roles``
+    those that the host takes, ``left_out`` those that its groups do not give it.
     ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
     there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``.
     """
@@ -54,6 +63,8 @@ class Site:
     groups: Mapping[str, list[str]] = field(default_factory=dict)
     variable: Callable[..., Any] = lambda _name, _host="": None
     hostvars: Mapping[str, Any] = field(default_factory=dict)
+    roles: Collection[str] = ROLES
+    left_out: Collection[str] = ()
     key: str = field(default_factory=secrets.token_hex, repr=False)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -73,16 +84,34 @@ def folder(section: str) -> str:
     return "registry" if section == "registry_client" else section
 
 
+def roles_of(host: str, groups: Mapping[str, list[str]], given: list[Any] | None) -> list[str]:
+    """Return the roles that a host takes, in their order.
+
+    :param given: its slipway_roles; ``None`` where its groups decide. Where they are wrong, the inputs of all are looked at.
+    """
+    asked = {role for group, roles in GROUPS.items() if host in groups.get(group, []) for role in roles}
+    return [role for role in ROLES if (role in asked if given is None else takes(role, given))]
+
+
+def takes(role: str, given: Any) -> bool:
+    """Tell whether slipway_roles leave a role in; where they are wrong, the inputs of all are looked at."""
+    return not isinstance(given, list) or None in given or role in given
+
+
+def unused(variables: Mapping[str, Any], roles: list[str]) -> dict[str, list[str]]:
+    """Return the inputs that are given to a host for nothing, by the role that it would have to take."""
+    found = {role: sorted(set(specification(role)).intersection(variables)) for role in ROLES if role not in roles}
+    for name, role in (("images_preload", "docker_ce"), ("images_sif", "singularity")):
+        if name in variables and "images" in roles and role in found:
+            found[role].append(name)
+    return {role: names for role, names in found.items() if names}
+
+
 def is_taken(section: str, site: Site) -> bool:
     """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
     hosts = site.groups.get("registry_hosts", [])
     asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
-    return asked and takes(folder(section), site.settings["roles"])
-
-
-def takes(role: str, roles: list[Any] | None) -> bool:
-    """Tell whether a host's slipway_roles have a role; where they are wrong, the inputs of all are looked at."""
-    return roles is None or None in roles or role in roles
+    return asked and folder(section) in site.roles
 
 
 @cache
@@ -262,6 +291,8 @@ def cannot_be_read(name: str, error: AnsibleError, host: str = "") -> str:
     # A fact that was not gathered is a key that the mapping ansible_facts lacks.
     lacks_fact = "ansible_" in reason or "has no attribute" in reason
     remedy = "if it needs a fact of the host, set slipway_gather_facts: true" if lacks_fact else "correct its template"
+    if "vault" in reason.lower():
+        remedy = "give the vault's password by --ask-vault-pass, or --vault-password-file FILE (make: ARGS=...)"
     return f"{name} cannot be read: {reason}; {remedy}."
 
 

@@ -715,7 +715,7 @@ def unseen(site: reader.Site) -> list[str]:
     options, defaults = _shown_inputs()
     for name in options:
         # The role's defaults, which its tasks have among their variables, are known to clients too.
-        default = defaults[name]
+        default = defaults.get(name)
         try:
             shown = _resolved(site.hostvars[site.host].get(name, default)) if site.host in site.hostvars else default
         except AnsibleError:
@@ -741,9 +741,7 @@ def _resolved(value: Any) -> Any:
 @functools.cache
 def _shown_inputs() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     options = {f"registry_{name}": reader.specification("registry")[f"registry_{name}"] for name in SHOWN_INPUTS}
-    roles = reader.specification()["slipway_roles"]
-    default = {**reader.defaults("registry"), "slipway_roles": roles["default"]}
-    return {**options, "slipway_roles": roles}, default
+    return {**options, "slipway_roles": reader.specification()["slipway_roles"]}, reader.defaults("registry")
 
 
 def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

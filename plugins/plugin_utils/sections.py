@@ -4,17 +4,48 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ansible import __version__, constants
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
-# What an interpreter says, or a shell that finds none: dash or bash.
-_OLD_PYTHON = re.compile(
-    r"requires a minimum of Python|python[0-9.]*: (command not found|not found|No such file)|future feature annotations"
+# What tells that a toolchain or a version of Singularity is Slipway's, by the role that made it.
+KEPT = {"golang": "{root}/go-*/.slipway.json", "singularity": "{root}/*/.slipway.json"}
+# Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
+REMEDIES = (
+    (
+        r"requires a minimum of Python|python[0-9.]*: (command not found|not found|No such file)|"
+        r"future feature annotations",
+        "The host's Python cannot run modules of ansible-core {version}. Enterprise Linux 8 has 3.6 alone: run "
+        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3.",
+    ),
+    (
+        r"Permission denied [(].*(publickey|password|keyboard|gssapi)",
+        "SSH does not let the login in. Copy your key there (ssh-copy-id USER@HOST), give its password by -k, or set another "
+        "ansible_user.",
+    ),
+    (
+        r"[Ii]ncorrect sudo password|Sorry, try again",
+        "The password for sudo is wrong. Run again with -K (make: ARGS=-K).",
+    ),
+    (
+        r"Missing sudo password|sudo: a password is required|a terminal is required to read the password",
+        "sudo on the host asks for a password. Run again with -K (make: ARGS=-K), or let the login use sudo without one.",
+    ),
+    (
+        r"is not in the sudoers file|is not allowed to (run|execute)|may not run sudo",
+        "The login may not use sudo on the host. Add it to the group sudo (wheel on Enterprise Linux), or set another "
+        "ansible_user.",
+    ),
+    (
+        r"you must have a tty to run sudo",
+        "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take requiretty "
+        "out of the host's sudoers.",
+    ),
 )
 
 
@@ -30,13 +61,13 @@ def read(
 
     :param action: the action plugin, which templates, and gathers facts where the settings want them.
     :param variables: those of its task, which get the facts, as its result does.
-    :param asked: the sections; ``None`` for those that the host takes.
+    :param asked: the sections; ``None`` for those that the host takes, none to read the settings alone.
     """
     templar = action._templar
     # Before the other settings, whose templates may need facts.
     wanted, _problems = reader.of_role("", variables, templar, ["gather_facts"])
     if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
-        facts = explain(action._execute_module("ansible.legacy.setup", module_args={}, task_vars=variables))
+        facts = ask(action, "ansible.legacy.setup", {}, variables)
         if facts.get("failed") or facts.get("unreachable"):
             why = facts.get("msg", "no reason is given")
             return {}, reader.Site(), [f"The host's facts cannot be gathered: {why}"]
@@ -45,7 +76,12 @@ def read(
             variables.update(facts["ansible_facts"])
         variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
     settings, problems = reader.of_role("", variables, templar)
-    problems += shared.check(settings, variables.get("groups", {}))
+    problems += shared.check(settings)
+    given, host, groups = settings["roles"], variables.get("inventory_hostname", ""), variables.get("groups", {})
+    # A role in a playbook of one's own takes part whatever the groups say; the site's playbooks tell it what they found.
+    told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)
+    roles = told if asked else reader.roles_of(host, groups, given)
+    left_out = [role for role in reader.ROLES if role not in roles] if given is None else []
 
     def variable(name: str, host: str = "") -> Any:
         try:
@@ -58,13 +94,7 @@ def read(
             problems.append(reader.cannot_be_read(name, error))
             return None
 
-    site = reader.Site(
-        variables.get("inventory_hostname", ""),
-        settings,
-        variables.get("groups", {}),
-        variable,
-        variables.get("hostvars", {}),
-    )
+    site = reader.Site(host, settings, groups, variable, variables.get("hostvars", {}), roles, left_out)
     inputs = {}
     for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
         try:
@@ -88,13 +118,47 @@ def read(
     return inputs, site, list(dict.fromkeys(problems))
 
 
+def records(action: Any, variables: dict[str, Any], site: reader.Site) -> dict[str, str]:
+    """Return where a host would have what Slipway installed of roles that its groups leave out, as shell patterns."""
+    found = {}
+    for role, pattern in KEPT.items():
+        if role in site.left_out:
+            values, wrong = reader.of_role(role, variables, action._templar, ["root"])
+            found.update({} if wrong else {role: pattern.format(**values)})
+    return found
+
+
+def tag_problems(tags: list[str], asked: Iterable[str] | None) -> list[str]:
+    """Return what is wrong with `--tags` where a task runs for its tag `always` alone, as those of playbooks do."""
+    given = set(asked or ["all"])
+    if "always" not in tags or given & {"all", "untagged", *tags} - {"always"}:
+        return []
+    return [
+        "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_roles, as in "
+        "-e '{\"slipway_roles\": [\"docker_ce\"]}'."
+    ]
+
+
+def failure(lines: list[str]) -> dict[str, Any]:
+    """Return the result of a task that failed; several lines also as a list, which Ansible's own callback prints well."""
+    return {"failed": True, "msg": "\n".join(lines), **({"lines": lines} if len(lines) > 1 else {})}
+
+
+def ask(action: Any, module: str, arguments: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
+    """Run a module on the host and return its answer; why it could not be run comes with a remedy."""
+    try:
+        return explain(action._execute_module(module, module_args=arguments, task_vars=variables))
+    except AnsibleConnectionFailure as error:
+        raise AnsibleConnectionFailure(explain({"failed": True, "msg": str(error)})["msg"]) from error
+    except AnsibleError as error:
+        return explain({"failed": True, "msg": str(error)})
+
+
 def explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a module's answer; where the host's Python is too old for this ansible-core, with the remedy first."""
+    """Return a module's answer; where the host or the login could not run it, with the remedy first."""
     said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
-    if not _OLD_PYTHON.search(said):
-        return answer
-    remedy = (
-        f"The host's Python cannot run modules of ansible-core {__version__}. Enterprise Linux 8 has 3.6 alone: run "
-        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3."
-    )
-    return {"failed": True, "msg": f"{remedy}\n{said.strip()}"}
+    if answer.get("failed"):
+        for pattern, remedy in REMEDIES:
+            if re.search(pattern, said):
+                return failure([remedy.format(version=__version__), said.strip()])
+    return answer

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def check(settings: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[str]:
-    """Return what is wrong with the settings and the inventory's groups."""
+def check(settings: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the settings."""
     problems = []
     if settings["batch"] is not None and not re.fullmatch(r"[1-9][0-9]*|[1-9][0-9]?%|100%", settings["batch"]):
         problems.append(
@@ -18,11 +18,4 @@ def check(settings: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[
         problems.append(
             f"slipway_max_fail_percentage is {settings['max_fail_percentage']}; give a percentage from 0 to 100."
         )
-    for group in ("registry_hosts", "build_hosts"):
-        strangers = sorted(set(groups.get(group, [])) - set(groups.get("container_hosts", [])))
-        if strangers and "container_hosts" in groups:
-            problems.append(
-                f"{', '.join(strangers)} of the group {group} is not in container_hosts; add it there, "
-                f"or take it out of {group}."
-            )
     return problems
