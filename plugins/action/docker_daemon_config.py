@@ -21,4 +21,4 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": "\n".join(problems)}
         arguments = {**sections.arguments(inputs["docker_daemon"], site), "sealed": site.sealed}
         answer = self._execute_module("slipway.node.docker_daemon_config", module_args=arguments, task_vars=task_vars)
-        return {**result, **answer}
+        return {**result, **answer, "warnings": [*site.notes, *answer.get("warnings", [])], "site_notes": site.notes}

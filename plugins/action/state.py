@@ -51,7 +51,8 @@ class ActionModule(ActionBase):
             state["mended"] = before.get("mended", []) + gone if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
-        result["warnings"] = [note for state in found.values() for note in state["notes"]]
+        result["warnings"] = sorted({*site.notes, *(note for state in found.values() for note in state["notes"])})
+        result["site_notes"] = site.notes
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 
 

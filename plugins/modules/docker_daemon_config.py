@@ -76,6 +76,11 @@ msg:
   description: The same in a sentence.
   type: str
   returned: always
+site_notes:
+  description: Variables without effect, as sentences with their remedies; warned of as well.
+  type: list
+  elements: str
+  returned: success
 """
 
 import json

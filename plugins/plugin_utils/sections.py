@@ -9,6 +9,7 @@ from typing import Any
 from ansible import __version__, constants
 from ansible.errors import AnsibleError
 from ansible.vars.clean import namespace_facts
+from ansible_collections.slipway.node.plugins.plugin_utils import elsewhere
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
@@ -65,7 +66,7 @@ def read(
         variable,
         variables.get("hostvars", {}),
     )
-    inputs = {}
+    inputs, present = {}, []
     for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
         try:
             plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
@@ -76,6 +77,8 @@ def read(
         if values["state"] == "absent":
             # Removal needs no valid inputs but those that it uses.
             values, wrong = reader.of_role(role, variables, templar, plugin.REMOVAL_INPUTS)
+        else:
+            present.append(role)
         if not wrong:
             try:
                 inputs[role], wrong = plugin.prepare(values, site)
@@ -84,8 +87,22 @@ def read(
         if wrong:
             inputs.pop(role, None)
             problems += wrong
+    site.notes.extend(_notes(variables, site, present))
     # Two sections of a role read the same inputs.
     return inputs, site, list(dict.fromkeys(problems))
+
+
+def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str]) -> list[str]:
+    """Return what is to be said of variables that these sections, or the host's other ones, do not read."""
+    of_host = [section for section in reader.SECTIONS if reader.is_taken(section, site)]
+    # Another role for Docker had users and daemon.json too, so docker_ce alone speaks for all of the host.
+    takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
+    notes = elsewhere.notes(variables, takes)
+    for section in ("", *sections):
+        notes += reader.strangers(variables, f"{reader.folder(section) or 'slipway'}_", reader.specification(section))[
+            1
+        ]
+    return sorted(set(notes))
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:
