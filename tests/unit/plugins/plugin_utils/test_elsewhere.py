@@ -34,7 +34,7 @@ LOST = "docker_daemon_options has no effect here, since docker_daemon is not amo
         ),
         (
             "docker_log_opts",
-            "docker_log_opts is a variable of kubespray; Slipway does not read it, so it sets no log-opts. "
+            "docker_log_opts is a variable of kubespray; Slipway does not read it, so Slipway sets no log-opts. "
             "Use docker_daemon_log_opts: {max-size: 50m, max-file: 5}.",
         ),
     ],
