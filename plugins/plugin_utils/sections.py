@@ -99,9 +99,8 @@ def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str]) ->
     takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
     notes = elsewhere.notes(variables, takes)
     for section in ("", *sections):
-        notes += reader.strangers(variables, f"{reader.folder(section) or 'slipway'}_", reader.specification(section))[
-            1
-        ]
+        prefix = f"{reader.folder(section) or 'slipway'}_"
+        notes += reader.strangers(variables, prefix, reader.specification(section))[1]
     return sorted(set(notes))
 
 
