@@ -1,4 +1,4 @@
-"""Write the reference table of each role's README.md from its argument specification, and that of docs/settings.md.
+"""Write the reference table of each role's README.md from its argument specification, and those of docs/.
 
 `make docs` writes; `--check` only tells whether a table is out of date. The table stands between the two marker lines.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-BEGIN = "<!-- reference: written by `make docs` from meta/argument_specs.yml -->"
+BEGIN = "<!-- reference: written by `make docs` from {} -->"
+ELSEWHERE = "plugins/plugin_utils/elsewhere.py"
 END = "<!-- end of reference -->"
 
 
@@ -32,29 +34,48 @@ def row(name: str, option: dict[str, Any]) -> str:
     return f"| `{name}` | {kind}{choices} | {shown} | {text(option['description'])} |"
 
 
-def table(spec: Path) -> str:
+def table(source: str, head: list[str], rows: list[str]) -> str:
+    """Return a table between its markers."""
+    columns = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([BEGIN.format(source), "", *columns, *rows, "", END])
+
+
+def inputs(spec: Path) -> str:
     """Return the reference table of a role."""
     options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["inputs"]["options"]
     rows = [row(name, option) for name, option in options.items()]
-    return "\n".join([BEGIN, "", "| Input | Type | Default | What it does |", "|---|---|---|---|", *rows, "", END])
+    return table("meta/argument_specs.yml", ["Input", "Type", "Default", "What it does"], rows)
+
+
+def elsewhere() -> str:
+    """Return the table of other roles' variables."""
+    rows = []
+    for name, foreign in sorted(runpy.run_path(str(ROOT / ELSEWHERE))["FOREIGN"].items()):
+        # An input with its value, if it has one.
+        words = rf"\b(?:{foreign.role}|slipway)_\w+(?:: (?:{{.*}}|\[.*\]|\w+))?"
+        ours = re.sub(words, r"`\g<0>`", foreign.remedy.removeprefix("Use "))
+        rows.append(f"| `{name}` | {foreign.whose} | {ours} |")
+    return table(ELSEWHERE, ["Variable", "Whose", "Here"], rows)
 
 
 def main(check: bool) -> int:
-    """Write or check every README; return the exit status."""
+    """Write or check every page; return the exit status."""
     stale = []
-    pages = {spec: spec.parents[1] / "README.md" for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))}
-    pages[ROOT / "meta/argument_specs.yml"] = ROOT / "docs/settings.md"
-    for spec, readme in pages.items():
-        old = readme.read_text(encoding="utf-8")
-        if BEGIN not in old or END not in old:
-            print(f"{readme.relative_to(ROOT)} lacks the line {BEGIN} or {END}", file=sys.stderr)
+    specs = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
+    pages = {spec.parents[1] / "README.md": inputs(spec) for spec in specs}
+    pages[ROOT / "docs/settings.md"] = inputs(ROOT / "meta/argument_specs.yml")
+    pages[ROOT / "docs/coming_from.md"] = elsewhere()
+    for page, reference in pages.items():
+        old, begin = page.read_text(encoding="utf-8"), reference.splitlines()[0]
+        if begin not in old or END not in old:
+            print(f"{page.relative_to(ROOT)} lacks the line {begin} or {END}", file=sys.stderr)
             return 1
-        before, rest = old.split(BEGIN, 1)
-        new = before + table(spec) + rest.split(END, 1)[1]
+        before, rest = old.split(begin, 1)
+        new = before + reference + rest.split(END, 1)[1]
         if new != old:
-            stale.append(str(readme.relative_to(ROOT)))
+            stale.append(str(page.relative_to(ROOT)))
             if not check:
-                readme.write_text(new, encoding="utf-8")
+                page.write_text(new, encoding="utf-8")
     if stale:
         print(f"{'out of date, run `make docs`' if check else 'written'}: {', '.join(stale)}")
     return 1 if stale and check else 0

@@ -58,9 +58,11 @@ class ActionModule(ActionBase):
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         # Who is not refused is shown a plan, which has them in rows.
         if refuse:
-            result["warnings"] = [f"{site.host}: {note}" for state in found.values() for note in state["notes"]]
+            notes = [*site.notes, *(note for state in found.values() for note in state["notes"])]
+            result["warnings"] = [f"{site.host}: {note}" for note in notes]
         if not asked:
             known.update(roles=list(site.roles), kept=answer["kept"], unused=reader.unused(variables, site.roles))
+        result["site_notes"] = site.notes
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 
 

@@ -143,7 +143,10 @@ def _plan(state: Mapping[str, Any]) -> dict[str, Any]:
         "refused": {role: one["refused"] for role, one in roles.items() if one["refused"]},
         "problems": [*state.get("problems", []), *(text for one in roles.values() for text in one["problems"])],
         "errors": {role: one["error"] for role, one in roles.items() if one["error"]},
-        "notes": {role: one["notes"] for role, one in roles.items() if one["notes"]},
+        "notes": {
+            "": state.get("site_notes", []),
+            **{role: one["notes"] for role, one in roles.items() if one["notes"]},
+        },
     }
 
 
@@ -177,7 +180,9 @@ def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]])
     idle = {role for state in states.values() for role in state.get("unused", {})} - taken
     for role in [role for role in ROLES if role in idle]:
         names = sorted({name for state in states.values() for name in state["unused"].get(role, [])})
-        where = "the group " + {"golang": "golang_hosts", "singularity": "singularity_hosts"}.get(role, "container_hosts")
+        where = "the group " + {"golang": "golang_hosts", "singularity": "singularity_hosts"}.get(
+            role, "container_hosts"
+        )
         notes.append(
             f"No host of this run takes {role}, so {', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect. "
             f"Add hosts to {where}, or {role} to their slipway_roles."
@@ -200,9 +205,7 @@ def _compilations(states: Mapping[str, Any], hostvars: Any, groups: Mapping[str,
                 waiting.setdefault((by, f"{stem} for {platform}"), []).append(host)
     # A build host that this run does not look at may take it over.
     unless = "" if set(build_hosts) <= set(states) else ", unless a host of build_hosts outside this run is alike"
-    return [
-        f"{by} compiles {what}{unless}. Compilers are installed there alone." for (by, what) in waiting
-    ]
+    return [f"{by} compiles {what}{unless}. Compilers are installed there alone." for (by, what) in waiting]
 
 
 def folded(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -121,6 +121,11 @@ platform:
   type: dict
   returned: always
   sample: {distribution: Ubuntu, version: "24.04", like: ubuntu, release: "24.04", codename: noble}
+site_notes:
+  description: Variables without effect, of other roles for Docker among them, as sentences with their remedies.
+  type: list
+  elements: str
+  returned: success
 """
 
 import importlib

@@ -20,6 +20,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
 from ansible_collections.slipway.node.plugins.module_utils.host import seal
+from ansible_collections.slipway.node.plugins.plugin_utils.elsewhere import FOREIGN
 
 COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
@@ -35,6 +36,8 @@ GROUPS = {
 }
 # Variables that begin like an input and are none.
 NOT_INPUTS = {"slipway_state"}
+# A slip in four letters (hodl) has 0.75; what other roles call theirs (docker_daemon_opts) is below.
+NEAR_MISS = 0.75
 
 KINDS = {
     "bool": "true or false",
@@ -55,7 +58,8 @@ class Site:
     ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's, ``roles``
     those that the host takes, ``left_out`` those that its groups do not give it.
     ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
-    there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``.
+    there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``. ``notes`` are of
+    variables without effect.
     """
 
     host: str = "localhost"
@@ -67,6 +71,7 @@ class Site:
     left_out: Collection[str] = ()
     key: str = field(default_factory=secrets.token_hex, repr=False)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
+    notes: list[str] = field(default_factory=list)
 
     def seal(self, secret: str) -> str:
         """Return what stands for a secret where the host's journal would keep it, and remember the secret by it."""
@@ -173,15 +178,25 @@ def of_role(
     own = templar.copy_with_new_env(available_variables={**default, **variables})
     if only is None:
         values, problems = read(options, default, variables, own.template, prefix)
-        return values, problems + unknown(variables, prefix, options)
+        return values, problems + strangers(variables, prefix, options)[0]
     given = {name: variables[name] for name in (f"{prefix}{one}" for one in only) if name in variables}
     return read(options, default, given, own.template, prefix)
 
 
-def unknown(names: Iterable[str], prefix: str, known: Iterable[str]) -> list[str]:
-    """Return a problem for each variable that begins like an input and is none."""
-    strangers = sorted(name for name in names if name.startswith(prefix) and name not in known)
-    return [f"{name} is no input of Slipway{_suggest(name, known)}." for name in strangers if name not in NOT_INPUTS]
+def strangers(names: Iterable[str], prefix: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return a problem for each variable that is nearly an input, and a note for each other that begins like one.
+
+    Those that another role is known to have are left to ``elsewhere.notes``.
+    """
+    problems, notes = [], []
+    ends = {name.removeprefix(prefix): name for name in known}
+    for name in sorted({one for one in names if one.startswith(prefix)} - {*known, *NOT_INPUTS, *FOREIGN}):
+        close = difflib.get_close_matches(name.removeprefix(prefix), ends, n=1, cutoff=NEAR_MISS)
+        if close:
+            problems.append(f"{name} is no input of Slipway (did you mean {ends[close[0]]}?).")
+        else:
+            notes.append(f"{name} is no input of Slipway and has no effect.")
+    return problems, notes
 
 
 def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) -> Any:

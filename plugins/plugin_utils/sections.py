@@ -10,6 +10,7 @@ from typing import Any
 from ansible import __version__, constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.vars.clean import namespace_facts
+from ansible_collections.slipway.node.plugins.plugin_utils import elsewhere
 from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils import settings as shared
 
@@ -95,7 +96,7 @@ def read(
             return None
 
     site = reader.Site(host, settings, groups, variable, variables.get("hostvars", {}), roles, left_out)
-    inputs = {}
+    inputs, present = {}, []
     for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
         try:
             plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
@@ -106,6 +107,8 @@ def read(
         if values["state"] == "absent":
             # Removal needs no valid inputs but those that it uses.
             values, wrong = reader.of_role(role, variables, templar, plugin.REMOVAL_INPUTS)
+        else:
+            present.append(role)
         if not wrong:
             try:
                 inputs[role], wrong = plugin.prepare(values, site)
@@ -114,6 +117,7 @@ def read(
         if wrong:
             inputs.pop(role, None)
             problems += wrong
+    site.notes.extend(_notes(variables, site, present))
     # Two sections of a role read the same inputs.
     return inputs, site, list(dict.fromkeys(problems))
 
@@ -135,7 +139,7 @@ def tag_problems(tags: list[str], asked: Iterable[str] | None) -> list[str]:
         return []
     return [
         "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_roles, as in "
-        "-e '{\"slipway_roles\": [\"docker_ce\"]}'."
+        '-e \'{"slipway_roles": ["docker_ce"]}\'.'
     ]
 
 
@@ -152,6 +156,18 @@ def ask(action: Any, module: str, arguments: dict[str, Any], variables: dict[str
         raise AnsibleConnectionFailure(explain({"failed": True, "msg": str(error)})["msg"]) from error
     except AnsibleError as error:
         return explain({"failed": True, "msg": str(error)})
+
+
+def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str]) -> list[str]:
+    """Return what is to be said of variables that these sections, or the host's other ones, do not read."""
+    of_host = [section for section in reader.SECTIONS if reader.is_taken(section, site)]
+    # Another role for Docker had users and daemon.json too, so docker_ce alone speaks for all of the host.
+    takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
+    notes = elsewhere.notes(variables, takes)
+    for section in ("", *sections):
+        prefix = f"{reader.folder(section) or 'slipway'}_"
+        notes += reader.strangers(variables, prefix, reader.specification(section))[1]
+    return sorted(set(notes))
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:

@@ -126,12 +126,47 @@ def test_a_template_that_cannot_be_resolved_is_named(reason, remedy):
     assert problem.startswith(f"x_version cannot be read: {reason}; ") and problem.endswith(remedy)
 
 
-def test_a_typing_error_in_a_name_is_a_problem_with_a_suggestion():
+NEAR = {
+    "docker_ce_versoin": "docker_ce_version",
+    "docker_ce_hodl": "docker_ce_hold",
+    "user_groups_exlusive": "user_groups_exclusive",
+    "golang_mirors": "golang_mirrors",
+    "registry_instance": "registry_instances",
+    "images_perload": "images_preload",
+    "singularity_fakeroot_user": "singularity_fakeroot_users",
+    "slipway_roels": "slipway_roles",
+}
+FAR = "registry_enabled registry_port registry_storage_class golang_gopath golang_install_dir images_dir slipway_owner"
+THEIRS = "docker_daemon_config docker_daemon_envs docker_daemon_graph docker_daemon_opts registry_config"
+
+
+def strangers(name):
+    role = next((role for role in inputs.ROLES if name.startswith(f"{role}_")), "")
+    return inputs.strangers([name], f"{role or 'slipway'}_", inputs.specification(role))
+
+
+def test_only_variables_that_begin_like_an_input_are_strangers():
     names = ["x_versoin", "x_version", "__x_probe", "xylophone", "x_zzz"]
-    assert inputs.unknown(names, "x_", OPTIONS) == [
-        "x_versoin is no input of Slipway (did you mean x_version?).",
-        "x_zzz is no input of Slipway.",
-    ]
+    assert inputs.strangers(names, "x_", OPTIONS) == (
+        ["x_versoin is no input of Slipway (did you mean x_version?)."],
+        ["x_zzz is no input of Slipway and has no effect."],
+    )
+    assert strangers("slipway_state") == ([], [])
+
+
+@pytest.mark.parametrize(("name", "meant"), NEAR.items())
+def test_a_typing_error_in_a_name_is_a_problem_with_a_suggestion(name, meant):
+    assert strangers(name) == ([f"{name} is no input of Slipway (did you mean {meant}?)."], [])
+
+
+@pytest.mark.parametrize("name", FAR.split())
+def test_a_name_that_is_no_typing_error_is_a_note(name):
+    assert strangers(name) == ([], [f"{name} is no input of Slipway and has no effect."])
+
+
+@pytest.mark.parametrize("name", THEIRS.split())
+def test_a_variable_of_another_role_is_noted_elsewhere(name):
+    assert strangers(name) == ([], [])
 
 
 @pytest.mark.parametrize(
