@@ -55,8 +55,8 @@ def controller_problems() -> list[str]:
     problems = []
     if Version(__version__) < Version(OLDEST):
         problems.append(
-            f"This is ansible-core {__version__}; Slipway needs {OLDEST} or newer. Install it in an environment of its own: "
-            "python3 -m venv ~/slipway && ~/slipway/bin/pip install ansible bcrypt"
+            f"This is ansible-core {__version__}. Slipway needs {OLDEST} or newer. Install it in an environment of its "
+            "own: python3 -m venv ~/slipway && ~/slipway/bin/pip install ansible bcrypt"
         )
     lacking = [name for name in load(COLLECTION / "requirements.yml")["collections"] if not _is_there(name["name"])]
     if lacking:
@@ -166,7 +166,7 @@ def _plan_rows(plan: dict[str, Any] | None) -> list[dict[str, str]]:
 
 
 def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]]) -> list[str]:
-    """Return what an admin should know of the site as a whole, as sentences: what stays, what has no effect, who compiles."""
+    """Return what an admin should know of the site as a whole, what stays, what has no effect, who compiles."""
     states = {host: state for host in hosts if (state := _state(hostvars[host]))}
     taken = {role for state in states.values() for role in state.get("roles", [])}
     notes = []
@@ -174,8 +174,8 @@ def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]])
         keep = [host for host, state in states.items() if role in state.get("kept", [])]
         if keep:
             notes.append(
-                f"{host_names(keep)}: {TITLES[role]} of an earlier run stays there and is not looked at, since the group "
-                f"{group} lacks these hosts. Add them to it to have it managed; remove.yml removes it."
+                f"{host_names(keep)}: {TITLES[role]} of an earlier run stays there as it is, since {group} lacks these "
+                "hosts. Add them to that group to have it managed. remove.yml removes it."
             )
     idle = {role for state in states.values() for role in state.get("unused", {})} - taken
     for role in [role for role in ROLES if role in idle]:
@@ -183,8 +183,9 @@ def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]])
         where = "the group " + {"golang": "golang_hosts", "singularity": "singularity_hosts"}.get(
             role, "container_hosts"
         )
+        have = "has" if len(names) == 1 else "have"
         notes.append(
-            f"No host of this run takes {role}, so {', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect. "
+            f"{', '.join(names)} {have} no effect, since no host of this run takes {role}. "
             f"Add hosts to {where}, or {role} to their slipway_roles."
         )
     return notes + _compilations(states, hostvars, groups)

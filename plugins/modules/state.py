@@ -34,7 +34,7 @@ options:
     type: bool
     default: true
   records:
-    description: Where roles that the host does not take have left something, as shell patterns, which the action plugin adds.
+    description: What tells of roles that left something on the host, as shell patterns, which the action plugin adds.
     type: dict
     default: {}
 attributes:

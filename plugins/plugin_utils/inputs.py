@@ -26,7 +26,7 @@ COLLECTION = Path(__file__).parents[2]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
 # What is asked of a host: the roles, of which the registry is two.
 SECTIONS = (*ROLES[:-1], "registry_client", "images")
-# What a host of a group takes where slipway_roles does not say. The registry is a client of those of registry_hosts elsewhere.
+# What a host of a group takes where slipway_roles does not say; with registry it is at least a client of registries.
 _DOCKER = ("user_groups", "docker_ce", "docker_daemon", "registry", "images")
 GROUPS = {
     "container_hosts": _DOCKER,
@@ -55,8 +55,8 @@ _WORDS = {bool: "", str: "the text ", int: "the number ", float: "the number ", 
 class Site:
     """What the controller knows beside a role's own inputs.
 
-    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's, ``roles``
-    those that the host takes, ``left_out`` those that its groups do not give it.
+    ``settings`` are the ``slipway_*`` inputs without that prefix, ``groups`` and ``hostvars`` the inventory's,
+    ``roles`` those that the host takes, ``left_out`` those that its groups do not give it.
     ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
     there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``. ``notes`` are of
     variables without effect.
@@ -92,7 +92,7 @@ def folder(section: str) -> str:
 def roles_of(host: str, groups: Mapping[str, list[str]], given: list[Any] | None) -> list[str]:
     """Return the roles that a host takes, in their order.
 
-    :param given: its slipway_roles; ``None`` where its groups decide. Where they are wrong, the inputs of all are looked at.
+    :param given: its slipway_roles; ``None`` where its groups decide.
     """
     asked = {role for group, roles in GROUPS.items() if host in groups.get(group, []) for role in roles}
     return [role for role in ROLES if (role in asked if given is None else takes(role, given))]

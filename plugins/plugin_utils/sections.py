@@ -26,8 +26,8 @@ REMEDIES = (
     ),
     (
         r"Permission denied [(].*(publickey|password|keyboard|gssapi)",
-        "SSH does not let the login in. Copy your key there (ssh-copy-id USER@HOST), give its password by -k, or set another "
-        "ansible_user.",
+        "SSH does not let the login in. Copy your key there (ssh-copy-id USER@HOST), give its password by -k, or set "
+        "another ansible_user.",
     ),
     (
         r"[Ii]ncorrect sudo password|Sorry, try again",
@@ -35,7 +35,7 @@ REMEDIES = (
     ),
     (
         r"Missing sudo password|sudo: a password is required|a terminal is required to read the password",
-        "sudo on the host asks for a password. Run again with -K (make: ARGS=-K), or let the login use sudo without one.",
+        "sudo on the host asks for a password. Run again with -K (make: ARGS=-K).",
     ),
     (
         r"is not in the sudoers file|is not allowed to (run|execute)|may not run sudo",
@@ -44,8 +44,8 @@ REMEDIES = (
     ),
     (
         r"you must have a tty to run sudo",
-        "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take requiretty "
-        "out of the host's sudoers.",
+        "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take "
+        "requiretty out of the host's sudoers.",
     ),
 )
 
@@ -79,9 +79,9 @@ def read(
     settings, problems = reader.of_role("", variables, templar)
     problems += shared.check(settings)
     given, host, groups = settings["roles"], variables.get("inventory_hostname", ""), variables.get("groups", {})
-    # A role in a playbook of one's own takes part whatever the groups say; the site's playbooks tell it what they found.
+    # A role in somebody's own playbook takes part whatever the groups say; the site's playbooks tell what they found.
     told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)
-    roles = told if asked else reader.roles_of(host, groups, given)
+    roles = told if asked and given is None else reader.roles_of(host, groups, given)
     left_out = [role for role in reader.ROLES if role not in roles] if given is None else []
 
     def variable(name: str, host: str = "") -> Any:
@@ -144,7 +144,7 @@ def tag_problems(tags: list[str], asked: Iterable[str] | None) -> list[str]:
 
 
 def failure(lines: list[str]) -> dict[str, Any]:
-    """Return the result of a task that failed; several lines also as a list, which Ansible's own callback prints well."""
+    """Return the result of a task that failed; several lines as a list too, for Ansible's own callback."""
     return {"failed": True, "msg": "\n".join(lines), **({"lines": lines} if len(lines) > 1 else {})}
 
 

@@ -20,7 +20,7 @@ def host_names(hosts: list[str]) -> str:
 
 
 def _split(host: str) -> tuple[str, ...]:
-    """Return what is before, in and after the number at the end of a host's short name; the name alone where it has none."""
+    """Return what is before, in and after the number that ends a host's short name; the name alone where none does."""
     found = re.fullmatch(r"([^.]*?)([0-9]+)([^0-9.]*(?:[.].*)?)", host)
     return found.groups() if found else (host,)
 

@@ -1,4 +1,4 @@
-"""A run on an inventory without container_hosts is an error with its remedy, and not a success that did nothing."""
+"""A run on an inventory without hosts for Slipway is an error with its remedy, and not a success that did nothing."""
 
 import subprocess
 from pathlib import Path
@@ -15,4 +15,7 @@ def test_an_inventory_without_hosts_is_refused(tmp_path, playbook):
     command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / f"{playbook}.yml")]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert run.returncode != 0
-    assert "no host in the group container_hosts; its groups are: container_host. Name the hosts there" in run.stdout
+    assert (
+        "no host for Slipway; its groups are: container_host. Name the hosts in a group of container_hosts"
+        in run.stdout
+    )

@@ -4,6 +4,7 @@ import importlib
 from types import SimpleNamespace
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
@@ -32,6 +33,66 @@ def test_the_facts_of_such_a_host_cannot_be_gathered_either():
     _found, (problem,) = inputs({}, lambda *_args, **_named: old, slipway_gather_facts=True)
     assert problem.startswith("The host's facts cannot be gathered: The host's Python cannot run modules")
     assert "ANSIBLE=2.16" in problem
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Missing sudo password", "Run again with -K"),
+        ("Task failed: Incorrect sudo password", "The password for sudo is wrong."),
+        ("No start of json char found\neve is not in the sudoers file.", "The login may not use sudo"),
+        ("sudo: sorry, you must have a tty to run sudo", "ansible_pipelining=false"),
+        ("Failed to connect to the host via ssh: bob@n1: Permission denied (publickey,password).", "ssh-copy-id"),
+    ],
+)
+def test_a_login_that_is_not_let_in_or_may_not_become_root_is_told_what_to_do(said, remedy):
+    def fails(*_args, **_named):
+        raise AnsibleError(said)
+
+    answer = sections.ask(SimpleNamespace(_execute_module=fails), "m", {}, {})
+    assert remedy in answer["lines"][0] and answer["failed"] and said in answer["msg"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked", "fine"),
+    [
+        (["always"], ["all"], True),
+        (["always"], None, True),
+        (["always"], ["docker"], False),
+        (["always"], ["always"], False),
+        (["always"], ["untagged"], True),
+        # Of a playbook that imports ours.
+        (["always", "docker"], ["docker"], True),
+        ([], ["docker"], True),
+    ],
+)
+def test_tags_that_leave_everything_out_are_refused(tags, asked, fine):
+    assert (sections.tag_problems(tags, asked) == []) is fine
+
+
+@pytest.mark.parametrize(
+    ("groups", "given", "roles"),
+    [
+        (["container_hosts"], None, ["user_groups", "docker_ce", "docker_daemon", "registry", "images"]),
+        (["registry_hosts"], None, ["user_groups", "docker_ce", "docker_daemon", "registry", "images"]),
+        (["singularity_hosts"], None, ["singularity", "registry", "images"]),
+        (["golang_hosts"], None, ["golang"]),
+        (["golang_hosts", "singularity_hosts"], None, ["golang", "singularity", "registry", "images"]),
+        (["container_hosts"], ["golang"], ["golang"]),
+        (["container_hosts"], [None], list(reader.ROLES)),
+        (["others"], None, []),
+    ],
+)
+def test_a_host_takes_what_its_groups_say_unless_slipway_roles_does(groups, given, roles):
+    assert reader.roles_of("a", {group: ["a"] for group in groups}, given) == roles
+
+
+def test_inputs_of_roles_that_a_host_does_not_take_are_known():
+    given = {"golang_version": 1, "images_sif": [], "images_push": [], "docker_ce_version": "28"}
+    assert reader.unused(given, ["docker_ce", "images"]) == {
+        "golang": ["golang_version"],
+        "singularity": ["images_sif"],
+    }
 
 
 def test_another_failure_is_left_as_it_is():
@@ -93,12 +154,14 @@ class Host:
         self.action, self.state = object.__new__(state.ActionModule), {}
         self.action._execute_module = lambda *_args, **_named: {"platform": {}, "golang": self.found}
         self.action._templar = Templar(loader=DataLoader())
+        self.action._display = SimpleNamespace(verbosity=0)
 
     def look(self, *drift, prove=False, refused=(), **arguments):
         """Return what a look at the host comes to; ``drift`` are phases, each with an item of that name."""
         entries = [{"role": "golang", "phase": one, "item": one, "is": "a", "want": "b"} for one in drift]
         self.found = {"drift": entries, "refused": list(refused), "problems": [], "error": "", "notes": []}
-        self.action._task = SimpleNamespace(args={"roles": ["golang"], "prove": prove, **arguments}, check_mode=False)
+        arguments = {"roles": ["golang"], "prove": prove, **arguments}
+        self.action._task = SimpleNamespace(args=arguments, check_mode=False, tags=[])
         answer = self.action.run(task_vars={"slipway_state": self.state})
         self.state = self.state if answer.get("failed") else answer
         return answer
@@ -109,7 +172,7 @@ def test_a_proof_tells_what_was_mended_and_fails_for_what_is_left(monkeypatch):
     host.look("install_toolchain", "switch_links")
     left = host.look("switch_links", prove=True)
     assert left["failed"] and left["msg"].splitlines() == [
-        "golang acted, and this is still not as wanted:",
+        "golang made its changes, but the host still differs:",
         "  switch_links: a -> b",
     ]
     assert [one["item"] for one in host.look(prove=True)["golang"]["mended"]] == ["install_toolchain", "switch_links"]
@@ -130,5 +193,6 @@ def test_drift_that_went_by_itself_or_waits_is_no_failure(monkeypatch):
 
 def test_what_stands_in_the_way_fails_unless_it_is_only_shown(monkeypatch):
     host = Host(monkeypatch)
-    assert host.look("write_profile", refused=["no."]) == {"failed": True, "msg": "no."}
+    assert host.look("write_profile", refused=["no."])["msg"] == "no."
+    assert host.look("write_profile", refused=["no.", "nor this."])["lines"] == ["no.", "nor this."]
     assert host.look("write_profile", refused=["no."], refuse=False)["golang"]["refused"] == ["no."]

@@ -1,19 +1,31 @@
 """The tables that a tired admin reads."""
 
+import pytest
 from ansible_collections.slipway.node.plugins.filter.report import (
     drifted_hosts,
     plan_rows,
+    site_notes,
     site_rows,
     table,
     verify_rows,
 )
+from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
 
 ENTRY = {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24", "want": "26.1"}
 PLATFORM = {"distribution": "Debian", "version": "12.15"}
 
 
 def role(drift=(), **state):
-    return {"observed": {}, "drift": list(drift), "refused": [], "problems": [], "error": "", "mended": [], **state}
+    return {
+        "observed": {},
+        "drift": list(drift),
+        "refused": [],
+        "problems": [],
+        "error": "",
+        "mended": [],
+        "notes": [],
+        **state,
+    }
 
 
 def host(problems=(), **roles):
@@ -22,12 +34,20 @@ def host(problems=(), **roles):
 
 def test_columns_are_as_wide_as_their_longest_cell():
     rows = [{"node": "a", "engine": "26.1.5"}, {"node": "longer"}]
-    assert table(rows, ["node", "engine"]).splitlines() == [
+    assert table(rows, ["node", "engine"]) == [
         "node    engine",
         "------  ------",
         "a       26.1.5",
         "longer",
     ]
+
+
+def test_a_table_is_no_wider_than_the_terminal():
+    rows = [{"node": "a", "role": "docker_ce", "change": "remove what nobody needs any more " * 3}]
+    lines = table(rows, ["node", "role", "change"], 50)
+    assert max(map(len, lines)) <= 50 and lines[0] == "node  role       change" and len(lines) == 5
+    assert "".join(line[17:] for line in lines[2:]).replace(" ", "") == rows[0]["change"].replace(" ", "")
+    assert len(table(rows, ["node", "role", "change"], 0)) == 3
 
 
 HOSTVARS = {
@@ -47,15 +67,73 @@ def test_the_plan_shows_drift_refusals_problems_and_errors_and_equal_hosts_in_on
         ("a", "docker_ce", "REFUSED", "web would stop."),
         ("a", "docker_ce", "install_packages", "docker-ce: 20.10.24 -> 26.1"),
         ("b, d", "", "", "nothing to do"),
-        ("c, f", "", "unknown", "not probed: see the error above"),
+        ("c, f", "", "UNKNOWN", "not compared: see the error above"),
         ("e", "", "PROBLEM", "slipway_region is x."),
     ]
     assert drifted_hosts(list(HOSTVARS), HOSTVARS) == ["a", "c", "e", "f"]
 
 
-def test_many_equal_hosts_are_counted():
+def test_many_equal_hosts_are_a_range():
     hostvars = {f"n{number:03}": host(docker_ce=role()) for number in range(300)}
-    assert [row["node"] for row in plan_rows(list(hostvars), hostvars)] == ["n000 and 299 more"]
+    assert [row["node"] for row in plan_rows(list(hostvars), hostvars)] == ["n[000:299]"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "text"),
+    [
+        (["a1", "a2"], "a1, a2"),
+        (["a1", "a2", "a3", "b", "a9", "a10", "a11"], "a[1:3], b, a[9:11]"),
+        (["n08.x.org", "n09.x.org", "n10.x.org", "n11.y.org"], "n[08:10].x.org, n11.y.org"),
+        (["10.0.0.1", "10.0.0.2", "10.0.0.3"], "10.0.0.1, 10.0.0.2, 10.0.0.3"),
+        (["r1-n1", "r1-n2", "r1-n3"], "r1-n[1:3]"),
+        ([], ""),
+    ],
+)
+def test_hosts_are_named_in_short(hosts, text):
+    assert host_names(hosts) == text
+
+
+def test_a_note_is_a_row_and_no_drift():
+    hostvars = {"a": host(docker_ce=role(notes=["web stops."])), "b": {"slipway_state": {"site_notes": ["x."]}}}
+    rows = [list(row.values()) for row in plan_rows(list(hostvars), hostvars)]
+    assert rows == [
+        ["a", "", "", "nothing to do"],
+        ["a", "docker_ce", "NOTE", "web stops."],
+        ["b", "", "", "nothing to do"],
+        ["b", "", "NOTE", "x."],
+    ]
+    assert drifted_hosts(list(hostvars), hostvars) == []
+
+
+def test_the_site_is_told_what_stays_and_what_has_no_effect():
+    hostvars = {
+        "a": {"slipway_state": {"roles": ["docker_ce"], "kept": ["golang"], "unused": {"golang": ["golang_version"]}}},
+        "b": {"slipway_state": {"roles": ["docker_ce", "singularity"], "unused": {"golang": ["golang_root"]}}},
+        "c": {"slipway_state": {"roles": [], "unused": {"singularity": ["singularity_version"]}}},
+        "lost": {},
+    }
+    kept, idle = site_notes(list(hostvars), hostvars, {})
+    assert kept.startswith("a: Go of an earlier run stays there as it is, since golang_hosts lacks")
+    assert idle.startswith(
+        "golang_root, golang_version have no effect, since no host of this run takes golang. Add hosts"
+    )
+
+
+def test_who_compiles_is_told_where_no_archive_is_kept(tmp_path):
+    def waits(cache):
+        want = {"cache_dir": str(cache), "archive_glob": "apptainer-*.json", "archive_pattern": "x"}
+        want["build"] = {"stem": "apptainer-1.4.5", "platform": "debian13-x86_64"}
+        platform = {**PLATFORM, "architecture": "x86_64"}
+        return {"slipway_state": {"platform": platform, "singularity": {"want": want, "phases": ["install_tree"]}}}
+
+    hostvars = {"a": waits(tmp_path), "b": waits(tmp_path), "c": host(docker_ce=role())}
+    assert site_notes(list(hostvars), hostvars, {}) == [
+        "a compiles apptainer-1.4.5 for debian13-x86_64. Compilers are installed there alone."
+    ]
+    (told,) = site_notes(list(hostvars), hostvars, {"build_hosts": ["away"]})
+    assert "unless a host of build_hosts outside this run is alike" in told
+    (tmp_path / "apptainer-1.4.5.json").touch()
+    assert site_notes(list(hostvars), hostvars, {}) == []
 
 
 def test_site_tells_what_became_of_every_host():
@@ -72,6 +150,7 @@ def test_site_tells_what_became_of_every_host():
         "predicted": {**host(docker_ce=role([ENTRY])), "ansible_check_mode": True},
         "pending": host(docker_daemon=role([later])),
         "failed": {"slipway_state": {"failed": True}},
+        "away": {"slipway_state": {"unreachable": True}},
         "lost": {},
     }
     rows = {row["node"]: row for row in site_rows(list(hostvars), hostvars)}
@@ -92,6 +171,7 @@ def test_site_tells_what_became_of_every_host():
         "predicted": "would change",
         "pending": "restart pending",
         "failed": "FAILED",
+        "away": "UNREACHABLE",
         "lost": "not reached",
     }
     assert [list(rows[name].values())[2:7] for name in ("same", "failed", "lost")] == [
@@ -117,11 +197,12 @@ def test_verify_says_what_was_asked_of_each_host():
     }
     assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
         ["whole", "26.1.5", "container runs", "-", "-", "-"],
-        ["silent", "no answer", "did not run", "-", "-", "-"],
+        ["silent, away", "no answer", "did not run", "-", "-", "-"],
         ["broken", "26.1.5", "did not run", "-", "-", "-"],
         ["old", "26.1.5", "container runs", "not pulled", "-", "-"],
         ["compute", "-", "-", "-", "container runs", "-"],
         ["client", "-", "-", "-", "-", "answer"],
-        ["away", "no answer", "did not run", "-", "-", "-"],
         ["stranger", "-", "-", "-", "-", "do not answer"],
     ]
+    alike = dict.fromkeys(("n1", "n2", "n3"), hostvars["whole"])
+    assert [row["node"] for row in verify_rows(list(alike), alike)] == ["n[1:3]"]

@@ -5,9 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.action import ActionBase
 from ansible.template import Templar
-from ansible_collections.slipway.node.plugins.action import docker_daemon_config
 from ansible_collections.slipway.node.plugins.plugin_utils import elsewhere, inputs, sections
 
 ALL = inputs.ROLES
@@ -89,7 +87,7 @@ def test_no_variable_is_listed_twice():
 
 def read(asked, **variables):
     action = SimpleNamespace(_templar=Templar(loader=DataLoader()))
-    given = {"inventory_hostname": "a", **variables}
+    given = {"inventory_hostname": "a", "groups": {"container_hosts": ["a"]}, **variables}
     found, site, problems = sections.read(action, given, {}, asked)
     return list(found), [note.split()[0] for note in site.notes], problems
 
@@ -97,7 +95,7 @@ def read(asked, **variables):
 def test_a_host_s_notes_are_sorted_and_stop_nothing():
     found, notes, problems = read(None, docker_users=[], docker_daemon_config={}, registry_enabled=True, slipway_x=1)
     assert found and (notes, problems) == (["docker_daemon_config", "docker_users", "slipway_x"], [])
-    client = {"groups": {"registry_hosts": ["b"]}, "hostvars": {"b": {}}}
+    client = {"groups": {"container_hosts": ["a"], "registry_hosts": ["b"]}, "hostvars": {"b": {}}}
     assert "registry_enabled" in read(None, registry_enabled=True, **client)[1]
 
 
@@ -110,13 +108,3 @@ def test_docker_ce_alone_speaks_for_all_roles_of_the_host():
 
 def test_a_role_that_is_removed_has_no_notes():
     assert read(["golang"], golang_state="absent", golang_gopath="/go")[1] == []
-
-
-def test_the_module_for_daemon_json_returns_them(monkeypatch):
-    monkeypatch.setattr(ActionBase, "run", lambda *_args, **_named: {})
-    action = object.__new__(docker_daemon_config.ActionModule)
-    action._templar = Templar(loader=DataLoader())
-    action._execute_module = lambda *_args, **_named: {"changed": False, "warnings": ["b."]}
-    answer = action.run(task_vars={"docker_daemon_zzz": 1})
-    note = "docker_daemon_zzz is no input of Slipway and has no effect."
-    assert (answer["warnings"], answer["site_notes"]) == ([note, "b."], [note])

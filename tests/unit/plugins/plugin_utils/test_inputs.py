@@ -185,15 +185,7 @@ def test_wrong_settings(given, problem):
     options = inputs.specification()
     default = {name: option.get("default") for name, option in options.items()}
     values, problems = inputs.read(options, default, given, lambda value: value, "slipway_")
-    assert [one[: len(problem)] for one in problems + settings.check(values, {})] == [problem]
-
-
-def test_a_registry_host_must_be_a_container_host():
-    groups = {"registry_hosts": ["a", "b"], "container_hosts": ["a"]}
-    values = {"batch": "1", "max_fail_percentage": 0}
-    assert settings.check(values, groups) == [
-        "b of the group registry_hosts is not in container_hosts; add it there, or take it out of registry_hosts."
-    ]
+    assert [one[: len(problem)] for one in problems + settings.check(values)] == [problem]
 
 
 def test_the_settings_know_the_platforms_and_roles():

@@ -25,7 +25,7 @@ def prepared(tmp_path_factory):
     """Return every section's inputs, made of the defaults for a host that has a registry."""
     variables = {
         "inventory_hostname": "a",
-        "groups": {"container_hosts": ["a"], "registry_hosts": ["a"]},
+        "groups": {group: ["a"] for group in inputs.GROUPS},
         "hostvars": {"a": {}},
         "slipway_cache_dir": str(tmp_path_factory.mktemp("cache")),
     }
