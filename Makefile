@@ -41,7 +41,7 @@ ENVIRONMENT = PATH="$(OUTSIDE)" python3 environment.py --ansible "$(ANSIBLE)" --
 $(VENV)/.ready: requirements$(VARIANT).txt
 $(VENV_TEST)/.ready: requirements$(VARIANT).txt requirements-test.txt $(if $(VARIANT),,requirements-lint.txt)
 $(VENV)/.ready $(VENV_TEST)/.ready: environment.py
-	@command -v python3 > /dev/null || { echo "there is no python3; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@PATH="$(OUTSIDE)" command -v python3 > /dev/null || { echo "there is no python3; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(ENVIRONMENT) $(@D) $(filter requirements%,$^)
 
 .PHONY: venv venv-test
