@@ -259,8 +259,8 @@ def refusal(want: Dict[str, Any], passed_over: List[str]) -> str:
     )
     if re.search("(?i)sign|pubkey|public key|gpg", "".join(passed_over)):
         advice = (
-            "A mirror that signs its packages itself needs its own key: set docker_ce_key_file to it, for apt's hosts and "
-            "dnf's each to theirs. The key that was used has the fingerprint %s. %s" % (want["fingerprint"], advice)
+            "A mirror that signs its packages itself needs its own key: set docker_ce_key_file to it, for apt's hosts "
+            "and dnf's each to theirs. The key in use has the fingerprint %s. %s" % (want["fingerprint"], advice)
         )
     return "No mirror of Docker CE is usable from this node, and nothing was changed. %s\n  %s" % (
         advice,
