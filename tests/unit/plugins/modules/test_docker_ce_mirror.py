@@ -183,6 +183,6 @@ def test_files_are_written_where_they_differ_and_may_be_read_by_all(tmp_path, co
     ],
 )
 def test_the_remedy_depends_on_the_reason(reason, first):
-    text = docker_ce_mirror.refusal({"fingerprint": "9DC8"}, [f"http://mirror: {reason}"])
+    text = mirror.refusal({"fingerprint": "9DC8"}, [f"http://mirror: {reason}"])
     assert text.partition("nothing was changed. ")[2].startswith(first) and text.endswith(reason)
     assert ("fingerprint 9DC8" in text) is ("key" in first)
