@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 BEGIN = "<!-- reference: written by `make docs` from {} -->"
-ELSEWHERE = "plugins/plugin_utils/elsewhere.py"
+ELSEWHERE = "plugins/plugin_utils/engine/elsewhere.py"
 END = "<!-- end of reference -->"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.slipway.node.plugins.plugin_utils import sections
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
 
 class ActionModule(ActionBase):

@@ -27,8 +27,8 @@ from typing import Any
 
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.slipway.node.plugins.module_utils.host import sentence
-from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
 
 # Lines of a program's own words that are shown of a failed command.
 SHOWN = 20

@@ -16,10 +16,16 @@ from ansible import __version__
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.compat.version import LooseVersion
 from ansible.utils.display import Display
-from ansible_collections.slipway.node.plugins.module_utils.host import sentence
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, GROUPS, ROLES, SECTIONS, load
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity import builder
-from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import (
+    COLLECTION,
+    GROUPS,
+    ROLES,
+    SECTIONS,
+    load,
+)
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.inputs import builder
 
 # The oldest ansible-core, as meta/runtime.yml has it.
 OLDEST = "2.16.0"

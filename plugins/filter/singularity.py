@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.plugin_utils import singularity
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity import inputs as singularity
 
 
 class FilterModule:

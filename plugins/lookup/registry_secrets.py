@@ -38,8 +38,9 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import registry, registry_client
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
+from ansible_collections.slipway.node.plugins.plugin_utils.registry_client import inputs as registry_client
 
 
 class LookupModule(LookupBase):

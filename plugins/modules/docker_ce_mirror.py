@@ -86,8 +86,9 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, versions
-from ansible_collections.slipway.node.plugins.module_utils.files import read, replace
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.engine import versions
+from ansible_collections.slipway.node.plugins.module_utils.engine.files import read, replace
 
 # Seconds that a package manager may take for itself, on a busy host.
 OVERHEAD = 10

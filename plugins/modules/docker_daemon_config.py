@@ -86,14 +86,11 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import (
-    daemon_json,
-    docker_daemon,
-    docker_daemon_unit,
-    files,
-    platforms,
-)
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section as docker_daemon
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import unit as docker_daemon_unit
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer
 
 RESTART_SECONDS = "120"
 RELOAD_SECONDS = 15

@@ -107,8 +107,8 @@ import re
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.download import HostError, fetch
-from ansible_collections.slipway.node.plugins.module_utils.files import sha256
+from ansible_collections.slipway.node.plugins.module_utils.engine.download import HostError, fetch
+from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
 
 
 def main() -> None:

@@ -70,8 +70,8 @@ import shutil
 from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import golang
-from ansible_collections.slipway.node.plugins.module_utils.download import HostError, check_space
+from ansible_collections.slipway.node.plugins.module_utils.engine.download import HostError, check_space
+from ansible_collections.slipway.node.plugins.module_utils.golang import section as golang
 
 
 def remove(path: str) -> None:

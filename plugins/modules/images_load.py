@@ -53,9 +53,9 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import record, told
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images.section import record, told
 
 
 def main() -> None:

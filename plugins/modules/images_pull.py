@@ -59,8 +59,14 @@ import time
 from typing import Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import UNREACHABLE, last_words, record, remedy, told
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.images.section import (
+    UNREACHABLE,
+    last_words,
+    record,
+    remedy,
+    told,
+)
 
 TRIES = 3
 PAUSE = 5

@@ -63,9 +63,9 @@ import tempfile
 from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import copy_command, record, save, told
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images.section import copy_command, record, save, told
 
 
 def source(module: AnsibleModule, folder: str) -> Tuple[str, bool, str]:

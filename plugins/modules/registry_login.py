@@ -77,15 +77,15 @@ import pwd
 from typing import Any, Dict, Iterator, List, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.files import PRIVATE, read, replace
-from ansible_collections.slipway.node.plugins.module_utils.registry_client import (
+from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE, read, replace
+from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.section import (
     RECORD,
     auth_of,
     config_path,
     mark,
     parse_record,
 )
-from ansible_collections.slipway.node.plugins.module_utils.web import ask_registry
 
 # Nothing but the password is a secret, so that an error may show the rest.
 LOGIN_KEYS = {

@@ -43,7 +43,8 @@ RETURN = r"""
 from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import files, singularity
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.singularity import section as singularity
 
 
 def refused(program: str, config: Dict[str, Any], run: Callable[..., Any]) -> List[str]:

@@ -72,8 +72,8 @@ import tarfile
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.files import sha256
-from ansible_collections.slipway.node.plugins.module_utils.singularity import MANIFEST, describe
+from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
+from ansible_collections.slipway.node.plugins.module_utils.singularity.section import MANIFEST, describe
 
 
 def survey(tree: str) -> List[Dict[str, Any]]:

@@ -57,7 +57,8 @@ import time
 from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import files, singularity
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.singularity import section as singularity
 
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.

@@ -132,24 +132,27 @@ import importlib
 import os
 import sys
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils import platforms
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils import (  # noqa: F401
-        docker_ce,
-        docker_daemon,
-        golang,
-        images,
-        registry,
-        registry_client,
-        singularity,
-        user_groups,
-    )
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.golang import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.images import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.user_groups import section  # noqa: F401, F811
+
+
+# Where the sections are.
+UTILS = "ansible_collections.slipway.node.plugins.module_utils"
 
 
 def main() -> None:
@@ -174,9 +177,19 @@ def main() -> None:
     result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]
     result["kept"] = sorted(role for role, pattern in module.params["records"].items() if host.glob(pattern))
     for name, inputs in module.params["inputs"].items():
-        section = importlib.import_module("%s.%s" % (platforms.__name__.rpartition(".")[0], name))
-        result[name] = probe(section, host, platform, inputs)
+        result[name] = probe(load(name), host, platform, inputs)
     module.exit_json(changed=False, **result)
+
+
+def load(name: str) -> Any:
+    """Return a section, whose functions are in three files."""
+    functions = {}  # type: Dict[str, Any]
+    for part in ("want", "observe", "plan"):
+        try:
+            functions.update(vars(importlib.import_module("%s.%s.%s" % (UTILS, name, part))))
+        except ImportError:
+            functions.update(vars(importlib.import_module("%s.%s.section" % (UTILS, name))))
+    return SimpleNamespace(**functions)
 
 
 def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[str, Any]) -> Dict[str, Any]:

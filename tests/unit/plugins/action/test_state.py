@@ -9,8 +9,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import sections
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_removal_needs_no_valid_inputs_but_those_it_uses():
 
 @pytest.mark.parametrize("role", reader.SECTIONS)
 def test_removal_reads_none_of_the_inputs_that_it_does_not_use(role):
-    plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}")
+    plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}.inputs")
     prefix = f"{reader.folder(role)}_"
     wrong = {
         name: object() for name in reader.specification(role) if name.removeprefix(prefix) not in plugin.REMOVAL_INPUTS

@@ -9,7 +9,7 @@ from ansible_collections.slipway.node.plugins.filter.report import (
     table,
     verify_rows,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
 
 ENTRY = {"role": "docker_ce", "phase": "install_packages", "item": "docker-ce", "is": "20.10.24", "want": "26.1"}
 PLATFORM = {"distribution": "Debian", "version": "12.15"}

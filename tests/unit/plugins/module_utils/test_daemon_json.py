@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,8 +4,8 @@ import fnmatch
 
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce import (
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.section import (
     changes,
     compare,
     needing,
@@ -15,9 +15,10 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce import (
     refusals,
     repository_files,
 )
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 KEY = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
 MIRROR = "https://download.docker.com"

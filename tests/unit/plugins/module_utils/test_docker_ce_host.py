@@ -4,10 +4,11 @@ import glob
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 DEBIAN = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
 

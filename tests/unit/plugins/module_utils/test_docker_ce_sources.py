@@ -1,7 +1,7 @@
 """Package sources of Docker's repository, found by what they hold."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce_sources import without_docker
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import without_docker
 
 MIRRORS = ["https://mirror.example.org/pub"]
 LIST = "/etc/apt/sources.list.d/some.list"

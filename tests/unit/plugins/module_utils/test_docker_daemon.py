@@ -4,16 +4,14 @@ import json
 from fnmatch import fnmatch
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import (
-    daemon_json,
-    docker_daemon,
-    docker_daemon_mirrors,
-    docker_daemon_unit,
-    platforms,
-)
-from ansible_collections.slipway.node.plugins.module_utils.host import NoAnswer
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_daemon import prepare
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import mirrors as docker_daemon_mirrors
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section as docker_daemon
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import unit as docker_daemon_unit
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import NoAnswer
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_daemon.inputs import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 CONFIG, STATE = "/etc/docker/daemon.json", "/var/lib/slipway/docker_daemon.json"
 UNIT = "LoadState=loaded\nActiveState=active\nMainPID=7\nExecMainStartTimestampMonotonic=0\n"

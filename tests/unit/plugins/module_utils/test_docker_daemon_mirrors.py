@@ -6,8 +6,8 @@ import ssl
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_daemon_mirrors
-from ansible_collections.slipway.node.plugins.module_utils.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import mirrors as docker_daemon_mirrors
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

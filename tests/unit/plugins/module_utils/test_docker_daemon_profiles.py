@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_daemon
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section as docker_daemon
 
 README = Path(__file__).parents[4] / "roles/docker_daemon/README.md"
 # What docker-bench-security asks of daemon.json that takes no decision of an admin's.

@@ -1,7 +1,7 @@
 """dockerd's command line as systemd units write it."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_daemon_unit as unit
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import unit
 
 CAT = """# /lib/systemd/system/docker.service
 [Service]

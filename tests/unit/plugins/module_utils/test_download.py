@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import download
+from ansible_collections.slipway.node.plugins.module_utils.engine import download
 
 CONTENT = bytes(range(256)) * 400
 SUM = hashlib.sha256(CONTENT).hexdigest()

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import files
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
 
 
 @pytest.mark.parametrize(("was", "given", "then"), [(0o640, 0o644, 0o640), (0o644, 0o600, 0o600), (None, 0o644, 0o644)])

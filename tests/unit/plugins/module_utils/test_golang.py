@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import golang
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
-from ansible_collections.slipway.node.plugins.module_utils.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.golang import section as golang
 
 HOST = Host(lambda command, **_: (0, "", ""))
 FILES = Path(__file__).parents[4] / "roles/golang/files"

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import host
+from ansible_collections.slipway.node.plugins.module_utils.engine import host
 
 
 def test_who_holds_the_lock_of_the_packages_is_named(monkeypatch, tmp_path):

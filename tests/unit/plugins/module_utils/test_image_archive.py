@@ -8,8 +8,8 @@ import re
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.image_archive import ArchiveError
+from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images.archive import ArchiveError
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

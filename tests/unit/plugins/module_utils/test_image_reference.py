@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.image_reference import (
+from ansible_collections.slipway.node.plugins.module_utils.images.reference import (
     BadReferenceError,
     parse,
     parse_source,

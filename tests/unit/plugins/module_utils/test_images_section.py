@@ -7,8 +7,9 @@ import socketserver
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import images, platforms
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer, docker_command, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, docker_command, sentence
+from ansible_collections.slipway.node.plugins.module_utils.images import section as images
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 ENTRY = {

@@ -1,7 +1,7 @@
 """Every platform of the design, as its own words describe it."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.platforms import describe, manager, unsupported
+from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import describe, manager, unsupported
 
 HOSTS = {
     "debian 12": ("Debian", "12.15", "bookworm"),

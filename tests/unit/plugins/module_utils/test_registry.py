@@ -11,9 +11,11 @@ import threading
 
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
-from ansible_collections.slipway.node.plugins.module_utils import platforms, registry, registry_client
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, docker_command, seal
-from ansible_collections.slipway.node.plugins.plugin_utils import registry as controller
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command, seal
+from ansible_collections.slipway.node.plugins.module_utils.registry import section as registry
+from ansible_collections.slipway.node.plugins.module_utils.registry_client import section as registry_client
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as controller
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

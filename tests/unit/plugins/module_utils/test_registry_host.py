@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import registry as section
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, docker_command
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import registry
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command
+from ansible_collections.slipway.node.plugins.module_utils.registry import section
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 

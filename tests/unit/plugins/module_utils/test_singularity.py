@@ -4,8 +4,9 @@ import copy
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import platforms, singularity
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.singularity import section as singularity
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,9 +4,9 @@ import json
 from fnmatch import fnmatch
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import user_groups
-from ansible_collections.slipway.node.plugins.module_utils.host import sentence
-from ansible_collections.slipway.node.plugins.module_utils.user_groups import (
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.user_groups import section as user_groups
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.section import (
     changes,
     compare,
     observe,

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.versions import (
+from ansible_collections.slipway.node.plugins.module_utils.engine.versions import (
     compare,
     describe,
     resolve,

@@ -4,7 +4,7 @@ import http.server
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import web
+from ansible_collections.slipway.node.plugins.module_utils.engine import web
 
 
 class Registry(http.server.BaseHTTPRequestHandler):

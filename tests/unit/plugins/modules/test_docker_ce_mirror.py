@@ -5,10 +5,11 @@ import os
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, files, platforms
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, platforms
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 ROOT = "http://mirror.example.org/docker-ce"
 # Keeps its configuration, which is gone afterwards, and says what a test wants.

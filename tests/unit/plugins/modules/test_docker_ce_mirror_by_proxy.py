@@ -5,10 +5,11 @@ import shutil
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import docker_ce, platforms
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 pytestmark = pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt here")
 

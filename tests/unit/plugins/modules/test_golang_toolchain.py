@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import download
+from ansible_collections.slipway.node.plugins.module_utils.engine import download
 from ansible_collections.slipway.node.plugins.modules import golang_toolchain
 
 

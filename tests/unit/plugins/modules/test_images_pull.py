@@ -1,7 +1,7 @@
 """What is tried again, what is told, and what is noted."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.modules import images_pull
 
 GONE = (1, "", "dial tcp 10.0.0.1:5000: connect: connection refused")

@@ -8,8 +8,8 @@ import subprocess
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import image_archive
-from ansible_collections.slipway.node.plugins.module_utils.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
 from ansible_collections.slipway.node.plugins.modules import images_sif
 
 

@@ -4,9 +4,10 @@ import errno
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils import images, registry_client
-from ansible_collections.slipway.node.plugins.module_utils.host import Host, NoAnswer, run_limited
-from ansible_collections.slipway.node.plugins.module_utils.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, run_limited
+from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.images import section as images
+from ansible_collections.slipway.node.plugins.module_utils.registry_client import section as registry_client
 from ansible_collections.slipway.node.plugins.modules.state import probe
 
 PLATFORM = describe("Debian", "12.15", "bookworm", "x86_64")
@@ -69,7 +70,7 @@ def test_inputs_that_the_platform_cannot_meet_are_problems():
 def test_a_program_that_is_missing_or_hangs_is_named(monkeypatch):
     with pytest.raises(NoAnswer, match="the command no-such-program is missing"):
         run_limited(["no-such-program"], {})
-    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.host.LIMIT", 0.1)
+    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.engine.host.LIMIT", 0.1)
     with pytest.raises(NoAnswer, match="`sleep 5` does not answer within"):
         run_limited(["sleep", "5"], {})
 
@@ -79,7 +80,7 @@ def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypat
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 30\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.host.LIMIT", 0.5)
+    monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.engine.host.LIMIT", 0.5)
     one = {"name": "app:1", "local": "app:1", "pull": "app:1", "source": "", "archive": "", "remote": False}
     inputs = {"state": "present", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
     state = probe(images, Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})

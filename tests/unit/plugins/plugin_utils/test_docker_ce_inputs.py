@@ -3,8 +3,14 @@
 import base64
 
 import pytest
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce import KEYS, KeyProblem, armor, prepare, read_key
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import (
+    KEYS,
+    KeyProblem,
+    armor,
+    prepare,
+    read_key,
+)
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 DOCKER = {
     "apt": "9DC858229FC7DD38854AE2D88D81803C0EBFCD88",

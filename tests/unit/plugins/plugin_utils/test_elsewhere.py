@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.slipway.node.plugins.plugin_utils import elsewhere, inputs, sections
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import elsewhere, inputs, sections
 
 ALL = inputs.ROLES
 LOST = "docker_daemon_options has no effect here, since docker_daemon is not among this host's roles. Add it."

@@ -1,7 +1,8 @@
 """The inputs of ``golang``: what defaults follow, what is sent to a node, and what is wrong with them."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.plugin_utils import golang, inputs
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs
+from ansible_collections.slipway.node.plugins.plugin_utils.golang import inputs as golang
 
 OPTIONS, DEFAULTS = inputs.specification("golang"), inputs.defaults("golang")
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from ansible_collections.slipway.node.plugins.plugin_utils import golang_versions as golang
+from ansible_collections.slipway.node.plugins.plugin_utils.golang import versions as golang
 
 
 def test_sums_are_sums_each_of_one_file():

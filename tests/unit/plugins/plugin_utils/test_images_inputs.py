@@ -6,8 +6,8 @@ import json
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.plugin_utils.images import prepare
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site, defaults, read, specification
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site, defaults, read, specification
+from ansible_collections.slipway.node.plugins.plugin_utils.images.inputs import prepare
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 INVENTORIES = {"ansible_inventory_sources": ["/site/inventory"]}

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.slipway.node.plugins.module_utils.platforms import RELEASES
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs, settings
+from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import RELEASES
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs, settings
 
 OPTIONS = {
     "x_version": {"type": "str"},

@@ -8,9 +8,9 @@ import bcrypt
 import pytest
 import yaml
 from ansible.errors import AnsibleUndefinedVariable
-from ansible_collections.slipway.node.plugins.module_utils import registry as section
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import registry
+from ansible_collections.slipway.node.plugins.module_utils.registry import section
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
 
 SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
 S3 = {"driver": "s3", "options": {"bucket": "b", "region": "r"}, "secrets": {"accesskey": "AK", "secretkey": "SK"}}

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.slipway.node.plugins.module_utils import platforms
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs, sections
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs, sections
 
 HOSTS = [
     ("Debian", "12.15", "bookworm"),
@@ -39,7 +39,7 @@ def prepared(tmp_path_factory):
 @pytest.mark.parametrize("host", HOSTS, ids=" ".join)
 @pytest.mark.parametrize("section", inputs.SECTIONS)
 def test_every_platform_has_a_wanted_state(prepared, section, host, architecture):
-    module = importlib.import_module(f"ansible_collections.slipway.node.plugins.module_utils.{section}")
+    module = importlib.import_module(f"ansible_collections.slipway.node.plugins.module_utils.{section}.section")
     platform = platforms.describe(*host, architecture)
     want = module.want(prepared[section], platform)
     # It is a module's answer.

@@ -4,10 +4,10 @@ import json
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity import MODULE_MARK, guarded_sum
-from ansible_collections.slipway.node.plugins.plugin_utils import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils import singularity
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site
+from ansible_collections.slipway.node.plugins.module_utils.singularity.section import MODULE_MARK, guarded_sum
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity import inputs as singularity
 
 
 def prepare(cache="/nowhere", **given):

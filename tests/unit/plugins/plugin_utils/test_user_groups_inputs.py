@@ -1,8 +1,8 @@
 """Inputs of user_groups that a specification cannot check."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.plugin_utils.inputs import Site
-from ansible_collections.slipway.node.plugins.plugin_utils.user_groups import prepare
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
+from ansible_collections.slipway.node.plugins.plugin_utils.user_groups.inputs import prepare
 
 
 def problems(**change):

@@ -1,0 +1,82 @@
+"""Rules by which auditd watches the engine's files, as the CIS benchmark for Docker wants them (1.1.3 to 1.1.18)."""
+
+import re
+from functools import partial
+from typing import Any, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import HEADER
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, drift_entry
+
+RULES = "/etc/audit/rules.d/*.rules"
+FILE = "/etc/audit/rules.d/slipway-docker.rules"
+PHASE = "watch_files"
+# Without containerd's socket (1.1.8), whose folder is watched. That is not there when rules are loaded at boot, and
+# auditctl would leave out all rules after one whose folder is missing. The folder's own rule is taken then,
+# though it covers what is in it only once the rules are loaded with the folder there; auditctl -l shows no difference.
+PATHS = (
+    "/usr/bin/dockerd",
+    "/run/containerd",
+    "/var/lib/docker",
+    "/etc/docker",
+    "/usr/lib/systemd/system/docker.service",
+    "/usr/lib/systemd/system/docker.socket",
+    "/etc/default/docker",
+    "/etc/docker/daemon.json",
+    "/etc/containerd/config.toml",
+    "/etc/sysconfig/docker",
+    "/usr/bin/containerd",
+    "/usr/bin/containerd-shim",
+    "/usr/bin/containerd-shim-runc-v1",
+    "/usr/bin/containerd-shim-runc-v2",
+    "/usr/bin/runc",
+)
+
+
+def observe(host: Host, wanted: bool) -> Dict[str, Any]:
+    """Read the rules of a host: the file as it is and is to be, and the paths that the kernel does not watch yet."""
+    # The kernel takes no rule for what is not there; what comes later is drift then.
+    watched = [path for path in PATHS if wanted and host.glob(path)]
+    tools = bool(host.glob("/usr/sbin/auditctl", "/sbin/auditctl"))
+    _rc, loaded = host.run("auditctl", "-l") if tools and watched else (0, "")
+    # auditctl leaves out all rules after one that it has already: a path of the site's own rules is left to them.
+    others = [host.read(path) or "" for path in host.glob(RULES) if wanted and path != FILE]
+    theirs = re.findall(r"(?m)^\s*-w\s+(\S+?)/*(?=\s|$)", "\n".join(others))
+    ours = [path for path in watched if path not in theirs]
+    is_ = host.read(FILE)
+    rc, status = host.run("auditctl", "-s") if tools and (wanted or is_ is not None) else (0, "")
+    return {
+        "is": is_,
+        "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in ours) if wanted else None,
+        "tools": tools,
+        # In a container it does not.
+        "listens": rc == 0,
+        "unwatched": [path for path in watched if "-w %s -p" % path not in loaded],
+        # Until the next boot.
+        "locked": "enabled 2" in status,
+    }
+
+
+def compare(observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the drift of the rules. Those that the kernel takes at the next boot alone are for later."""
+    entry = partial(drift_entry, "docker_daemon")
+    is_, to_be = observed["is"], observed["to_be"]
+    if is_ != to_be:
+        state = "absent" if is_ is None else "present" if to_be is None else "other content"
+        return [entry(PHASE, FILE, state, "absent" if to_be is None else "rules for the engine's files")]
+    phase = "later" if observed["locked"] else PHASE
+    return [entry(phase, path, "not watched by auditd", "watched") for path in observed["unwatched"]]
+
+
+def refusals(observed: Dict[str, Any]) -> List[str]:
+    """Return what stands in the way, with its remedy."""
+    if observed["to_be"] is None or (observed["tools"] and observed["listens"]):
+        return []
+    if observed["tools"]:
+        return [
+            "docker_daemon_audit is true, and this host's kernel takes no audit rules (`auditctl -s` fails), as in a"
+            " container. Leave docker_daemon_audit out here."
+        ]
+    return [
+        "docker_daemon_audit is true, and auditd is not installed. Install its package (auditd; audit on Enterprise"
+        " Linux), or leave docker_daemon_audit out."
+    ]

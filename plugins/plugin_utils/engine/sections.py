@@ -1,0 +1,180 @@
+"""The inputs of sections for an action plugin: read from its task's variables, and prepared for the node."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ansible import __version__, constants
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.vars.clean import namespace_facts
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import elsewhere
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import settings as shared
+
+# What tells that a toolchain or a version of Singularity is Slipway's, by the role that made it.
+KEPT = {"golang": "{root}/go-*/.slipway.json", "singularity": "{root}/*/.slipway.json"}
+# Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
+REMEDIES = (
+    (
+        r"requires a minimum of Python|python[0-9.]*: (command not found|not found|No such file)|"
+        r"future feature annotations",
+        "The host's Python cannot run modules of ansible-core {version}. Enterprise Linux 8 has 3.6 alone: run "
+        "with ansible-core 2.16, as `make site ANSIBLE=2.16` does; elsewhere install a newer python3.",
+    ),
+    (
+        r"Permission denied [(].*(publickey|password|keyboard|gssapi)",
+        "SSH does not let the login in. Copy your key there (ssh-copy-id USER@HOST), give its password by -k, or set "
+        "another ansible_user.",
+    ),
+    (
+        r"[Ii]ncorrect sudo password|Sorry, try again",
+        "The password for sudo is wrong. Run again with -K (make: ARGS=-K).",
+    ),
+    (
+        r"Missing sudo password|sudo: a password is required|a terminal is required to read the password",
+        "sudo on the host asks for a password. Run again with -K (make: ARGS=-K).",
+    ),
+    (
+        r"is not in the sudoers file|is not allowed to (run|execute)|may not run sudo",
+        "The login may not use sudo on the host. Add it to the group sudo (wheel on Enterprise Linux), or set another "
+        "ansible_user.",
+    ),
+    (
+        r"you must have a tty to run sudo",
+        "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take "
+        "requiretty out of the host's sudoers.",
+    ),
+)
+
+
+def arguments(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
+    """Return what a module is told of its inputs."""
+    return {"inputs": inputs, "platform": site.settings.get("platform") or "", "key": site.key}
+
+
+def read(
+    action: Any, variables: dict[str, Any], result: dict[str, Any], asked: list[str] | None
+) -> tuple[dict[str, Any], reader.Site, list[str]]:
+    """Return the inputs of each section, on what site they were read, and what is wrong with any of them.
+
+    :param action: the action plugin, which templates, and gathers facts where the settings want them.
+    :param variables: those of its task, which get the facts, as its result does.
+    :param asked: the sections; ``None`` for those that the host takes, none to read the settings alone.
+    """
+    templar = action._templar
+    # Before the other settings, whose templates may need facts.
+    wanted, _problems = reader.of_role("", variables, templar, ["gather_facts"])
+    if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
+        facts = ask(action, "ansible.legacy.setup", {}, variables)
+        if facts.get("failed") or facts.get("unreachable"):
+            why = facts.get("msg", "no reason is given")
+            return {}, reader.Site(), [f"The host's facts cannot be gathered: {why}"]
+        result["ansible_facts"] = facts["ansible_facts"]
+        if constants.INJECT_FACTS_AS_VARS:
+            variables.update(facts["ansible_facts"])
+        variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
+    settings, problems = reader.of_role("", variables, templar)
+    problems += shared.check(settings)
+    given, host, groups = settings["roles"], variables.get("inventory_hostname", ""), variables.get("groups", {})
+    # A role in somebody's own playbook takes part whatever the groups say; the site's playbooks tell what they found.
+    told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)
+    roles = told if asked and given is None else reader.roles_of(host, groups, given)
+    left_out = [role for role in reader.ROLES if role not in roles] if given is None else []
+
+    def variable(name: str, host: str = "") -> Any:
+        try:
+            if host:
+                # Of this host too: a task's own variables have defaults for its connection.
+                return variables["hostvars"][host].get(name) if host in variables["hostvars"] else None
+            own = templar.copy_with_new_env(available_variables=variables)
+            return own.template(variables[name]) if name in variables else None
+        except AnsibleError as error:
+            problems.append(reader.cannot_be_read(name, error))
+            return None
+
+    site = reader.Site(host, settings, groups, variable, variables.get("hostvars", {}), roles, left_out)
+    inputs, present = {}, []
+    for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
+        try:
+            plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}.inputs")
+        except ModuleNotFoundError as error:
+            problems.append(f"{role} needs {error.name} on the controller; install it beside ansible-core by pip.")
+            continue
+        values, wrong = reader.of_role(role, variables, templar)
+        if values["state"] == "absent":
+            # Removal needs no valid inputs but those that it uses.
+            values, wrong = reader.of_role(role, variables, templar, plugin.REMOVAL_INPUTS)
+        else:
+            present.append(role)
+        if not wrong:
+            try:
+                inputs[role], wrong = plugin.prepare(values, site)
+            except (OSError, ValueError) as error:
+                wrong = [f"{role} cannot use a file on the controller: {error}; mend or remove it."]
+        if wrong:
+            inputs.pop(role, None)
+            problems += wrong
+    site.notes.extend(_notes(variables, site, present))
+    # Two sections of a role read the same inputs.
+    return inputs, site, list(dict.fromkeys(problems))
+
+
+def records(action: Any, variables: dict[str, Any], site: reader.Site) -> dict[str, str]:
+    """Return where a host would have what Slipway installed of roles that its groups leave out, as shell patterns."""
+    found = {}
+    for role, pattern in KEPT.items():
+        if role in site.left_out:
+            values, wrong = reader.of_role(role, variables, action._templar, ["root"])
+            found.update({} if wrong else {role: pattern.format(**values)})
+    return found
+
+
+def tag_problems(tags: list[str], asked: Iterable[str] | None) -> list[str]:
+    """Return what is wrong with `--tags` where a task runs for its tag `always` alone, as those of playbooks do."""
+    given = set(asked or ["all"])
+    if "always" not in tags or given & {"all", "untagged", *tags} - {"always"}:
+        return []
+    return [
+        "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_roles, as in "
+        '-e \'{"slipway_roles": ["docker_ce"]}\'.'
+    ]
+
+
+def failure(lines: list[str]) -> dict[str, Any]:
+    """Return the result of a task that failed; several lines as a list too, for Ansible's own callback."""
+    return {"failed": True, "msg": "\n".join(lines), **({"lines": lines} if len(lines) > 1 else {})}
+
+
+def ask(action: Any, module: str, arguments: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
+    """Run a module on the host and return its answer; why it could not be run comes with a remedy."""
+    try:
+        return explain(action._execute_module(module, module_args=arguments, task_vars=variables))
+    except AnsibleConnectionFailure as error:
+        raise AnsibleConnectionFailure(explain({"failed": True, "msg": str(error)})["msg"]) from error
+    except AnsibleError as error:
+        return explain({"failed": True, "msg": str(error)})
+
+
+def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str]) -> list[str]:
+    """Return what is to be said of variables that these sections, or the host's other ones, do not read."""
+    of_host = [section for section in reader.SECTIONS if reader.is_taken(section, site)]
+    # Another role for Docker had users and daemon.json too, so docker_ce alone speaks for all of the host.
+    takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
+    notes = elsewhere.notes(variables, takes)
+    for section in ("", *sections):
+        prefix = f"{reader.folder(section) or 'slipway'}_"
+        notes += reader.strangers(variables, prefix, reader.specification(section))[1]
+    return sorted(set(notes))
+
+
+def explain(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a module's answer; where the host or the login could not run it, with the remedy first."""
+    said = " ".join(str(answer.get(key, "")) for key in ("msg", "module_stderr", "module_stdout"))
+    if answer.get("failed"):
+        for pattern, remedy in REMEDIES:
+            if re.search(pattern, said):
+                return failure([remedy.format(version=__version__), said.strip()])
+    return answer

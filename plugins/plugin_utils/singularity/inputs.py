@@ -1,0 +1,332 @@
+"""Inputs of the role ``singularity``: what a specification cannot say, and what only the controller knows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.slipway.node.plugins.module_utils.singularity.section import (
+    AUTH_FILE,
+    AUTH_VARIABLES,
+    guarded_sum,
+    numbers,
+)
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import COLLECTION, Site, load
+from ansible_collections.slipway.node.plugins.plugin_utils.golang import versions as golang_versions
+from jinja2 import Environment, StrictUndefined
+
+REMOVAL_INPUTS = ("state", "root", "prefix", "commands_dir", "modulefiles", "tree_host")
+
+# By flavour: the newest version that the role knows, the oldest that it builds, where releases are, the command's name.
+FLAVORS = {
+    "singularity-ce": {
+        "newest": "4.5.1",
+        "oldest": "3.8.0",
+        "repository": "sylabs/singularity",
+        "name": "singularity",
+        "title": "SingularityCE",
+    },
+    "apptainer": {
+        "newest": "1.4.5",
+        "oldest": "1.0.0",
+        "repository": "apptainer/apptainer",
+        "name": "apptainer",
+        "title": "Apptainer",
+    },
+}
+PROFILES = {
+    "/etc/profile.d/slipway-singularity.sh": "profile.sh.j2",
+    "/etc/profile.d/slipway-singularity.csh": "profile.csh.j2",
+    # Debian's csh reads a folder of its own; the file is wanted where that exists.
+    "/etc/csh/login.d/slipway-singularity": "profile.csh.j2",
+}
+
+_VERSION = re.compile(r"[0-9]+[.][0-9]+[.][0-9]+([-+][A-Za-z0-9.]+)?")
+_PATH = re.compile(r"(/[A-Za-z0-9_.+-]+)+")
+
+
+def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[str]]:
+    """Return the inputs that the node needs, and what is wrong with them."""
+    flavor = FLAVORS[inputs["flavor"]]
+    version = inputs["version"] or flavor["newest"]
+    release = f"https://github.com/{flavor['repository']}/releases/download/v{{version}}/{inputs['flavor']}-{{version}}.tar.gz"
+    api = f"https://api.github.com/repos/{flavor['repository']}/releases/tags/v{{version}}"
+    settled = {
+        **inputs,
+        "version": version,
+        "prefix": inputs["prefix"] or f"{inputs['root']}/{version}",
+        "mirrors": [release] if inputs["mirrors"] is None else inputs["mirrors"],
+        "release_api": api if inputs["release_api"] is None else inputs["release_api"],
+        "setuid": inputs["flavor"] == "singularity-ce" if inputs["setuid"] is None else inputs["setuid"],
+        "name": flavor["name"],
+        "writes": inputs["tree_host"] in ("", site.host),
+    }
+    problems = _problems(settled, flavor)
+    if problems:
+        return {}, problems
+    # Of the credentials the node gets a sum alone, and the file where it has to be written.
+    auths = settled.pop("registry_auths")
+    settled["mirrors"] = [url.replace("{version}", version) for url in settled["mirrors"]]
+    settled["release_api"] = settled["release_api"].replace("{version}", version)
+    settled["cache_dir"] = os.path.join(os.path.expanduser(site.settings.get("cache_dir") or ""), "singularity")
+    settled["kept_sum"] = f"{settled['cache_dir']}/sums/{inputs['flavor']}-{version}.sha256"
+    settled["known_sum"] = inputs["archive_checksum"] or _known_sum(inputs["flavor"], version, settled["kept_sum"])
+    settled["files"] = _files(settled, auths) if inputs["state"] == "present" else []
+    settled["strays"] = [
+        path for path in (*PROFILES, AUTH_FILE) if path not in {one["path"] for one in settled["files"]}
+    ]
+    texts = _modulefiles(settled, auths) if inputs["modulefiles"] else {}
+    settled["modulefiles"] = {"folder": inputs["modulefiles"], "texts": texts}
+    # One profile for every version below the root, and for one elsewhere.
+    elsewhere = [] if os.path.dirname(settled["prefix"]) == inputs["root"] else [settled["prefix"]]
+    settled["apparmor"] = {
+        "path": "/etc/apparmor.d/slipway-singularity",
+        "profile": "slipway-singularity",
+        "mode": "0644",
+        "group": "root",
+        "content": _render("apparmor.j2", trees=[f"{inputs['root']}/*", *elsewhere]),
+    }
+    return settled, []
+
+
+def auths(accounts: dict[str, dict[str, str]]) -> str:
+    """Return registries' credentials as the text of a file in the format of Docker's config.json."""
+    tokens = {
+        registry: {"auth": base64.b64encode(f"{one['username']}:{one['password']}".encode()).decode()}
+        for registry, one in sorted(accounts.items())
+    }
+    return json.dumps({"auths": tokens}, indent=2) + "\n"
+
+
+def toolchain(found: list[str], needed: str, wanted: str = "") -> str:
+    """Return folder and version of the newest Go that suffices, as its line has them, or an empty string.
+
+    :param found: lines of folder and version, such as ``/usr/local/go go1.26.8``.
+    :param needed: the version in the ``go`` line of go.mod.
+    :param wanted: a version that must be had exactly; empty for any.
+    """
+    pairs = [line.rpartition(" ")[::2] for line in found if " " in line]
+    fitting = [
+        (numbers(version), -len(folder), f"{folder} {version}")
+        for folder, version in pairs
+        if numbers(version) >= numbers(needed) and (not wanted or version.removeprefix("go") == wanted)
+    ]
+    return max(fitting)[2] if fitting else ""
+
+
+def oldest(needed: str, kind: str) -> str:
+    """Return the version of Go to fetch: the newest patch of the lowest release that suffices and has a known sum.
+
+    :param kind: the platform as Go's archives name it, such as ``linux-amd64``.
+    """
+    return nearest([version for version, sums in golang_versions.known().items() if kind in sums], needed)
+
+
+def nearest(versions: list[str], needed: str) -> str:
+    """Return the version nearest above what is needed: the newest patch of the lowest sufficient release."""
+    fitting = [version for version in versions if numbers(version) >= numbers(needed)]
+    if not fitting:
+        return ""
+    release = min(numbers(version)[:2] for version in fitting)
+    return max((version for version in fitting if numbers(version)[:2] == release), key=numbers)
+
+
+def builder(hostvars: Any, hosts: list[str], build_hosts: list[str], host: str, asked: list[dict[str, Any]]) -> str:
+    """Return which host compiles for a host: none where another host of the play has it compiled.
+
+    It is a build host of the platform, else the first of the hosts that wait for the same archive.
+
+    :param hosts: the play's hosts that have not failed, in their order.
+    :param asked: what ``slipway.node.state`` told of build hosts that the play does not know, with their names as item.
+    """
+    states = {name: _state(hostvars[name]) for name in {*hosts, *build_hosts}}
+    own = states[host]
+    pattern = own["singularity"]["want"]["archive_pattern"]
+    waiting = [name for name in hosts if _waits_for(states[name]) == pattern]
+    if host != next(iter(waiting), host):
+        return ""
+    told = {one["item"]: one for one in asked}
+    kinds = {name: _kind(states[name].get("platform") or told.get(name, {}).get("platform")) for name in build_hosts}
+    return next((name for name in build_hosts if kinds[name] == _kind(own["platform"])), host)
+
+
+def _state(variables: Any) -> dict[str, Any]:
+    state: dict[str, Any] = variables.get("slipway_state") or {}
+    return state
+
+
+def _waits_for(state: dict[str, Any]) -> str:
+    """Return the pattern of the archive that a host lacks, or an empty string."""
+    own = state.get("singularity") or {}
+    return str(own["want"]["archive_pattern"]) if "install_tree" in own.get("phases", []) else ""
+
+
+def _kind(platform: dict[str, str] | None) -> tuple[str, ...]:
+    """Return what hosts that can use one archive have in common."""
+    if not platform:
+        return ()
+    return platform["distribution"], platform["version"].split(".")[0], platform["architecture"]
+
+
+def _problems(inputs: dict[str, Any], flavor: dict[str, str]) -> list[str]:
+    """Return what is wrong with the inputs, each sentence with its remedy."""
+    problems = []
+    version = inputs["version"]
+    if not _VERSION.fullmatch(version) or numbers(version) < numbers(flavor["oldest"]):
+        problems.append(
+            f'singularity_version is "{version}"; give a release\'s three numbers in quotes, as in '
+            f'"{flavor["newest"]}", from {flavor["oldest"]} on.'
+        )
+    for name in ("root", "prefix", "localstatedir", "build_dir", "commands_dir", "modulefiles", "tmpdir", "cachedir"):
+        if inputs[name] and not _PATH.fullmatch(inputs[name]):
+            problems.append(
+                f'singularity_{name} is "{inputs[name]}"; give an absolute path of letters, digits and ._+- without a '
+                "slash at its end."
+            )
+    if inputs["prefix"] in (inputs["root"], f"{inputs['root']}/current"):
+        problems.append(
+            f'singularity_prefix is "{inputs["prefix"]}", where other versions or the link are; give a folder of its '
+            f'own, as in "{inputs["root"]}/{version}".'
+        )
+    strange = [url for url in inputs["mirrors"] if not re.match("(https?|file)://", url)]
+    if strange or not inputs["mirrors"]:
+        problems.append(
+            f"singularity_mirrors has {', '.join(strange) or 'no URL'}; give URLs of release archives that begin with "
+            "https://, http:// or file://, with {version} for the version."
+        )
+    if not re.fullmatch("([0-9a-f]{64})?", inputs["archive_checksum"]):
+        problems.append(
+            f'singularity_archive_checksum is "{inputs["archive_checksum"]}"; give a SHA-256 sum of 64 hexadecimal '
+            "digits in lower case, or leave it out."
+        )
+    for key, value in inputs["config"].items():
+        if isinstance(value, dict) or value is None:
+            problems.append(
+                f"singularity_config has no usable value of {key}; give a value or a list of values for each key, as "
+                "in {mount home: true, bind path: [/data]}."
+            )
+    problems += _account_problems(inputs)
+    for name, one in inputs["remotes"].items():
+        host = one.get("uri") if isinstance(one, dict) else None
+        if not re.fullmatch("[A-Za-z0-9_.-]+", str(name)) or not re.fullmatch(r"[A-Za-z0-9][^\s/]*", str(host or "")):
+            problems.append(
+                f"singularity_remotes cannot have {name}; give names of letters, digits and ._- with a host each, "
+                "without https:// and path, as in {campus: {uri: cloud.example.org}}."
+            )
+    first, limit = inputs["fakeroot_first"], inputs["fakeroot_limit"]
+    if first < 65536 or limit > 4294967295 or limit - first < 65536:
+        problems.append(
+            f"singularity_fakeroot_first is {first} and singularity_fakeroot_limit {limit}; give a first id from "
+            "65536 on, and a limit at least 65536 above it and below 4294967296."
+        )
+    if inputs["keep_versions"] < -1:
+        problems.append(
+            f"singularity_keep_versions is {inputs['keep_versions']}; give a number from 0 on, or -1 for all."
+        )
+    return problems
+
+
+def _account_problems(inputs: dict[str, Any]) -> list[str]:
+    accounts = inputs["registry_auths"]
+    if not all(
+        isinstance(one, dict) and isinstance(one.get("username"), str) and isinstance(one.get("password"), str)
+        for one in accounts.values()
+    ):
+        return [
+            "singularity_registry_auths lacks a user name or a password; give both as texts in quotes, as in "
+            '{registry.example.org: {username: "hpc", password: "secret"}}.'
+        ]
+    if accounts and inputs["flavor"] == "singularity-ce" and numbers(inputs["version"]) < (4, 1):
+        return [
+            f"singularity_registry_auths has no effect with SingularityCE {inputs['version']}; give "
+            "singularity_version 4.1.0 or newer, or leave the credentials out."
+        ]
+    return []
+
+
+def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """Return the files that the node is to have, of the credentials their sum in place of the content."""
+    values = {
+        "link": f"{inputs['root']}/current",
+        "name": inputs["name"],
+        **_variables(inputs, inputs["flavor"], accounts),
+    }
+    files: list[dict[str, Any]] = []
+    if inputs["profile"]:
+        texts = {template: _render(template, **values) for template in set(PROFILES.values())}
+        for path, template in PROFILES.items():
+            files.append({"path": path, "mode": "0644", "group": "root", "content": texts[template]})
+        files[-1]["only_with"] = "/etc/csh/login.d"
+    if accounts:
+        salt = secrets.token_hex(16)
+        files.append(
+            {
+                "path": AUTH_FILE,
+                "mode": "0640",
+                "group": inputs["registry_auth_group"],
+                "salt": salt,
+                "sum": guarded_sum(auths(accounts).encode(), salt),
+            }
+        )
+    if inputs["remotes"]:
+        text = _render("remote.yaml.j2", remotes=inputs["remotes"])
+        path = f"{inputs['prefix']}/etc/{inputs['name']}/remote.yaml"
+        files.append({"path": path, "mode": "0644", "group": "root", "content": text})
+    return files
+
+
+def _variables(inputs: dict[str, Any], flavor: str, accounts: dict[str, Any]) -> dict[str, Any]:
+    """Return what users' environments get of a flavour: folders by variable, and the file of credentials."""
+    name = FLAVORS[flavor]["name"].upper()
+    return {
+        "folders": {f"{name}_{key.upper()}": inputs[key] for key in ("tmpdir", "cachedir") if inputs[key]},
+        "auth_variable": AUTH_VARIABLES[flavor] if accounts else "",
+        "auth_file": AUTH_FILE,
+    }
+
+
+def _modulefiles(inputs: dict[str, Any], accounts: dict[str, Any]) -> dict[str, str]:
+    """Return by flavour the text of a version's modulefile, of which the node knows the version and its folder."""
+    root = inputs["root"]
+    return {
+        flavor: _render("modulefile.j2", root=root, title=about["title"], **_variables(inputs, flavor, accounts))
+        for flavor, about in FLAVORS.items()
+    }
+
+
+def told_sum(answer: str, archive: str) -> str:
+    """Return the SHA-256 sum that GitHub's release API told of an archive; empty where it told none.
+
+    :param answer: the text of its answer, whatever that is: old releases have no digest, a captive portal says HTML.
+    """
+    try:
+        release = json.loads(answer)
+    except ValueError:
+        return ""
+    assets = release.get("assets") if isinstance(release, dict) else None
+    for one in assets if isinstance(assets, list) else []:
+        if isinstance(one, dict) and one.get("name") == archive:
+            found = re.fullmatch("sha256:([0-9a-f]{64})", str(one.get("digest")))
+            return found.group(1) if found else ""
+    return ""
+
+
+def _known_sum(flavor: str, version: str, kept: str) -> str:
+    """Return the sum of a release: the role's, or what the release API once said; empty where none is known."""
+    known = load(COLLECTION / "roles/singularity/files/checksums.yml")[flavor].get(version, "")
+    if known or not os.path.exists(kept):
+        return str(known)
+    return Path(kept).read_text(encoding="ascii").strip()
+
+
+def _render(template: str, **values: Any) -> str:
+    text = (COLLECTION / "roles/singularity/templates" / template).read_text(encoding="utf-8")
+    environment = Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    )
+    return environment.from_string(text).render(values)
