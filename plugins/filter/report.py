@@ -25,7 +25,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import 
     load,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity.inputs import builder
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 # The oldest ansible-core, as meta/runtime.yml has it.
 OLDEST = "2.16.0"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity import inputs as singularity
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder, oldest, told_sum, toolchain
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.inputs import auths
 
 
 class FilterModule:
@@ -13,9 +14,9 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
         return {
-            "singularity_auths": singularity.auths,
-            "singularity_builder": singularity.builder,
-            "singularity_go_to_fetch": singularity.oldest,
-            "singularity_told_sum": singularity.told_sum,
-            "singularity_toolchain": singularity.toolchain,
+            "singularity_auths": auths,
+            "singularity_builder": builder,
+            "singularity_go_to_fetch": oldest,
+            "singularity_told_sum": told_sum,
+            "singularity_toolchain": toolchain,
         }

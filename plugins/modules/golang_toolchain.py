@@ -71,7 +71,7 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.download import HostError, check_space
-from ansible_collections.slipway.node.plugins.module_utils.golang import section as golang
+from ansible_collections.slipway.node.plugins.module_utils.golang import toolchain
 
 
 def remove(path: str) -> None:
@@ -93,7 +93,7 @@ def install(params: Dict[str, Any], run: Callable[..., Any]) -> str:
     try:
         if params["archive"]:
             remove(fresh)
-            check_space(folder, golang.unpacked_size(params["archive"]))
+            check_space(folder, toolchain.unpacked_size(params["archive"]))
             os.mkdir(fresh)
             tar = ["tar", "--extract", "--gzip", "--strip-components=1", "--no-same-owner", "--directory", fresh]
             rc, _out, err = run(tar + ["--file", params["archive"]])
@@ -101,9 +101,9 @@ def install(params: Dict[str, Any], run: Callable[..., Any]) -> str:
                 raise HostError("unpacking failed: %s" % " / ".join(err.strip().splitlines()[-3:]))
         says = _ask(fresh, folder, params["version"], run)
         about = dict((name, params[name]) for name in ("version", "method", "url", "checksum"))
-        with open(os.path.join(fresh, golang.MANIFEST), "w") as file:
-            json.dump(golang.manifest(fresh, about), file, indent=1, sort_keys=True)
-        golang.plant(fresh, dest, params["aside"] or "", remove)
+        with open(os.path.join(fresh, toolchain.MANIFEST), "w") as file:
+            json.dump(toolchain.manifest(fresh, about), file, indent=1, sort_keys=True)
+        toolchain.plant(fresh, dest, params["aside"] or "", remove)
     except (OSError, ValueError) as error:
         raise HostError(str(error))
     finally:

@@ -79,7 +79,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
 from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
 from ansible_collections.slipway.node.plugins.module_utils.images.section import save, sif_state_path, told
-from ansible_collections.slipway.node.plugins.module_utils.singularity.section import AUTH_VARIABLES
+from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import AUTH_VARIABLES
 
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -44,14 +44,14 @@ from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
-from ansible_collections.slipway.node.plugins.module_utils.singularity import section as singularity
+from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_text, config_values
 
 
 def refused(program: str, config: Dict[str, Any], run: Callable[..., Any]) -> List[str]:
     """Return the keys that the program does not take, each with its value and the program's own words."""
     reasons = []
     for key, value in sorted(config.items()):
-        values = singularity.config_values(value)
+        values = config_values(value)
         change = ["--set", key, ",".join(values)] if values else ["--get", key]
         rc, out, err = run([program, "config", "global", "--dry-run"] + change)
         if rc:
@@ -78,7 +78,7 @@ def main() -> None:
             )
         with open(path) as file:
             old = file.read()
-        new = singularity.config_text(old, config)
+        new = config_text(old, config)
         if new != old and not module.check_mode:
             files.replace(path, new, 0o644)
     except OSError as error:

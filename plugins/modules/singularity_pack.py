@@ -73,7 +73,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
-from ansible_collections.slipway.node.plugins.module_utils.singularity.section import MANIFEST, describe
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import MANIFEST, describe
 
 
 def survey(tree: str) -> List[Dict[str, Any]]:

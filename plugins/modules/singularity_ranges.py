@@ -58,7 +58,7 @@ from typing import Any, Dict, Iterator, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
-from ansible_collections.slipway.node.plugins.module_utils.singularity import section as singularity
+from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import RANGE, give_ranges
 
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.
@@ -118,11 +118,11 @@ def give(params: Dict[str, Any], check_mode: bool = False) -> List[str]:
     with locked(paths["subuid"]), locked(paths["subgid"]):
         texts = dict((name, files.read(path)) for name, path in paths.items())
         users = dict((name, int(uid)) for name, uid in params["users"].items())
-        new = singularity.give_ranges(users, texts, params["first"], params["limit"])
+        new = give_ranges(users, texts, params["first"], params["limit"])
         if new is None:
             raise ValueError(
                 "no room for %d ranges of %d ids from %d on; set singularity_fakeroot_first lower, or remove ranges of "
-                "users who are gone" % (len(users), singularity.RANGE, params["first"])
+                "users who are gone" % (len(users), RANGE, params["first"])
             )
         for name in NAMES:
             if name in new and not check_mode:

@@ -5,14 +5,10 @@ from fnmatch import fnmatch
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
-from ansible_collections.slipway.node.plugins.module_utils.user_groups import section as user_groups
-from ansible_collections.slipway.node.plugins.module_utils.user_groups.section import (
-    changes,
-    compare,
-    observe,
-    parse_group,
-    parse_record,
-)
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.observe import observe, parse_group
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import ADMIN_GROUPS, changes, compare
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import parse_record
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.want import want as wanted_state
 
 RECORD = "/var/lib/slipway/user_groups.json"
 GROUP = "root:x:0:\nsudo:x:27:admin\ndocker:x:998:alice,mallory\n"
@@ -29,7 +25,7 @@ def wanted(**change):
         "gids": {},
         "missing_users": "fail",
     }
-    return user_groups.want({**inputs, **change}, None)
+    return wanted_state({**inputs, **change}, None)
 
 
 class FakeHost:
@@ -336,4 +332,4 @@ def test_compare_asks_nothing():
     observed = observe(FakeHost(), want)
     plain = json.loads(json.dumps(observed))
     assert compare(want, plain) == [] and changes(want, plain)["refused"] == []
-    assert user_groups.ADMIN_GROUPS
+    assert ADMIN_GROUPS

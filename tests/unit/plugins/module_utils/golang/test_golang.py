@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
-from ansible_collections.slipway.node.plugins.module_utils.golang import section as golang
+from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan
+from ansible_collections.slipway.node.plugins.module_utils.golang import want as wanted
+from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
+    MANIFEST,
+    manifest,
+    plant,
+    read_environment,
+    unpacked_size,
+)
 
 HOST = Host(lambda command, **_: (0, "", ""))
-FILES = Path(__file__).parents[4] / "roles/golang/files"
+FILES = Path(__file__).parents[5] / "roles/golang/files"
 DEBIAN = describe("Debian", "13.1", "trixie", "x86_64")
 INPUTS = {
     "state": "present",
@@ -38,11 +46,11 @@ INPUTS = {
 def want(tmp_path, monkeypatch):
     for folder in ("profile", "bin", "etc"):
         (tmp_path / folder).mkdir()
-    monkeypatch.setattr(golang, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
-    monkeypatch.setattr(golang, "_COMMAND_FOLDERS", (f"{tmp_path}/bin",))
-    monkeypatch.setattr(golang, "_SETTINGS", (f"{tmp_path}/etc/*",))
-    monkeypatch.setattr(golang, "_BOOTSTRAPS", ())
-    return golang.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
+    monkeypatch.setattr(wanted, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
+    monkeypatch.setattr(observe, "_COMMAND_FOLDERS", (f"{tmp_path}/bin",))
+    monkeypatch.setattr(observe, "_SETTINGS", (f"{tmp_path}/etc/*",))
+    monkeypatch.setattr(observe, "_BOOTSTRAPS", ())
+    return wanted.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
 
 
 def toolchain(root: Path, version: str, **about) -> Path:
@@ -55,7 +63,7 @@ def toolchain(root: Path, version: str, **about) -> Path:
     (tree / "VERSION").write_text(f"go{version}\ntime 2026-01-01T00:00:00Z\n")
     (tree / "go.env").write_text("# of Go\nGOPROXY=https://shipped.example.org,direct\nGOTOOLCHAIN=auto\n")
     about = {"version": version, "method": "archive", "checksum": "", "url": "", **about}
-    (tree / golang.MANIFEST).write_text(json.dumps(golang.manifest(str(tree), about)))
+    (tree / MANIFEST).write_text(json.dumps(manifest(str(tree), about)))
     return tree
 
 
@@ -64,7 +72,7 @@ def installed(want):
     """A host that is as wanted."""
     tree = toolchain(Path(want["root"]), want["version"])
     os.symlink(tree, want["link"])
-    for path, content in golang.profile_files(want, HOST).items():
+    for path, content in observe.profile_files(want, HOST).items():
         Path(path).write_text(content)
     assert lines(want) == []
     return tree
@@ -72,13 +80,13 @@ def installed(want):
 
 def lines(want):
     """Return the drift as text, with its phase, and the root as nothing."""
-    drift = golang.compare(want, golang.observe(HOST, want))
+    drift = plan.compare(want, observe.observe(HOST, want))
     assert all(entry["role"] == "golang" for entry in drift)
     return [f"{entry['phase']}: {sentence(entry)}".replace(want["root"], "") for entry in drift]
 
 
 def refused(want):
-    return golang.refusals(want, golang.observe(HOST, want))
+    return plan.refusals(want, observe.observe(HOST, want))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,7 @@ def refused(want):
     ],
 )
 def test_the_archive_is_that_of_the_architecture_with_its_sum(machine, kind):
-    want = golang.want(
+    want = wanted.want(
         {**INPUTS, "sums": {"linux-amd64": "a", kind: "b", "src": "c"}}, DEBIAN._replace(architecture=machine)
     )
     assert want["file"] == {
@@ -100,25 +108,25 @@ def test_the_archive_is_that_of_the_architecture_with_its_sum(machine, kind):
         "urls": [f"http://mirror/go1.26.7.{kind}.tar.gz"],
         "checksum": "b",
     }
-    assert golang.want({**INPUTS, "archive_checksum": "AB"}, DEBIAN)["file"]["checksum"] == "ab"
+    assert wanted.want({**INPUTS, "archive_checksum": "AB"}, DEBIAN)["file"]["checksum"] == "ab"
 
 
 def test_an_architecture_without_an_archive_is_named():
     alpha = DEBIAN._replace(architecture="alpha")
     with pytest.raises(InputProblem, match="no archive of Go for the architecture alpha, only for: aarch64, armv7l"):
-        golang.want(INPUTS, alpha)
-    assert golang.want({**INPUTS, "state": "absent"}, alpha)["tree"] == "/usr/local/go-1.26.7"
+        wanted.want(INPUTS, alpha)
+    assert wanted.want({**INPUTS, "state": "absent"}, alpha)["tree"] == "/usr/local/go-1.26.7"
 
 
 def test_the_source_is_that_of_all_architectures_and_what_compiles_it_is_not(want):
     older = {"version": "1.24.13", "checksum": "b"}
     inputs = {**INPUTS, "install_method": "source", "sums": {"src": "c"}, "root": want["root"], "link": ""}
     inputs["bootstrap"] = {"oldest": "1.24.6", "files": {"linux-arm64": older}}
-    source = golang.want(inputs, DEBIAN._replace(architecture="aarch64"))
+    source = wanted.want(inputs, DEBIAN._replace(architecture="aarch64"))
     assert (source["file"]["name"], source["file"]["checksum"]) == ("go1.26.7.src.tar.gz", "c")
     assert source["bootstrap"]["urls"] == ["http://mirror/go1.24.13.linux-arm64.tar.gz"]
     assert source["bootstrap"]["checksum"] == "b" and refused(source) == []
-    assert "compiles Go 1.26.7" in refused(golang.want(inputs, DEBIAN._replace(architecture="alpha")))[0]
+    assert "compiles Go 1.26.7" in refused(wanted.want(inputs, DEBIAN._replace(architecture="alpha")))[0]
 
 
 def test_a_bare_host(want):
@@ -144,7 +152,7 @@ def test_a_toolchain_alone(want):
         (lambda tree: (tree / "bin/go").chmod(0o644), "bin/go of mode 0644 instead of 0755"),
         (lambda tree: os.utime(tree / "bin/go", (1, 1)), "bin/go written to"),
         (lambda tree: shutil.rmtree(tree / "bin"), "bin/go missing and 1 more"),
-        (lambda tree: (tree / golang.MANIFEST).write_text("{"), "a readable .slipway.json missing"),
+        (lambda tree: (tree / MANIFEST).write_text("{"), "a readable .slipway.json missing"),
     ],
 )
 def test_damage_is_named(want, installed, spoil, named):
@@ -184,7 +192,7 @@ def test_links(want, installed):
         link.symlink_to(target)
         shown = str(target).replace(want["root"], "")
         assert lines(want) == [f"switch_links: /go: link to {shown} -> link to /go-1.26.7"]
-        observed = golang.observe(HOST, want)
+        observed = observe.observe(HOST, want)
         assert (list(observed["in_the_way"]) == []) is managed
     link.unlink()
     link.symlink_to("go-1.26.7")
@@ -198,7 +206,7 @@ def test_links_of_commands(want, installed):
         "switch_links: /bin/go: missing -> link to /go/bin/go",
         "switch_links: /bin/gofmt: missing -> link to /go/bin/gofmt",
     ]
-    for path, target in golang.observe(HOST, want)["wanted_links"].items():
+    for path, target in observe.observe(HOST, want)["wanted_links"].items():
         if path != want["link"]:
             os.symlink(target, path)
     assert lines(want) == [] and (folder / "go").read_text() == "go"
@@ -230,7 +238,7 @@ def test_what_is_not_slipway_s_is_in_the_way(want):
     for name in ("go", "go-1.26.7", "go.before-slipway"):
         (Path(want["root"]) / name).mkdir()
     root = want["root"]
-    assert golang.observe(HOST, want)["in_the_way"] == {
+    assert observe.observe(HOST, want)["in_the_way"] == {
         f"{root}/go-1.26.7": f"{root}/go-1.26.7.before-slipway",
         f"{root}/go": f"{root}/go.before-slipway-2",
     }
@@ -321,28 +329,28 @@ def test_absent_names_all_that_is_slipway_s(want, installed):
 def test_bootstrap_is_the_newest_that_can(want, tmp_path):
     want["bootstrap"] = {"oldest": "1.24.6"}
     toolchain(tmp_path, "1.24.5")
-    assert golang.observe(HOST, want)["bootstrap"] == ""
+    assert observe.observe(HOST, want)["bootstrap"] == ""
     for version in ("1.24.6", "1.24.13", "1.24.9"):
         toolchain(tmp_path, version)
-    assert golang.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.13"
+    assert observe.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.13"
     (tmp_path / "go-1.24.13/bin/go").unlink()
-    assert golang.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.9"
+    assert observe.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.9"
     # The very one that is wanted may be damaged.
     toolchain(tmp_path, want["version"])
-    assert golang.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.9"
+    assert observe.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.9"
 
 
-def plant(fresh, path, aside=""):
-    golang.plant(str(fresh), str(path), str(aside), lambda old: shutil.rmtree(old, ignore_errors=True))
+def replace(fresh, path, aside=""):
+    plant(str(fresh), str(path), str(aside), lambda old: shutil.rmtree(old, ignore_errors=True))
 
 
 def test_plant(tmp_path):
     fresh, path = toolchain(tmp_path / "new", "1"), tmp_path / "go-1"
-    plant(fresh, path)
+    replace(fresh, path)
     assert (path / "bin/go").exists() and not fresh.exists()
     fresh = toolchain(tmp_path / "new", "1")
     (fresh / "bin/go").write_text("newer")
-    plant(fresh, path)
+    replace(fresh, path)
     assert (path / "bin/go").read_text() == "newer"
     assert sorted(os.listdir(tmp_path)) == ["go-1", "new"]
 
@@ -352,16 +360,16 @@ def test_plant_never_deletes_what_is_another_s(tmp_path):
     path.mkdir()
     (path / "precious").touch()
     with pytest.raises(ValueError, match=r"go-1 is not Slipway's, and is left as it is"):
-        plant(fresh, path)
-    plant(fresh, path, tmp_path / "aside")
+        replace(fresh, path)
+    replace(fresh, path, tmp_path / "aside")
     assert (tmp_path / "aside/precious").exists() and (path / "bin/go").exists()
 
 
 def test_unpacked_size(tmp_path):
     (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(80000)))
-    assert golang.unpacked_size(str(tmp_path / "x.gz")) == 90000
+    assert unpacked_size(str(tmp_path / "x.gz")) == 90000
 
 
 def test_read_environment():
     text = "# GOPROXY=x\n\nGOPROXY = a,b\nGOSUMDB=sum.golang.org=x\nnonsense\n"
-    assert golang.read_environment(text) == {"GOPROXY": "a,b", "GOSUMDB": "sum.golang.org=x"}
+    assert read_environment(text) == {"GOPROXY": "a,b", "GOSUMDB": "sum.golang.org=x"}

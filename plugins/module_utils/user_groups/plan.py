@@ -1,65 +1,18 @@
-"""The section ``user_groups`` of the probe: groups, their members, and the record of what Slipway gave.
+"""What differs of groups and members from what is wanted, what stands in the way, and what is to be done.
 
-The name service is asked (``getent``), so users and groups of a directory (LDAP, NIS) count like local ones. What can
-be changed is ``/etc/group`` alone. ``observe`` reads a host, ``changes`` decides, ``compare`` says it as drift.
+What can be changed is ``/etc/group`` alone. ``changes`` decides, ``compare`` says it as drift.
 """
 
-import contextlib
-import json
-import os
-import pwd
-import re
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, drift_entry
-from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import Platform
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import empty_record
 
 _entry = partial(drift_entry, "user_groups")
-
 # Who is in one of these may become root by sudo.
 ADMIN_GROUPS = ("sudo", "wheel", "admin", "root")
-RECORD = "/var/lib/slipway/user_groups.json"
-
-
-def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
-    """Return the wanted state: the inputs, without members where none are to be, and where the record is kept."""
-    return dict(inputs, members=inputs["members"] if inputs["state"] == "present" else {}, record_file=RECORD)
-
-
-def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs. Changes nothing."""
-    record, record_error = parse_record(host.read(want["record_file"]))
-    kept = record or _empty()
-    members = want["members"]
-    names = sorted(set(members) | set(kept["groups"]) | set(kept["members"]))
-    groups, others = _groups(host, names, [gid for name, gid in want["gids"].items() if name in members])
-    users = _users(host, sorted({user for listed in members.values() for user in listed}))
-    observed = {
-        "groups": groups,
-        "users": users,
-        "gid_owners": others,
-        "record": record,
-        "record_error": record_error,
-        "record_folder": bool(host.glob(os.path.dirname(want["record_file"]))),
-        "needed": {},
-        "logins": _logins(host) if names else [],
-        "doors": _doors(host) if names else [],
-    }
-    # A directory may hide the members of its groups; then only asking for the user tells.
-    doubtful = sorted({users[user]["name"] for _group, user in _lacking(members, observed)})
-    if doubtful:
-        _rc, out = host.run("getent", "initgroups", *doubtful)
-        further = dict((line.split()[0], line.split()[1:]) for line in out.splitlines() if line.strip())
-        for user in users.values():
-            if user is not None:
-                user["gids"] += [int(gid) for gid in further.get(user["name"], [])]
-    candidates = [name for name in kept["groups"] if name not in members and groups.get(name)]
-    if candidates:
-        observed["needed"] = _needed(host, dict((name, groups[name]) for name in candidates))
-    observed["changes"] = changes(want, observed)
-    return observed
 
 
 def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
@@ -112,7 +65,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
             for name in sorted(members)
             if groups.get(name) and name in gids and groups[name]["gid"] != gids[name]
         ],
-        "add": [(group, observed["users"][user]["name"]) for group, user in _lacking(members, observed)],
+        "add": [(group, observed["users"][user]["name"]) for group, user in lacking_members(members, observed)],
         "missing": [
             (group, user) for group in sorted(members) for user in members[group] if observed["users"].get(user) is None
         ],
@@ -121,10 +74,10 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     leave = _leave(members, observed, todo)
     todo["remove"] = sorted(name for name, why in leave.items() if not why)
     before, after = _given(want, observed, todo)
-    old = observed["record"] or _empty()
+    old = observed["record"] or empty_record()
     todo["before"] = before if (todo["create"] or todo["add"]) and before != old else None
     stands = old if todo["before"] is None else before
-    emptied = observed["record"] is not None and after == _empty()
+    emptied = observed["record"] is not None and after == empty_record()
     todo["after"] = after if after != stands or emptied else None
     todo["refused"] = _refused(want, observed, todo)
     todo["notes"] = [
@@ -150,47 +103,11 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     return todo
 
 
-def parse_record(text: Optional[str]) -> Tuple[Optional[Dict[str, Any]], str]:
-    """Read the record; return it, or ``None`` where there is none, and why it cannot be read."""
-    if text is None:
-        return None, ""
-    try:
-        data = json.loads(text)
-        groups, members = data["groups"], data["members"]
-        names = groups + [name for group, users in members.items() for name in [group] + users]
-        if not all(isinstance(name, str) for name in names):
-            raise ValueError("a name is not a string")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return None, "%s: %s" % (type(error).__name__, error)
-    return {"groups": groups, "members": members}, ""
-
-
-def parse_group(text: str) -> Dict[str, Dict[str, Any]]:
-    """Read lines of a group database: gid and members by name. The marks of NIS (+, -) are no groups."""
-    groups = {}  # type: Dict[str, Dict[str, Any]]
-    for line in text.splitlines():
-        fields = line.split(":")
-        if len(fields) == 4 and fields[2].isdigit() and fields[0][:1] not in ("+", "-", "#"):
-            members = [name.strip() for name in fields[3].split(",") if name.strip()]
-            groups.setdefault(fields[0], {"gid": int(fields[2]), "members": members})
-    return groups
-
-
-def parse_passwd(text: str) -> List[Tuple[str, int]]:
-    """Read lines of a user database: name and primary gid."""
-    lines = [line.split(":") for line in text.splitlines()]
-    return [(fields[0], int(fields[3])) for fields in lines if len(fields) >= 7 and fields[3].isdigit()]
-
-
 def _a_group(gid: Optional[int]) -> str:
     return "a group" if gid is None else "a group with gid %d" % gid
 
 
-def _empty() -> Dict[str, Any]:
-    return {"groups": [], "members": {}}
-
-
-def _lacking(members: Dict[str, List[str]], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
+def lacking_members(members: Dict[str, List[str]], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Return the wanted memberships, as group and user, that are not there though the user is."""
     lacking = []
     for group in sorted(members):
@@ -208,7 +125,7 @@ def _unwanted(
 ) -> Tuple[List[Tuple[str, str]], List[Tuple[str, str, str]]]:
     """Return the memberships to revoke, and those that ``/etc/group`` does not hold, with what does."""
     revoke, fixed = [], []
-    given = (observed["record"] or _empty())["members"]
+    given = (observed["record"] or empty_record())["members"]
     for group in sorted(set(members) | set(given)):
         found = observed["groups"].get(group)
         if found is None:
@@ -237,8 +154,8 @@ def _given(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any])
 
     What it gave and somebody else took back is forgotten.
     """
-    groups, old = observed["groups"], observed["record"] or _empty()
-    before, after = _empty(), _empty()
+    groups, old = observed["groups"], observed["record"] or empty_record()
+    before, after = empty_record(), empty_record()
     before["groups"] = sorted({name for name in old["groups"] if groups.get(name)} | set(todo["create"]))
     for group in sorted(set(old["members"]) | {group for group, _user in todo["add"]}):
         local = (groups.get(group) or {"local": []})["local"]
@@ -249,13 +166,13 @@ def _given(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any])
         if stay:
             after["members"][group] = sorted(stay)
     after["groups"] = [name for name in before["groups"] if name not in todo["remove"]]
-    return before, after if want["state"] == "present" else _empty()
+    return before, after if want["state"] == "present" else empty_record()
 
 
 def _leave(members: Dict[str, List[str]], observed: Dict[str, Any], todo: Dict[str, Any]) -> Dict[str, str]:
     """Return why groups that Slipway made and that are no longer wanted cannot go; empty for one that can."""
     reasons = {}
-    for name in (observed["record"] or _empty())["groups"]:
+    for name in (observed["record"] or empty_record())["groups"]:
         group = observed["groups"].get(name)
         if group and name not in members:
             left = set(group["members"]) - _of(name, todo["revoke"])
@@ -322,87 +239,3 @@ def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any
                 "user_groups_members." % (group, ", ".join(sorted(_of(group, todo["revoke"]))), ", ".join(listed))
             )
     return refused
-
-
-def _groups(host: Host, names: List[str], gids: List[int]) -> Tuple[Dict[str, Any], Dict[str, str]]:
-    """Return the groups by name, ``None`` for one that is missing, and the names that have the wanted gids."""
-    if not names:
-        return {}, {}
-    # A number as a key is a gid: who has it is asked along.
-    _rc, out = host.run("getent", "group", *(names + [str(gid) for gid in gids]))
-    known, local = parse_group(out), parse_group(host.read("/etc/group") or "")
-    passwd = parse_passwd(host.read("/etc/passwd") or "")
-    groups = {}  # type: Dict[str, Any]
-    for name in names:
-        if name in known:
-            groups[name] = dict(known[name])
-            groups[name]["is_local"] = name in local
-            groups[name]["local"] = local.get(name, {"members": []})["members"]
-            groups[name]["primary"] = [user for user, gid in passwd if gid == known[name]["gid"]]
-        else:
-            groups[name] = None
-    owners = dict((str(group["gid"]), name) for name, group in known.items() if group["gid"] in gids)
-    return groups, owners
-
-
-def _users(host: Host, names: List[str]) -> Dict[str, Any]:
-    """Return each user's name in the name service and gids, ``None`` for one that does not exist.
-
-    A directory may answer with another name than was asked: ``alice`` for ``alice@example.org``.
-    """
-    users = dict((name, None) for name in names)  # type: Dict[str, Any]
-    # getent takes a name of digits alone, such as a student's number, for a uid.
-    asked = [name for name in names if not name.isdigit()]
-    found = parse_passwd(host.run("getent", "passwd", *asked)[1]) if asked else []
-    by_name = dict(found)
-    for index, name in enumerate(asked):
-        if name in by_name:
-            answer = (name, by_name[name])
-        elif len(found) == len(asked):
-            answer = found[index]
-        else:
-            answer = next(iter(parse_passwd(host.run("getent", "passwd", name)[1])), ("", 0))
-        if answer[0]:
-            users[name] = {"name": answer[0], "gids": [answer[1]]}
-    for name in sorted(set(names) - set(asked)):
-        if host.run("id", "-un", name)[1].strip() == name:
-            users[name] = {"name": name, "gids": [int(host.run("id", "-g", name)[1])]}
-    return users
-
-
-def _needed(host: Host, groups: Dict[str, Any]) -> Dict[str, str]:
-    """Return why groups cannot be removed."""
-    _rc, out = host.run("ps", "-e", "-o", "egid=", "-o", "rgid=")
-    running = set(out.split())
-    needed = {}
-    for name, group in groups.items():
-        if group["primary"]:
-            needed[name] = "is the primary group of %s" % ", ".join(group["primary"])
-        elif str(group["gid"]) in running:
-            needed[name] = "is the group of a running process"
-        elif name == "docker" and host.glob("/usr/bin/dockerd"):
-            needed[name] = "owns the socket of the Docker engine"
-    return needed
-
-
-def _doors(host: Host) -> List[str]:
-    """Return the groups that let somebody log in or use sudo, of which those of sshd may be patterns."""
-
-    def read(*patterns: str) -> str:
-        return re.sub("#.*", "", "\n".join(host.read(path) or "" for path in host.glob(*patterns)))
-
-    sshd = re.findall(r"(?im)^\s*AllowGroups\b(.*)", read("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"))
-    doors = set(ADMIN_GROUPS) | set(" ".join(sshd).replace('"', " ").split())
-    doors |= set(re.findall(r"%([^\s,:=]+)", read("/etc/sudoers", "/etc/sudoers.d/*")))
-    doors |= set(re.findall(r"\(([^\s()]+)\)", read("/etc/security/access.conf")))
-    # That everybody may log in is nothing to lose.
-    return sorted(doors - {"*"})
-
-
-def _logins(host: Host) -> List[str]:
-    """Return whom the connection may have logged in as: sudo's and doas's word for it, and the audit's."""
-    names = {os.environ.get("SUDO_USER", ""), os.environ.get("DOAS_USER", "")}
-    # Without an audit's login uid it is -1, which nobody has.
-    with contextlib.suppress(ValueError, KeyError, OverflowError):
-        names.add(pwd.getpwuid(int(host.read("/proc/self/loginuid") or "")).pw_name)
-    return sorted(names - {""})

@@ -1,10 +1,11 @@
-"""What the controller makes of the inputs of ``singularity``, which Go is taken, and who compiles."""
+"""What the controller makes of the inputs of ``singularity``."""
 
 import json
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity.section import MODULE_MARK, guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_MARK
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity import inputs as singularity
@@ -74,31 +75,6 @@ def test_removal_reads_no_other_input():
     assert set(singularity.PROFILES) < set(inputs["strays"])
 
 
-SUM = "0123456789abcdef" * 4
-
-
-@pytest.mark.parametrize(
-    ("release", "told"),
-    [
-        ({"assets": [{"name": "b.tar.gz"}, {"name": "a.tar.gz", "digest": f"sha256:{SUM}"}]}, SUM),
-        # Releases before 2025.
-        ({"assets": [{"name": "a.tar.gz", "digest": None}]}, ""),
-        ({"assets": [{"name": "a.tar.gz", "digest": "sha512:00"}]}, ""),
-        ({"assets": None}, ""),
-        ({"message": "Not Found"}, ""),
-        (["a captive portal"], ""),
-        ({"assets": ["a.tar.gz"]}, ""),
-    ],
-)
-def test_what_the_release_api_tells_of_a_sum(release, told):
-    assert singularity.told_sum(json.dumps(release), "a.tar.gz") == told
-
-
-@pytest.mark.parametrize("answer", ["", "<html>Please log in</html>", '{"assets": [', "1e999"])
-def test_what_a_captive_portal_answers_is_no_sum(answer):
-    assert singularity.told_sum(answer, "a.tar.gz") == ""
-
-
 def test_modulefiles_set_what_profiles_set():
     given = {"registry_auths": {"r": {"username": "u", "password": "p"}}, "tmpdir": "/scratch", "root": "/sw"}
     inputs, problems = prepare(modulefiles="/etc/modulefiles", **given)
@@ -163,80 +139,3 @@ def test_a_sum_comes_from_the_input_the_table_or_what_the_api_said(tmp_path):
 def test_credentials_are_in_docker_s_format():
     text = singularity.auths({"b.example.org": {"username": "u", "password": "p:w"}})
     assert json.loads(text) == {"auths": {"b.example.org": {"auth": "dTpwOnc="}}}
-
-
-FOUND = ["/usr/local/go go1.22.5", "/usr/local/go-1.26.10 go1.26.10", "/usr/local/go-1.26.9 go1.26.9", "broken"]
-
-
-@pytest.mark.parametrize(
-    ("needed", "wanted", "expected"),
-    [
-        ("1.13", "", "/usr/local/go-1.26.10 go1.26.10"),
-        ("1.26.10", "", "/usr/local/go-1.26.10 go1.26.10"),
-        ("1.26.11", "", ""),
-        ("1.20", "1.22.5", "/usr/local/go go1.22.5"),
-        ("1.25.9", "1.22.5", ""),
-    ],
-)
-def test_the_newest_toolchain_that_suffices_is_taken(needed, wanted, expected):
-    assert singularity.toolchain(FOUND, needed, wanted) == expected
-
-
-def test_a_link_and_its_toolchain_are_one():
-    found = ["/usr/local/go-1.26.9 go1.26.9", "/usr/local/go go1.26.9"]
-    assert singularity.toolchain(found, "1.20") == "/usr/local/go go1.26.9"
-
-
-@pytest.mark.parametrize(
-    ("needed", "expected"), [("1.25.9", "1.25.14"), ("1.25.20", "1.26.7"), ("1.13", "1.25.14"), ("1.30", "")]
-)
-def test_the_oldest_release_that_suffices_is_installed_in_its_newest_patch(needed, expected):
-    assert singularity.nearest(["1.26.7", "1.25.14", "1.25.9"], needed) == expected
-
-
-def test_a_go_is_known_for_every_architecture_of_the_newest_release():
-    assert all(singularity.oldest("1.25.9", f"linux-{name}") for name in ("amd64", "arm64"))
-
-
-def state(distribution="Debian", version="13.1", phases=("install_tree",), pattern="p13"):
-    platform = {"distribution": distribution, "version": version, "architecture": "x86_64"}
-    own = {"phases": list(phases), "want": {"archive_pattern": pattern}}
-    return {"slipway_state": {"platform": platform, "singularity": own}}
-
-
-HOSTS = {
-    "a": state(phases=["write_files"]),
-    "b": state(),
-    "c": state(),
-    "d": state(version="12.4", pattern="p12"),
-    "e": {"slipway_state": {"failed": True, "msg": "unreachable"}},
-    "f": {},
-}
-
-
-@pytest.mark.parametrize(
-    ("host", "build_hosts", "asked", "expected"),
-    [
-        # The first that waits compiles for all that wait for the same.
-        ("b", [], [], "b"),
-        ("c", [], [], ""),
-        ("d", [], [], "d"),
-        # A build host of the platform, were it complete itself, comes first; one of another platform does not count.
-        ("b", ["d", "a"], [], "a"),
-        ("d", ["a", "e"], [], "d"),
-        # A build host that the play does not know was asked, or could not be.
-        (
-            "d",
-            ["f"],
-            [{"item": "f", "platform": {"distribution": "Debian", "version": "12.9", "architecture": "x86_64"}}],
-            "f",
-        ),
-        ("d", ["f"], [{"item": "f", "unreachable": True}], "d"),
-    ],
-)
-def test_one_host_compiles_for_a_platform(host, build_hosts, asked, expected):
-    assert singularity.builder(HOSTS, ["a", "b", "c", "d", "e"], build_hosts, host, asked) == expected
-
-
-def test_the_next_host_compiles_where_the_first_has_failed():
-    assert singularity.builder(HOSTS, ["a", "c", "d"], [], "c", []) == "c"

@@ -1,0 +1,181 @@
+"""What a host has of Go: toolchains side by side, links, profile, environment file."""
+
+import json
+import os
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible_collections.slipway.node.plugins.module_utils.engine import versions
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.golang.plan import is_kept, wanted_environment, wanted_links
+from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
+    MANIFEST,
+    damage,
+    programs,
+    read_environment,
+)
+from ansible_collections.slipway.node.plugins.module_utils.golang.want import tree_path
+
+# Where distributions and others keep toolchains that can compile Go itself.
+_BOOTSTRAPS = ("/usr/local/go", "/usr/lib/go-*", "/usr/lib/go", "/usr/lib/golang")
+_COMMANDS = ("go", "gofmt")
+# Folders on everyone's PATH that an earlier run may have been asked to put links into.
+_COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
+# What gives all users their environment.
+_SETTINGS = (
+    "/etc/environment",
+    "/etc/environment.d/*.conf",
+    "/etc/security/pam_env.conf",
+    "/etc/profile",
+    "/etc/profile.d/*sh",
+    "/etc/bash.bashrc",
+    "/etc/bashrc",
+    "/etc/zsh*",
+    "/etc/zsh/*",
+    "/etc/csh.*",
+    "/etc/csh/*.d/*",
+)
+_GOROOT = re.compile(r"(?:^|[\s;&])(?:GOROOT(?:[ \t]+DEFAULT)?=|setenv[ \t]+GOROOT[ \t]+)([^\s;]+)")
+
+
+def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    toolchains = {}
+    for path in host.glob(tree_path(want, "*")):
+        version = os.path.basename(path)[len("go-") :]
+        if version == want["version"] or version[:1].isdigit():
+            toolchains[version] = _toolchain(host, path)
+    present = want["state"] == "present"
+    users_get_it = present and (want["profile"] or (want["link"] and want["commands_dir"]))
+    links = dict((path, _link(host, path)) for path in _link_paths(want))
+    wanted = wanted_links(want, links)
+    way = in_the_way(want, toolchains, links, wanted) if present else {}
+    observed = {
+        "toolchains": toolchains,
+        "link": links.get(want["link"]),
+        "links": links,
+        "wanted_links": wanted,
+        "in_the_way": way,
+        "missing_folders": sorted(
+            {os.path.dirname(path) for path in wanted if not os.path.isdir(os.path.dirname(path))}
+        ),
+        "files": dict((path, host.read(path)) for path in want["profile_files"]),
+        "wanted_files": profile_files(want, host),
+        "environment": wanted_environment(want, toolchains.get(want["version"])),
+        "goroot": _goroot(host, want) if users_get_it else {},
+        "bootstrap": _bootstrap(host, want) if present and want["bootstrap"] else "",
+    }
+    observed["remove"] = [
+        tree_path(want, version)
+        for version, found in sorted(toolchains.items())
+        if found["managed"] and not (present and is_kept(want, version))
+    ]
+    return observed
+
+
+def in_the_way(
+    want: Dict[str, Any],
+    toolchains: Dict[str, Any],
+    links: Dict[str, Dict[str, Any]],
+    wanted: Dict[str, Optional[str]],
+) -> Dict[str, str]:
+    """Return what is somebody else's and stands where Slipway's is to go, with a name to set it aside under."""
+    found = toolchains.get(want["version"])
+    paths = [want["tree"]] if found and not found["managed"] else []
+    for path, target in wanted.items():
+        link = links[path]
+        if target and link["exists"] and not link["managed"] and link["target"] != os.path.normpath(target):
+            paths.append(path)
+    return dict((name, _free(name)) for name in paths)
+
+
+def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
+    """Return what the files of login shells are to hold, ``None`` for one that is not to be there."""
+    wanted = want["state"] == "present" and want["profile"]
+    has_csh = bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh"))
+    files = {}  # type: Dict[str, Optional[str]]
+    for path, text in want["profile_files"].items():
+        if wanted and (path.endswith(".sh") or (has_csh and os.path.isdir(os.path.dirname(path)))):
+            files[path] = text.replace("@BIN@", "%s/bin" % (want["link"] or want["tree"]))
+        elif _is_of(want, text, host.read(path)):
+            files[path] = None
+    return files
+
+
+def _is_of(want: Dict[str, Any], text: str, content: Optional[str]) -> bool:
+    """Tell whether a file of login shells is Slipway's and of this link, not of one that another run looks after."""
+    folder = "%s/bin" % want["link"] if want["link"] else tree_path(want, "")
+    return content is not None and content.startswith(text.splitlines()[0]) and folder in content
+
+
+def _toolchain(host: Host, path: str) -> Dict[str, Any]:
+    about, managed = _about(host, path)
+    return {
+        "managed": managed,
+        "about": dict((name, about.get(name, "")) for name in ("version", "method", "checksum", "url")),
+        "damage": damage(about.get("programs", {}), programs(path)) if managed else [],
+        "shipped": about.get("environment", {}),
+        "environment": read_environment(host.read(path + "/go.env") or ""),
+    }
+
+
+def _about(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
+    """Return a toolchain's manifest, and whether there is one at all: a broken one is Slipway's still."""
+    text = host.read("%s/%s" % (path, MANIFEST))
+    try:
+        data = json.loads(text or "")
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("programs"), dict):
+        return data, True
+    return {"programs": {"a readable %s" % MANIFEST: [0, 0, 0]}}, text is not None
+
+
+def _link_paths(want: Dict[str, Any]) -> List[str]:
+    """Return where links of Slipway's are to be, or may be from an earlier run."""
+    folders = {folder for folder in _COMMAND_FOLDERS + (want["commands_dir"],) if folder}
+    commands = sorted("%s/%s" % (folder, name) for folder in folders for name in _COMMANDS)
+    return [want["link"]] + commands if want["link"] else []
+
+
+def _link(host: Host, path: str) -> Dict[str, Any]:
+    """Return where a link leads; it is Slipway's to change if it leads to a toolchain of its own, or nowhere."""
+    text = os.readlink(path) if os.path.islink(path) else ""
+    target = os.path.normpath(os.path.join(path, "..", text)) if text else ""
+    managed = bool(text) and ("/./bin/" in text or _about(host, target)[1] or not os.path.exists(path))
+    return {"exists": os.path.lexists(path), "text": text, "target": target, "managed": managed}
+
+
+def _goroot(host: Host, want: Dict[str, Any]) -> Dict[str, str]:
+    """Return which files give all users a GOROOT that is not the wanted toolchain, and which."""
+    found = {}
+    for path in host.glob(*_SETTINGS):
+        for line in (host.read(path) or "").splitlines():
+            match = None if line.lstrip().startswith("#") else _GOROOT.search(line)
+            value = match.group(1).strip("\"'").rstrip("/") if match else ""
+            # What a command answers is not known, and is that of the Go in use where the command is its `go env`.
+            told = value and "`" not in value and "$(" not in value
+            if told and value != want["link"] and os.path.realpath(value) != want["tree"]:
+                found[path] = value
+    return found
+
+
+def _free(path: str) -> str:
+    """Return a name that nothing has, to set something aside under."""
+    name, number = path + ".before-slipway", 1
+    while os.path.lexists(name):
+        number += 1
+        name = "%s.before-slipway-%d" % (path, number)
+    return name
+
+
+def _bootstrap(host: Host, want: Dict[str, Any]) -> str:
+    """Return a toolchain of the host that is new enough to compile the wanted one, the newest if there are more."""
+    newest, version = "", want["bootstrap"]["oldest"]
+    for path in host.glob(tree_path(want, "*"), *_BOOTSTRAPS):
+        match = re.match(r"go(1(?:\.[0-9]+)+)\s", (host.read(path + "/VERSION") or "") + "\n")
+        runs = all(os.access("%s/bin/%s" % (path, name), os.X_OK) for name in ("go", "gofmt"))
+        own = os.path.realpath(path) == want["tree"]
+        if match and runs and not own and versions.compare(match.group(1), version) >= 0:
+            newest, version = path, match.group(1)
+    return newest

@@ -1,0 +1,262 @@
+"""What a host has of Singularity: versions and their files, links, configuration, profile, ranges of ids."""
+
+import grp
+import os
+import pwd
+import re
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, existing, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
+from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
+from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import (
+    NAMESPACES,
+    RESTRICTED,
+    SYSCTL_FILE,
+    SYSCTL_FOLDERS,
+    boot_value,
+    forbidden,
+)
+from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import (
+    MODULE_FOLDERS,
+    MODULE_MARK,
+    modulefiles,
+)
+from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import compare
+from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import Range, parse_ranges
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import (
+    MANIFEST,
+    damage,
+    default_version,
+    describe,
+    file_system,
+    parse_manifest,
+)
+
+
+def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    tree, place = want["tree"], os.path.dirname(want["tree"])
+    found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
+    # A link to a version is no version.
+    places = sorted({place for place in found if not os.path.islink(place)} | {tree})
+    trees = dict((place, _tree(host, place, want)) for place in places)
+    candidates = [place for place in places if trees[place]["manifest"]]
+    accounts, source = _accounts(host, want), _subid_source(host)
+    observed = {
+        "trees": dict((place, one) for place, one in trees.items() if one["exists"]),
+        "link": _link(want["link"]) if want["link"] else "",
+        "current": _link(want["current"]),
+        "commands": _commands(want) if want["link"] else {},
+        "config": parse_config(host.read(want["config_file"]) or ""),
+        "packages": _installed(host, want),
+        "files": dict((one["path"], _file(host, one)) for one in want["files"]),
+        "missing_groups": sorted(
+            name
+            for name in {one["group"] for one in want["files"]} - {"root"}
+            if host.run("getent", "group", name)[0] != 0
+        ),
+        "strays": host.glob(*want["strays"]),
+        "directories": dict((one["path"], _mode(one["path"])) for one in want["directories"]),
+        "accounts": accounts,
+        "subid_source": source,
+        "subid": _ranges(host, source, sorted(accounts)),
+        "busy": _busy(candidates),
+        "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
+        "nosuid": _nosuid(place),
+        "free": min(free_bytes(place) // 2**20, want["need"]),
+        "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
+        "sysctl_at_boot": _at_boot(host),
+        "restricted": (host.read(RESTRICTED) or "").strip() == "1",
+        "apparmor_file": _file(host, want["apparmor"]),
+        "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
+    }  # type: Dict[str, Any]
+    observed["version"] = default_version(want, observed)
+    binds = want["config"].get("bind path", observed["config"].get("bind path", []))
+    observed["unbound"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
+    # What the phases work on, so that no task has to find it in the drift.
+    observed["forbidden"] = forbidden(observed)
+    observed["modulefiles"] = modulefiles(want, observed)
+    own = _own_modulefiles(host, want)
+    paths = [one["path"] for one in observed["modulefiles"]]
+    observed["files"].update((one["path"], _file(host, one)) for one in observed["modulefiles"])
+    observed["foreign"] = [path for path in paths if path not in own and observed["files"][path]["exists"]]
+    observed["strays"] += [path for path in own if path not in paths]
+    observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
+    return observed
+
+
+def _own_modulefiles(host: Host, want: Dict[str, Any]) -> List[str]:
+    """Return the modulefiles that an earlier run wrote for this root."""
+    folders = set(MODULE_FOLDERS) | ({want["modulefiles"]["folder"]} - {""})
+    names = {commands[0] for commands in COMMANDS.values()}
+    files = host.glob(
+        *["%s/%s/%s" % (one, name, end) for one in folders for name in names for end in ("*", ".version")]
+    )
+    return [path for path in files if (host.read(path) or "").startswith(MODULE_MARK % want["root"])]
+
+
+def _tree(host: Host, place: str, want: Dict[str, Any]) -> Dict[str, Any]:
+    text = host.read(os.path.join(place, MANIFEST))
+    manifest, error = parse_manifest(text) if text is not None else (None, "")
+    tree = {
+        "exists": os.path.lexists(place),
+        "empty": os.path.isdir(place) and not os.listdir(place),
+        "manifest": None,
+        "error": error,
+        "damage": [],
+    }  # type: Dict[str, Any]
+    if manifest:
+        tree["manifest"] = dict((key, value) for key, value in manifest.items() if key != "files")
+        if place == want["tree"]:
+            paths = [one["path"] for one in manifest["files"]]
+            tree["damage"] = damage(
+                manifest["files"], dict((path, describe(os.path.join(place, path))) for path in paths)
+            )
+    return tree
+
+
+def _link(path: str) -> str:
+    if os.path.islink(path):
+        return os.path.join(os.path.dirname(path), os.readlink(path))
+    return "not a link" if os.path.exists(path) else ""
+
+
+def _commands(want: Dict[str, Any]) -> Dict[str, str]:
+    """Return where links to commands lead, of those that are wanted and those that an earlier run may have made."""
+    names = sorted({name for commands in COMMANDS.values() for name in commands})
+    folders = set(COMMAND_FOLDERS) | ({want["commands_dir"]} if want["commands_dir"] else set())
+    paths = set(want["commands"]) | {"%s/%s" % (folder, name) for folder in folders for name in names}
+    return dict((path, _link(path)) for path in sorted(paths) if os.path.lexists(path))
+
+
+def _file(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    data = host.read_bytes(want["path"])
+    if data is None:
+        same = False
+    elif "sum" in want:
+        same = guarded_sum(data, want["salt"]) == want["sum"]
+    else:
+        same = data == want["content"].encode("utf-8")
+    return {
+        "exists": data is not None,
+        "same": same,
+        "mode": _mode(want["path"]),
+        "owner": _owner(want["path"]),
+        "wanted": not want.get("only_with") or bool(host.glob(want["only_with"])),
+    }
+
+
+def _owner(path: str) -> str:
+    """Return owner and group of a file, by name where they have one."""
+    found = describe(path)
+    if not found:
+        return ""
+    names = []
+    for number, known in zip(found["owner"].split(":"), (pwd.getpwuid, grp.getgrgid)):
+        try:
+            names.append(str(known(int(number))[0]))
+        except KeyError:
+            names.append(number)
+    return ":".join(names)
+
+
+def _mode(path: str) -> str:
+    found = describe(path)
+    return found["mode"] if found else ""
+
+
+def _installed(host: Host, want: Dict[str, Any]) -> Dict[str, bool]:
+    names = want["packages"] if want["state"] == "present" else []
+    if not names:
+        return {}
+    if want["manager"] == "apt":
+        _rc, out = host.run("dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\n", *names)
+        found = [line.split("\t")[0] for line in out.splitlines() if line.split("\t")[1][1:2] == "i"]
+        return dict((name, name in found) for name in names)
+    return dict((name, host.run("rpm", "-q", "--whatprovides", name)[0] == 0) for name in names)
+
+
+def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:
+    """Return the uid of each user who is to have ranges, ``None`` for one who does not exist."""
+    if want["state"] == "absent":
+        return {}
+    names, missing = set(want["fakeroot_users"]), []
+    for group in want["fakeroot_groups"]:
+        rc, out = host.run("getent", "group", group)
+        if rc:
+            missing.append("group %s" % group)
+        else:
+            names.update(name for name in out.strip().split(":")[3].split(",") if name)
+            names.update(_primary_members(host, out.split(":")[2]))
+    accounts = dict((name, None) for name in sorted(names) + missing)  # type: Dict[str, Optional[int]]
+    if names:
+        for fields in _passwd(host.run("getent", "passwd", *sorted(names))[1]):
+            if fields[0] in accounts:
+                accounts[fields[0]] = int(fields[2])
+    return accounts
+
+
+def _primary_members(host: Host, gid: str) -> List[str]:
+    """Return whose primary group it is: of local users, and of a directory's where it lists them."""
+    return [fields[0] for fields in _passwd(host.run("getent", "passwd")[1]) if fields[3] == gid]
+
+
+def _passwd(text: str) -> List[List[str]]:
+    lines = [line.split(":") for line in text.splitlines()]
+    return [fields for fields in lines if len(fields) >= 7 and fields[2].isdigit()]
+
+
+def _subid_source(host: Host) -> str:
+    """Return where ranges of ids come from, as nsswitch.conf says: ``files``, or a directory such as ``sss``."""
+    found = re.search(r"^\s*subid:\s*([a-z]+)", host.read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    return found.group(1) if found else "files"
+
+
+def _ranges(host: Host, source: str, users: List[str]) -> Dict[str, List[Range]]:
+    if source == "files":
+        return dict((name, parse_ranges(host.read("/etc/" + name) or "")) for name in ("subuid", "subgid"))
+    asked = {"subuid": [], "subgid": []}  # type: Dict[str, List[Range]]
+    for user in users:
+        for name, option in (("subuid", []), ("subgid", ["-g"])):
+            # 0: alice 100000 65536
+            found = re.findall(r"^[0-9]+: \S+ ([0-9]+) ([0-9]+)$", host.run("getsubids", *(option + [user]))[1], re.M)
+            asked[name] += [(user, int(first), int(count)) for first, count in found]
+    return asked
+
+
+def _at_boot(host: Host) -> Dict[str, Dict[str, Any]]:
+    """Return what the kernel's settings become at boot, the file, and whether it comes after Slipway's own."""
+    paths = [path for folder in SYSCTL_FOLDERS for path in host.glob(folder + "/*.conf")]
+    files = [(path, host.read(path) or "") for path in paths]
+    found = dict((name, boot_value(files, name)) for name in NAMESPACES)
+    own = os.path.basename(SYSCTL_FILE)
+    return dict(
+        (name, {"value": value, "file": path, "last": os.path.basename(path) > own})
+        for name, (value, path) in found.items()
+        if path
+    )
+
+
+def _busy(places: List[str]) -> Dict[str, List[str]]:
+    """Return the programs that run from each tree, with their process ids."""
+    busy = dict((place, []) for place in places)  # type: Dict[str, List[str]]
+    for pid in os.listdir("/proc") if places else []:
+        if pid.isdigit():
+            try:
+                program = os.readlink("/proc/%s/exe" % pid)
+            except OSError:
+                continue
+            for place in places:
+                if program.startswith(place + "/"):
+                    busy[place].append("%s (process %s)" % (os.path.basename(program.replace(" (deleted)", "")), pid))
+    return dict((place, sorted(programs)) for place, programs in busy.items() if programs)
+
+
+def _nosuid(path: str) -> bool:
+    return bool(os.statvfs(existing(path)).f_flag & os.ST_NOSUID)
+
+
+def _proc(name: str) -> str:
+    return "/proc/sys/" + name.replace(".", "/")

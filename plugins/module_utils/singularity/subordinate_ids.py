@@ -1,0 +1,104 @@
+"""Ranges of subordinate ids in ``/etc/subuid`` and ``/etc/subgid``: who lacks one, and where it goes."""
+
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+# A range has as many ids as a container expects of a system.
+RANGE = 65536
+Range = Tuple[str, int, int]
+
+
+def parse_ranges(text: str) -> List[Range]:
+    """Read ``/etc/subuid`` or ``/etc/subgid``: name or number, first id, count."""
+    fields = [line.strip().split(":") for line in text.splitlines()]
+    return [
+        (one[0], int(one[1]), int(one[2])) for one in fields if len(one) == 3 and one[1].isdigit() and one[2].isdigit()
+    ]
+
+
+def lacking(observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return the wanted users who lack a range of 65536 ids or more, with the files that lack it."""
+    missing = {}
+    for user, uid in observed["accounts"].items():
+        names = [
+            name
+            for name, ranges in sorted(observed["subid"].items(), reverse=True)
+            if uid is not None and not any(one[0] in (user, str(uid)) and one[2] >= RANGE for one in ranges)
+        ]
+        if names:
+            missing[user] = names
+    return missing
+
+
+def allot(users: Dict[str, int], taken: Iterable[Tuple[int, int]], first: int, limit: int) -> Optional[Dict[str, int]]:
+    """Return the first id of a new range for each user, or ``None`` where there is no room. Pure.
+
+    A user's place follows from the uid alone, so that it is the same on every host; where the place is taken, it is the
+    next free one.
+
+    :param users: uid by name.
+    :param taken: first id and count of the ranges that exist.
+    :param first: the first id to give; ``limit`` is the one after the last.
+    """
+    slots = (limit - first) // RANGE
+    used: Set[int] = set()
+    for start, count in taken:
+        if start < limit and start + count > first and count > 0:
+            used.update(range(max(0, (start - first) // RANGE), min(slots, (start + count - 1 - first) // RANGE + 1)))
+    given = {}
+    for user, uid in sorted(users.items(), key=lambda item: (item[1], item[0])):
+        if len(used) >= slots:
+            return None
+        slot = uid % slots
+        while slot in used:
+            slot = (slot + 1) % slots
+        used.add(slot)
+        given[user] = first + slot * RANGE
+    return given
+
+
+def give_ranges(users: Dict[str, int], texts: Dict[str, str], first: int, limit: int) -> Optional[Dict[str, str]]:
+    """Return the new texts of files, of those that change; ``None`` where there is no room. Pure.
+
+    :param users: uid by name of all who are to have a range.
+    :param texts: what ``subuid`` and ``subgid`` hold.
+    """
+    ranges = dict((name, parse_ranges(text)) for name, text in texts.items())
+    missing = lacking({"accounts": users, "subid": ranges})
+    given = allot(dict((user, users[user]) for user in missing), _taken(ranges), first, limit)
+    if given is None:
+        return None
+    new = {}
+    for name, old in texts.items():
+        lines = ["%s:%d:%d\n" % (user, given[user], RANGE) for user in sorted(missing) if name in missing[user]]
+        if lines:
+            new[name] = old + ("\n" if old and not old.endswith("\n") else "") + "".join(lines)
+    return new
+
+
+def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why users cannot have ranges of ids."""
+    missing = [name for name, account in sorted(observed["accounts"].items()) if account is None]
+    if missing:
+        return [
+            "These users or groups do not exist on this host: %s. They come from singularity_fakeroot_users or "
+            "singularity_fakeroot_groups. Correct these, or make the host know them (`getent passwd %s` must answer)."
+            % (", ".join(missing), missing[0])
+        ]
+    users = lacking(observed)
+    if users and observed["subid_source"] != "files":
+        return [
+            "/etc/nsswitch.conf has `subid: %s`, so ranges in /etc/subuid and /etc/subgid are not read, and there are "
+            "none of %d ids for %s. Give them in the directory, or set `subid: files`."
+            % (observed["subid_source"], RANGE, ", ".join(sorted(users)))
+        ]
+    wanted = dict((user, observed["accounts"][user]) for user in users)
+    if allot(wanted, _taken(observed["subid"]), want["fakeroot_first"], want["fakeroot_limit"]) is None:
+        return [
+            "from singularity_fakeroot_first on there are not enough free ranges of %d ids in /etc/subuid and "
+            "/etc/subgid. Set it lower, or remove ranges of users who are gone." % RANGE
+        ]
+    return []
+
+
+def _taken(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
+    return [(one[1], one[2]) for listed in ranges.values() for one in listed]

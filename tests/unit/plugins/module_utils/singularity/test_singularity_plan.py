@@ -1,0 +1,154 @@
+"""What the probe makes of a host's versions: drift, refusals, and what goes."""
+
+import pytest
+from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import compare, notes, refusals
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import superfluous
+from singularity_state import ARCHIVE, PROFILE, ROOT, TREE, WANT, converged, lines, spoiled, there, tree
+
+
+def test_converged_host_has_no_drift_and_no_refusal():
+    assert lines(WANT, converged()) == []
+    assert refusals(WANT, converged()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"trees": {}}, [
+            f"install_tree: {TREE}: missing -> singularity-ce 4.5.1",
+            "set_config: singularity.conf: bind path: missing -> /etc/hosts, /data",
+            "set_config: singularity.conf: mount home: missing -> no",
+        ]),
+        ({"trees": {TREE: tree("4.5.1", "singularity-ce-4.5.1-go1.26.7-debian13-x86_64-ffffffffffff")}}, [
+            f"install_tree: {TREE}: made from singularity-ce-4.5.1-go1.26.7-debian13-x86_64-ffffffffffff -> "
+            "singularity-ce 4.5.1 as described",
+        ]),
+        ({"trees": {TREE: tree("4.5.1", ARCHIVE, damage=[("bin/singularity", "missing", "a file")])}}, [
+            f"install_tree: {TREE}/bin/singularity: missing -> a file",
+        ]),
+        ({"trees": {TREE: tree("4.5.1", ARCHIVE, damage=[(str(n), "missing", "a file") for n in range(12)])}}, [
+            *(f"install_tree: {TREE}/{n}: missing -> a file" for n in range(10)),
+            f"install_tree: 2 more files of {TREE}: damaged -> as installed",
+        ]),
+        ({"config": {"mount home": ["yes"], "bind path": ["/data", "/etc/hosts"]}}, [
+            "set_config: singularity.conf: bind path: /data, /etc/hosts -> /etc/hosts, /data",
+            "set_config: singularity.conf: mount home: yes -> no",
+        ]),
+        ({"config": {"mount home": ["no"]}}, [
+            "set_config: singularity.conf: bind path: unset -> /etc/hosts, /data"]),
+        ({"strays": ["/etc/x"]}, ["remove_versions: /etc/x: present -> absent"]),
+        ({"link": ""}, [f"switch_version: {ROOT}/current: missing -> link to {TREE}"]),
+        ({"link": f"{ROOT}/4.3.7"}, [f"switch_version: {ROOT}/current: link to {ROOT}/4.3.7 -> link to {TREE}"]),
+        ({"packages": {"uidmap": False}}, ["install_packages: uidmap: not installed -> installed"]),
+        ({"files": {PROFILE: there(exists=False)}}, [f"write_files: {PROFILE}: missing -> Slipway's content"]),
+        ({"files": {PROFILE: there(exists=False, wanted=False)}}, []),
+        ({"files": {PROFILE: there(same=False)}}, [f"write_files: {PROFILE}: edited -> Slipway's content"]),
+        ({"files": {PROFILE: there(mode="0600")}}, [f"write_files: {PROFILE}: mode 0600 -> mode 0644"]),
+        # A changed singularity_registry_auth_group was never applied.
+        ({"files": {PROFILE: there(owner="root:hpc")}}, [
+            f"write_files: {PROFILE}: owned by root:hpc -> owned by root:root"]),
+        ({"directories": {"/scratch": "0755"}}, ["write_files: /scratch: mode 0755 -> folder with mode 1777"]),
+        ({"directories": {"/scratch": ""}}, ["write_files: /scratch: missing -> folder with mode 1777"]),
+        ({"subid": {"subuid": [("1000", 1, 65536)], "subgid": [("alice", 1, 65535)]}}, [
+            "give_ranges: /etc/subgid: alice: no range -> 65536 ids"]),
+        ({"sysctl": {"user.max_user_namespaces": "0"}}, ["allow_namespaces: user.max_user_namespaces: 0 -> 15000"]),
+        # What goes off at the next boot alone.
+        ({"sysctl_at_boot": {"user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/5.conf",
+                                                          "last": False}}}, [
+            "allow_namespaces: user.max_user_namespaces at the next boot (/etc/sysctl.d/5.conf): 0 -> 15000"]),
+        # The kernel has no such setting.
+        ({"sysctl_at_boot": {"kernel.unprivileged_userns_clone": {"value": "0", "file": "/etc/sysctl.d/5.conf",
+                                                                  "last": False}}}, []),
+        ({"restricted": True, "apparmor_file": there(exists=False)}, [
+            "allow_namespaces: /etc/apparmor.d/slipway-singularity: missing -> Slipway's content",
+            "allow_namespaces: AppArmor profile slipway-singularity: not loaded -> loaded",
+        ]),
+    ],
+)  # fmt: skip
+def test_drift_names_what_differs(changes, expected):
+    assert lines(WANT, spoiled(**changes)) == expected
+
+
+NO_RANGES = {"subuid": [], "subgid": []}
+OLD = {f"{ROOT}/{version}": tree(version) for version in ("4.10.0", "4.3.7", "4.5.0")}
+
+
+def test_versions_to_remove_are_named_and_foreign_trees_are_not():
+    observed = spoiled(trees={**converged()["trees"], **OLD, f"{ROOT}/own": {**tree("1.0.0"), "manifest": None}})
+    want = {**WANT, "versions_absent": ["4.3.7", "4.5.1", "own", "9.9.9"]}
+    assert superfluous(want, observed) == [f"{ROOT}/4.3.7"]
+
+
+def test_the_newest_versions_are_kept_and_what_is_in_use():
+    observed = spoiled(trees={**converged()["trees"], **OLD})
+    assert superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7", f"{ROOT}/4.5.0"]
+    assert len(superfluous({**WANT, "keep": 0}, observed)) == 3
+    observed["busy"] = {f"{ROOT}/4.5.0": ["starter (process 7)"]}
+    assert superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7"]
+    assert refusals({**WANT, "keep": 1}, observed) == []
+
+
+def test_absence_removes_every_version_link_and_file():
+    want = {**WANT, "state": "absent"}
+    observed = spoiled(trees={**converged()["trees"], **OLD})
+    assert [one["item"] for one in compare(want, observed)] == [
+        f"{ROOT}/current", PROFILE, f"{ROOT}/4.10.0", f"{ROOT}/4.3.7", f"{ROOT}/4.5.0", TREE,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "changes", "expected"),
+    [
+        ({"state": "absent"}, {"busy": {TREE: ["starter (process 7)"]}}, "programs run from it: starter (process 7)"),
+        ({}, {"nosuid": True}, "mounted nosuid"),
+        (
+            {},
+            {"file_system": "nfs4"},
+            "type nfs4, where other hosts would write the same files. Set singularity_tree_host",
+        ),
+        ({}, {"trees": {TREE: {**tree("4.5.1"), "manifest": None}}}, "was not made by Slipway. Move it away"),
+        ({}, {"trees": {}, "free": 30}, "has 30 MiB free, and a version needs 400 MiB"),
+        ({}, {"link": "not a link"}, "is no link"),
+        ({}, {"accounts": {"ghost": None}}, "do not exist on this host: ghost"),
+        ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
+        ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
+        ({}, {"foreign": ["/m/singularity/4.5.1"]}, "/m/singularity/4.5.1 is not Slipway's. Move it away"),
+        ({}, {"missing_groups": ["hpc"]}, "singularity_registry_auth_group is hpc, and there is no such group"),
+        (
+            {},
+            {
+                "sysctl_at_boot": {
+                    "user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/99-x.conf", "last": True}
+                }
+            },
+            "/etc/sysctl.d/99-x.conf sets user.max_user_namespaces = 0",
+        ),
+    ],
+)
+def test_refusals_name_cause_and_remedy(more, changes, expected):
+    (refused,) = refusals({**WANT, **more}, spoiled(**changes))
+    assert expected in refused
+
+
+def test_nosuid_does_not_matter_without_the_setuid_program():
+    assert refusals({**WANT, "setuid": False}, spoiled(nosuid=True)) == []
+
+
+def test_one_host_writes_what_hosts_share():
+    want = {**WANT, "tree_host": "a", "keep": 0}
+    observed = spoiled(trees={f"{ROOT}/4.3.7": tree("4.3.7")}, link="", file_system="nfs4", packages={"uidmap": False})
+    assert refusals(want, observed) == []
+    assert refusals({**want, "writes": False}, spoiled(trees={}, free=1)) == []
+    # Nobody knows what runs on the others.
+    assert superfluous(want, observed) == []
+    assert {line.split(":")[0] for line in lines(want, observed)} > {"install_tree", "set_config", "switch_version"}
+    assert lines({**want, "writes": False}, observed) == ["install_packages: uidmap: not installed -> installed"]
+    # What lies elsewhere is each host's own.
+    observed = spoiled(strays=["/etc/x"], trees={TREE: tree("4.5.1", ARCHIVE), f"{ROOT}/4.3.7": tree("4.3.7")})
+    want = {**want, "writes": False, "state": "absent"}
+    assert lines(want, observed)[-1] == "remove_versions: /etc/x: present -> absent"
+
+
+def test_a_file_that_every_container_gets_and_that_is_missing_is_told():
+    assert notes(WANT, converged()) == []
+    assert "/etc/localtime of the host" in notes(WANT, spoiled(unbound=["/etc/localtime"]))[0]
