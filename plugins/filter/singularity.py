@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder, oldest, told_sum, toolchain
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import (
+    builder,
+    go_to_fetch,
+    newest_toolchain,
+    release_sum,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.inputs import auths
 
 
@@ -16,7 +21,7 @@ class FilterModule:
         return {
             "singularity_auths": auths,
             "singularity_builder": builder,
-            "singularity_go_to_fetch": oldest,
-            "singularity_told_sum": told_sum,
-            "singularity_toolchain": toolchain,
+            "singularity_go_to_fetch": go_to_fetch,
+            "singularity_told_sum": release_sum,
+            "singularity_toolchain": newest_toolchain,
         }

@@ -89,30 +89,30 @@ def install(params: Dict[str, Any], run: Callable[..., Any]) -> str:
     """
     dest = params["dest"]
     folder, name = os.path.split(dest)
-    fresh = params["tree"] or "%s/.%s.new" % (folder, name)
+    new = params["tree"] or "%s/.%s.new" % (folder, name)
     try:
         if params["archive"]:
-            remove(fresh)
+            remove(new)
             check_space(folder, toolchain.unpacked_size(params["archive"]))
-            os.mkdir(fresh)
-            tar = ["tar", "--extract", "--gzip", "--strip-components=1", "--no-same-owner", "--directory", fresh]
+            os.mkdir(new)
+            tar = ["tar", "--extract", "--gzip", "--strip-components=1", "--no-same-owner", "--directory", new]
             rc, _out, err = run(tar + ["--file", params["archive"]])
             if rc:
                 raise HostError("unpacking failed: %s" % " / ".join(err.strip().splitlines()[-3:]))
-        says = _ask(fresh, folder, params["version"], run)
+        version = _version_line(new, folder, params["version"], run)
         about = dict((name, params[name]) for name in ("version", "method", "url", "checksum"))
-        with open(os.path.join(fresh, toolchain.MANIFEST), "w") as file:
-            json.dump(toolchain.manifest(fresh, about), file, indent=1, sort_keys=True)
-        toolchain.plant(fresh, dest, params["aside"] or "", remove)
+        with open(os.path.join(new, toolchain.MANIFEST), "w") as file:
+            json.dump(toolchain.manifest(new, about), file, indent=1, sort_keys=True)
+        toolchain.replace_tree(new, dest, params["aside"] or "", remove)
     except (OSError, ValueError) as error:
         raise HostError(str(error))
     finally:
         if params["archive"]:
-            remove(fresh)
-    return says
+            remove(new)
+    return version
 
 
-def _ask(tree: str, folder: str, version: str, run: Callable[..., Any]) -> str:
+def _version_line(tree: str, folder: str, version: str, run: Callable[..., Any]) -> str:
     """See that a toolchain runs, and is the wanted version."""
     go = os.path.join(tree, "bin/go")
     if not os.path.isfile(go):
@@ -150,13 +150,13 @@ def main() -> None:
     # Go's archives name no folders, whose modes then come from this.
     os.umask(0o022)
     try:
-        says = install(module.params, module.run_command)
+        version = install(module.params, module.run_command)
     except HostError as error:
         module.fail_json(
             msg="Go %s was not installed: %s. What was at %s is as it was."
             % (module.params["version"], error, module.params["dest"])
         )
-    module.exit_json(changed=True, version=says)
+    module.exit_json(changed=True, version=version)
 
 
 if __name__ == "__main__":

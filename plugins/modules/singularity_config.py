@@ -47,7 +47,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_text, config_values
 
 
-def refused(program: str, config: Dict[str, Any], run: Callable[..., Any]) -> List[str]:
+def rejected_keys(program: str, config: Dict[str, Any], run: Callable[..., Any]) -> List[str]:
     """Return the keys that the program does not take, each with its value and the program's own words."""
     reasons = []
     for key, value in sorted(config.items()):
@@ -70,7 +70,7 @@ def main() -> None:
     )
     path, config = module.params["path"], module.params["config"]
     try:
-        reasons = refused(module.params["program"], config, module.run_command)
+        reasons = rejected_keys(module.params["program"], config, module.run_command)
         if reasons:
             module.fail_json(
                 msg="singularity_config has what this version does not take: %s. Correct it; %s lists the keys. The "

@@ -76,7 +76,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.files import s
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import MANIFEST, describe
 
 
-def survey(tree: str) -> List[Dict[str, Any]]:
+def manifest_entries(tree: str) -> List[Dict[str, Any]]:
     """Return the manifest's entries of everything below a folder."""
     found = []
     for folder, folders, files in os.walk(tree):
@@ -115,10 +115,10 @@ def pack(tree: str, manifest: Dict[str, Any], target: str) -> None:
             entry.size, entry.mode = len(text), 0o644
             archive.addfile(entry, io.BytesIO(text))
             for one in manifest["files"]:
-                archive.add(os.path.join(tree, one["path"]), one["path"], recursive=False, filter=roots)
+                archive.add(os.path.join(tree, one["path"]), one["path"], recursive=False, filter=owned_by_root)
 
 
-def roots(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = "root"
     return entry
@@ -143,7 +143,7 @@ def main() -> None:
     if not os.path.isdir(tree):
         module.fail_json(msg="nothing was installed: %s is missing" % tree)
     try:
-        manifest = dict(given["facts"], archive=given["name"], prefix=given["prefix"], files=survey(tree))
+        manifest = dict(given["facts"], archive=given["name"], prefix=given["prefix"], files=manifest_entries(tree))
         manifest["outside"] = outside(stage, tree)
         manifest["installed_size"] = sum(one["size"] for one in manifest["files"])
         pack(tree, manifest, target + ".part")

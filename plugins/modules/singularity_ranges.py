@@ -62,7 +62,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.subordina
 
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.
-PATIENCE = 30
+LOCK_TIMEOUT = 30
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ def locked(path: str) -> Iterator[None]:
     with open(own, "w") as file:
         file.write("%d" % os.getpid())
     try:
-        end = time.time() + PATIENCE
+        end = time.time() + LOCK_TIMEOUT
         while True:
             try:
                 os.link(own, lock)
@@ -84,7 +84,7 @@ def locked(path: str) -> Iterator[None]:
                 holder = _holder(lock)
                 if holder and time.time() > end:
                     raise OSError(
-                        "process %s holds %s for %d s; see what it does, and end it" % (holder, lock, PATIENCE)
+                        "process %s holds %s for %d s; see what it does, and end it" % (holder, lock, LOCK_TIMEOUT)
                     )
                 if not holder:
                     with contextlib.suppress(FileNotFoundError):

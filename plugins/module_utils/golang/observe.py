@@ -49,13 +49,13 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     users_get_it = present and (want["profile"] or (want["link"] and want["commands_dir"]))
     links = dict((path, _link(host, path)) for path in _link_paths(want))
     wanted = wanted_links(want, links)
-    way = in_the_way(want, toolchains, links, wanted) if present else {}
+    unmanaged = unmanaged_paths(want, toolchains, links, wanted) if present else {}
     observed = {
         "toolchains": toolchains,
         "link": links.get(want["link"]),
         "links": links,
         "wanted_links": wanted,
-        "in_the_way": way,
+        "unmanaged_paths": unmanaged,
         "missing_folders": sorted(
             {os.path.dirname(path) for path in wanted if not os.path.isdir(os.path.dirname(path))}
         ),
@@ -73,7 +73,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     return observed
 
 
-def in_the_way(
+def unmanaged_paths(
     want: Dict[str, Any],
     toolchains: Dict[str, Any],
     links: Dict[str, Dict[str, Any]],
@@ -86,7 +86,7 @@ def in_the_way(
         link = links[path]
         if target and link["exists"] and not link["managed"] and link["target"] != os.path.normpath(target):
             paths.append(path)
-    return dict((name, _free(name)) for name in paths)
+    return dict((name, _free_name(name)) for name in paths)
 
 
 def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
@@ -97,19 +97,19 @@ def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
     for path, text in want["profile_files"].items():
         if wanted and (path.endswith(".sh") or (has_csh and os.path.isdir(os.path.dirname(path)))):
             files[path] = text.replace("@BIN@", "%s/bin" % (want["link"] or want["tree"]))
-        elif _is_of(want, text, host.read(path)):
+        elif _is_own_profile(want, text, host.read(path)):
             files[path] = None
     return files
 
 
-def _is_of(want: Dict[str, Any], text: str, content: Optional[str]) -> bool:
+def _is_own_profile(want: Dict[str, Any], text: str, content: Optional[str]) -> bool:
     """Tell whether a file of login shells is Slipway's and of this link, not of one that another run looks after."""
     folder = "%s/bin" % want["link"] if want["link"] else tree_path(want, "")
     return content is not None and content.startswith(text.splitlines()[0]) and folder in content
 
 
 def _toolchain(host: Host, path: str) -> Dict[str, Any]:
-    about, managed = _about(host, path)
+    about, managed = _read_manifest(host, path)
     return {
         "managed": managed,
         "about": dict((name, about.get(name, "")) for name in ("version", "method", "checksum", "url")),
@@ -119,7 +119,7 @@ def _toolchain(host: Host, path: str) -> Dict[str, Any]:
     }
 
 
-def _about(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
+def _read_manifest(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
     """Return a toolchain's manifest, and whether there is one at all: a broken one is Slipway's still."""
     text = host.read("%s/%s" % (path, MANIFEST))
     try:
@@ -142,7 +142,7 @@ def _link(host: Host, path: str) -> Dict[str, Any]:
     """Return where a link leads; it is Slipway's to change if it leads to a toolchain of its own, or nowhere."""
     text = os.readlink(path) if os.path.islink(path) else ""
     target = os.path.normpath(os.path.join(path, "..", text)) if text else ""
-    managed = bool(text) and ("/./bin/" in text or _about(host, target)[1] or not os.path.exists(path))
+    managed = bool(text) and ("/./bin/" in text or _read_manifest(host, target)[1] or not os.path.exists(path))
     return {"exists": os.path.lexists(path), "text": text, "target": target, "managed": managed}
 
 
@@ -154,13 +154,13 @@ def _goroot(host: Host, want: Dict[str, Any]) -> Dict[str, str]:
             match = None if line.lstrip().startswith("#") else _GOROOT.search(line)
             value = match.group(1).strip("\"'").rstrip("/") if match else ""
             # What a command answers is not known, and is that of the Go in use where the command is its `go env`.
-            told = value and "`" not in value and "$(" not in value
-            if told and value != want["link"] and os.path.realpath(value) != want["tree"]:
+            literal = value and "`" not in value and "$(" not in value
+            if literal and value != want["link"] and os.path.realpath(value) != want["tree"]:
                 found[path] = value
     return found
 
 
-def _free(path: str) -> str:
+def _free_name(path: str) -> str:
     """Return a name that nothing has, to set something aside under."""
     name, number = path + ".before-slipway", 1
     while os.path.lexists(name):
@@ -175,7 +175,7 @@ def _bootstrap(host: Host, want: Dict[str, Any]) -> str:
     for path in host.glob(tree_path(want, "*"), *_BOOTSTRAPS):
         match = re.match(r"go(1(?:\.[0-9]+)+)\s", (host.read(path + "/VERSION") or "") + "\n")
         runs = all(os.access("%s/bin/%s" % (path, name), os.X_OK) for name in ("go", "gofmt"))
-        own = os.path.realpath(path) == want["tree"]
-        if match and runs and not own and versions.compare(match.group(1), version) >= 0:
+        is_wanted = os.path.realpath(path) == want["tree"]
+        if match and runs and not is_wanted and versions.compare(match.group(1), version) >= 0:
             newest, version = path, match.group(1)
     return newest

@@ -43,7 +43,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         refused += [
             "%s is not Slipway's. Move it away, set golang_unmanaged: set_aside to have it renamed to %s, or choose "
             "another golang_root, golang_link or golang_commands_dir." % pair
-            for pair in sorted(observed["in_the_way"].items())
+            for pair in sorted(observed["unmanaged_paths"].items())
         ]
     for path, value in sorted(observed["goroot"].items()):
         refused.append(

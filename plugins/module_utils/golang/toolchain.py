@@ -56,7 +56,7 @@ def read_environment(text: str) -> Dict[str, str]:
     return dict((name.strip(), value.strip()) for name, mark, value in lines if mark)
 
 
-def plant(fresh: str, path: str, aside: str, remove: Callable[[str], None]) -> None:
+def replace_tree(new: str, path: str, aside: str, remove: Callable[[str], None]) -> None:
     """Put a finished tree in its place; what was there goes when the new one stands, or is kept under a new name.
 
     :raises ValueError: what was there is somebody else's, and is not to be set aside.
@@ -68,7 +68,7 @@ def plant(fresh: str, path: str, aside: str, remove: Callable[[str], None]) -> N
             raise ValueError("%s is not Slipway's, and is left as it is" % path)
     if os.path.lexists(path):
         os.rename(path, old)
-    os.rename(fresh, path)
+    os.rename(new, path)
     if not aside:
         remove(old)
 

@@ -30,9 +30,9 @@ def config_text(text: str, wanted: Dict[str, Any]) -> str:
         places = [index for index, line in enumerate(lines) if _key_of(line) == key]
         comments = [index for index, line in enumerate(lines) if _key_of(line.lstrip("# ")) == key]
         place = places[0] if places else comments[-1] + 1 if comments else len(lines)
-        fresh = ["%s = %s" % (key, one) for one in config_values(value)]
+        changed = ["%s = %s" % (key, one) for one in config_values(value)]
         rest = [line for index, line in enumerate(lines[place:], place) if index not in places]
-        lines = lines[:place] + fresh + rest
+        lines = lines[:place] + changed + rest
     return "".join("%s\n" % line for line in lines)
 
 

@@ -7,6 +7,6 @@ AUTH_FILE = "/etc/slipway/singularity-auth.json"
 AUTH_VARIABLES = {"singularity-ce": "SINGULARITY_AUTHFILE", "apptainer": "APPTAINER_AUTH_FILE"}
 
 
-def guarded_sum(data: bytes, salt: str) -> str:
+def pbkdf2_sum(data: bytes, salt: str) -> str:
     """Return a salted sum that is slow to make, so that it tells nobody a password who tries many."""
     return hashlib.pbkdf2_hmac("sha256", data, salt.encode(), 100000).hex()

@@ -3,7 +3,7 @@
 import os
 from typing import Any, Dict, Iterable, List, Tuple
 
-RESTRICTED = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+APPARMOR_RESTRICTS = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 NAMESPACES = {"user.max_user_namespaces": "15000", "kernel.unprivileged_userns_clone": "1"}
 # The folders of settings that the kernel gets at boot, the weakest first, and Slipway's own file.
 SYSCTL_FOLDERS = ("/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d")
@@ -26,7 +26,7 @@ def boot_value(files: Iterable[Tuple[str, str]], key: str) -> Tuple[str, str]:
     return value, source
 
 
-def forbidden(observed: Dict[str, Any]) -> List[str]:
+def blocking_settings(observed: Dict[str, Any]) -> List[str]:
     """Return the settings of the kernel that forbid user namespaces, now or at the next boot."""
     at_boot = observed["sysctl_at_boot"]
     return [

@@ -4,7 +4,7 @@ import os
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import managed, superfluous
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import managed_trees, superfluous_trees
 
 # Folders that an earlier run may have written modulefiles into: where Environment Modules and Lmod look.
 MODULE_FOLDERS = (
@@ -23,8 +23,8 @@ def modulefiles(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str
     folder = want["modulefiles"]["folder"]
     if not folder or want["state"] == "absent":
         return []
-    gone = superfluous(want, observed)
-    kept = [place for place in managed(observed) if place not in gone]
+    removed = superfluous_trees(want, observed)
+    kept = [place for place in managed_trees(observed) if place not in removed]
     trees = dict((place, observed["trees"][place]["manifest"]) for place in kept)  # type: Dict[str, Dict[str, Any]]
     trees[want["tree"]] = want
     default = trees.get(want["tree"] if want["link"] else observed["current"])

@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, existing, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
-from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
 from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import (
+    APPARMOR_RESTRICTS,
     NAMESPACES,
-    RESTRICTED,
     SYSCTL_FILE,
     SYSCTL_FOLDERS,
+    blocking_settings,
     boot_value,
-    forbidden,
 )
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import (
     MODULE_FOLDERS,
@@ -50,44 +50,46 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "current": _link(want["current"]),
         "commands": _commands(want) if want["link"] else {},
         "config": parse_config(host.read(want["config_file"]) or ""),
-        "packages": _installed(host, want),
+        "packages": _installed_packages(host, want),
         "files": dict((one["path"], _file(host, one)) for one in want["files"]),
         "missing_groups": sorted(
             name
             for name in {one["group"] for one in want["files"]} - {"root"}
             if host.run("getent", "group", name)[0] != 0
         ),
-        "strays": host.glob(*want["strays"]),
+        "unwanted_files": host.glob(*want["unwanted_files"]),
         "directories": dict((one["path"], _mode(one["path"])) for one in want["directories"]),
         "accounts": accounts,
         "subid_source": source,
         "subid": _ranges(host, source, sorted(accounts)),
-        "busy": _busy(candidates),
+        "running_programs": _running_programs(candidates),
         "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
         "nosuid": _nosuid(place),
         "free": min(free_bytes(place) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
         "sysctl_at_boot": _at_boot(host),
-        "restricted": (host.read(RESTRICTED) or "").strip() == "1",
+        "apparmor_restricts": (host.read(APPARMOR_RESTRICTS) or "").strip() == "1",
         "apparmor_file": _file(host, want["apparmor"]),
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
     }  # type: Dict[str, Any]
     observed["version"] = default_version(want, observed)
     binds = want["config"].get("bind path", observed["config"].get("bind path", []))
-    observed["unbound"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
+    observed["missing_binds"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
     # What the phases work on, so that no task has to find it in the drift.
-    observed["forbidden"] = forbidden(observed)
+    observed["blocking_settings"] = blocking_settings(observed)
     observed["modulefiles"] = modulefiles(want, observed)
-    own = _own_modulefiles(host, want)
+    managed = _managed_modulefiles(host, want)
     paths = [one["path"] for one in observed["modulefiles"]]
     observed["files"].update((one["path"], _file(host, one)) for one in observed["modulefiles"])
-    observed["foreign"] = [path for path in paths if path not in own and observed["files"][path]["exists"]]
-    observed["strays"] += [path for path in own if path not in paths]
+    observed["unmanaged_modulefiles"] = [
+        path for path in paths if path not in managed and observed["files"][path]["exists"]
+    ]
+    observed["unwanted_files"] += [path for path in managed if path not in paths]
     observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
     return observed
 
 
-def _own_modulefiles(host: Host, want: Dict[str, Any]) -> List[str]:
+def _managed_modulefiles(host: Host, want: Dict[str, Any]) -> List[str]:
     """Return the modulefiles that an earlier run wrote for this root."""
     folders = set(MODULE_FOLDERS) | ({want["modulefiles"]["folder"]} - {""})
     names = {commands[0] for commands in COMMANDS.values()}
@@ -136,7 +138,7 @@ def _file(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     if data is None:
         same = False
     elif "sum" in want:
-        same = guarded_sum(data, want["salt"]) == want["sum"]
+        same = pbkdf2_sum(data, want["salt"]) == want["sum"]
     else:
         same = data == want["content"].encode("utf-8")
     return {
@@ -167,7 +169,7 @@ def _mode(path: str) -> str:
     return found["mode"] if found else ""
 
 
-def _installed(host: Host, want: Dict[str, Any]) -> Dict[str, bool]:
+def _installed_packages(host: Host, want: Dict[str, Any]) -> Dict[str, bool]:
     names = want["packages"] if want["state"] == "present" else []
     if not names:
         return {}
@@ -192,7 +194,7 @@ def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:
             names.update(_primary_members(host, out.split(":")[2]))
     accounts = dict((name, None) for name in sorted(names) + missing)  # type: Dict[str, Optional[int]]
     if names:
-        for fields in _passwd(host.run("getent", "passwd", *sorted(names))[1]):
+        for fields in _parse_passwd(host.run("getent", "passwd", *sorted(names))[1]):
             if fields[0] in accounts:
                 accounts[fields[0]] = int(fields[2])
     return accounts
@@ -200,10 +202,10 @@ def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:
 
 def _primary_members(host: Host, gid: str) -> List[str]:
     """Return whose primary group it is: of local users, and of a directory's where it lists them."""
-    return [fields[0] for fields in _passwd(host.run("getent", "passwd")[1]) if fields[3] == gid]
+    return [fields[0] for fields in _parse_passwd(host.run("getent", "passwd")[1]) if fields[3] == gid]
 
 
-def _passwd(text: str) -> List[List[str]]:
+def _parse_passwd(text: str) -> List[List[str]]:
     lines = [line.split(":") for line in text.splitlines()]
     return [fields for fields in lines if len(fields) >= 7 and fields[2].isdigit()]
 
@@ -239,7 +241,7 @@ def _at_boot(host: Host) -> Dict[str, Dict[str, Any]]:
     )
 
 
-def _busy(places: List[str]) -> Dict[str, List[str]]:
+def _running_programs(places: List[str]) -> Dict[str, List[str]]:
     """Return the programs that run from each tree, with their process ids."""
     busy = dict((place, []) for place in places)  # type: Dict[str, List[str]]
     for pid in os.listdir("/proc") if places else []:

@@ -8,13 +8,13 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import old_commands
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, values_text
-from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import NAMESPACES, forbidden
+from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import NAMESPACES, blocking_settings
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import (
     RANGE,
-    lacking,
     range_refusals,
+    users_without_range,
 )
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import removals, superfluous
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import requested_removals, superfluous_trees
 
 _entry = partial(drift_entry, "singularity")
 # Damaged files that are named one by one; the rest is a number.
@@ -40,7 +40,7 @@ def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
     for name, installed in sorted(observed["packages"].items()):
         if not installed:
             drift.append(_entry("install_packages", name, "not installed", "installed"))
-    for name in forbidden(observed):
+    for name in blocking_settings(observed):
         item, at_boot = name, observed["sysctl_at_boot"].get(name)
         if observed["sysctl"][name] != "0" and at_boot:
             item = "%s at the next boot (%s)" % (name, at_boot["file"])
@@ -60,12 +60,12 @@ def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
     drift += [
         entry for one in want["files"] for entry in _file_drift("write_files", one, observed["files"][one["path"]])
     ]
-    if observed["restricted"]:
+    if observed["apparmor_restricts"]:
         drift += _file_drift("allow_namespaces", want["apparmor"], observed["apparmor_file"])
         if not observed["apparmor_loaded"]:
             item = "AppArmor profile %s" % want["apparmor"]["profile"]
             drift.append(_entry("allow_namespaces", item, "not loaded", "loaded"))
-    for user, names in sorted(lacking(observed).items()):
+    for user, names in sorted(users_without_range(observed).items()):
         for name in names:
             drift.append(_entry("give_ranges", "/etc/%s: %s" % (name, user), "no range", "%d ids" % RANGE))
     if want["link"] and observed["link"] != want["tree"]:
@@ -79,7 +79,7 @@ def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
             drift.append(_entry("switch_version", path, is_, "link to %s" % target))
     for one in observed["modulefiles"]:
         drift += _file_drift("write_modulefiles", one, observed["files"][one["path"]])
-    for place in observed["strays"] + old_commands(want, observed) + superfluous(want, observed):
+    for place in observed["unwanted_files"] + old_commands(want, observed) + superfluous_trees(want, observed):
         drift.append(_entry("remove_versions", place, "present", "absent"))
     return drift
 
@@ -87,9 +87,9 @@ def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
-    items += observed["strays"] + old_commands(want, observed)
+    items += observed["unwanted_files"] + old_commands(want, observed)
     items += [want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else []
-    return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous(want, observed)]
+    return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous_trees(want, observed)]
 
 
 def _tree_drift(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Dict[str, str]]:
@@ -105,7 +105,10 @@ def _tree_drift(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Di
             )
         ]
     damaged = tree["damage"]
-    drift = [_entry("install_tree", os.path.join(want["tree"], path), is_, wish) for path, is_, wish in damaged[:NAMED]]
+    drift = [
+        _entry("install_tree", os.path.join(want["tree"], path), is_, expected)
+        for path, is_, expected in damaged[:NAMED]
+    ]
     if len(damaged) > NAMED:
         more = "%d more files of %s" % (len(damaged) - NAMED, want["tree"])
         drift.append(_entry("install_tree", more, "damaged", "as installed"))
@@ -128,11 +131,11 @@ def _file_drift(phase: str, want: Dict[str, Any], found: Dict[str, Any]) -> List
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each sentence with the remedy."""
     refused = []
-    for place in removals(want, observed):
-        if observed["busy"].get(place):
+    for place in requested_removals(want, observed):
+        if observed["running_programs"].get(place):
             refused.append(
                 "%s cannot be removed, since programs run from it: %s. Wait until they end, or end them."
-                % (place, ", ".join(observed["busy"][place]))
+                % (place, ", ".join(observed["running_programs"][place]))
             )
         elif want["state"] == "present" and not want["link"] and place == observed["current"]:
             refused.append(
@@ -173,7 +176,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
                 "%s is there and not Slipway's%s. Move it away, or leave singularity_commands_dir empty."
                 % (path, " (a link to %s)" % found if found.startswith("/") else "")
             )
-    for path in observed["foreign"]:
+    for path in observed["unmanaged_modulefiles"]:
         refused.append("%s is not Slipway's. Move it away, or choose other singularity_modulefiles." % path)
     for name in observed["missing_groups"]:
         refused.append(
@@ -191,9 +194,9 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know beside it."""
-    if want["state"] == "absent" or not observed["unbound"]:
+    if want["state"] == "absent" or not observed["missing_binds"]:
         return []
     return [
         "Every container gets %s of the host, which is not there, so none starts. Make it, or take it out of "
-        "`bind path` in singularity_config." % ", ".join(observed["unbound"])
+        "`bind path` in singularity_config." % ", ".join(observed["missing_binds"])
     ]

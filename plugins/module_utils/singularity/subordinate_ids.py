@@ -15,7 +15,7 @@ def parse_ranges(text: str) -> List[Range]:
     ]
 
 
-def lacking(observed: Dict[str, Any]) -> Dict[str, List[str]]:
+def users_without_range(observed: Dict[str, Any]) -> Dict[str, List[str]]:
     """Return the wanted users who lack a range of 65536 ids or more, with the files that lack it."""
     missing = {}
     for user, uid in observed["accounts"].items():
@@ -29,22 +29,22 @@ def lacking(observed: Dict[str, Any]) -> Dict[str, List[str]]:
     return missing
 
 
-def allot(users: Dict[str, int], taken: Iterable[Tuple[int, int]], first: int, limit: int) -> Optional[Dict[str, int]]:
+def allot(users: Dict[str, int], ranges: Iterable[Tuple[int, int]], first: int, limit: int) -> Optional[Dict[str, int]]:
     """Return the first id of a new range for each user, or ``None`` where there is no room. Pure.
 
     A user's place follows from the uid alone, so that it is the same on every host; where the place is taken, it is the
     next free one.
 
     :param users: uid by name.
-    :param taken: first id and count of the ranges that exist.
+    :param ranges: first id and count of the ranges that exist.
     :param first: the first id to give; ``limit`` is the one after the last.
     """
     slots = (limit - first) // RANGE
     used: Set[int] = set()
-    for start, count in taken:
+    for start, count in ranges:
         if start < limit and start + count > first and count > 0:
             used.update(range(max(0, (start - first) // RANGE), min(slots, (start + count - 1 - first) // RANGE + 1)))
-    given = {}
+    first_ids = {}
     for user, uid in sorted(users.items(), key=lambda item: (item[1], item[0])):
         if len(used) >= slots:
             return None
@@ -52,8 +52,8 @@ def allot(users: Dict[str, int], taken: Iterable[Tuple[int, int]], first: int, l
         while slot in used:
             slot = (slot + 1) % slots
         used.add(slot)
-        given[user] = first + slot * RANGE
-    return given
+        first_ids[user] = first + slot * RANGE
+    return first_ids
 
 
 def give_ranges(users: Dict[str, int], texts: Dict[str, str], first: int, limit: int) -> Optional[Dict[str, str]]:
@@ -63,13 +63,13 @@ def give_ranges(users: Dict[str, int], texts: Dict[str, str], first: int, limit:
     :param texts: what ``subuid`` and ``subgid`` hold.
     """
     ranges = dict((name, parse_ranges(text)) for name, text in texts.items())
-    missing = lacking({"accounts": users, "subid": ranges})
-    given = allot(dict((user, users[user]) for user in missing), _taken(ranges), first, limit)
-    if given is None:
+    missing = users_without_range({"accounts": users, "subid": ranges})
+    first_ids = allot(dict((user, users[user]) for user in missing), _used_ranges(ranges), first, limit)
+    if first_ids is None:
         return None
     new = {}
     for name, old in texts.items():
-        lines = ["%s:%d:%d\n" % (user, given[user], RANGE) for user in sorted(missing) if name in missing[user]]
+        lines = ["%s:%d:%d\n" % (user, first_ids[user], RANGE) for user in sorted(missing) if name in missing[user]]
         if lines:
             new[name] = old + ("\n" if old and not old.endswith("\n") else "") + "".join(lines)
     return new
@@ -84,7 +84,7 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "singularity_fakeroot_groups. Correct these, or make the host know them (`getent passwd %s` must answer)."
             % (", ".join(missing), missing[0])
         ]
-    users = lacking(observed)
+    users = users_without_range(observed)
     if users and observed["subid_source"] != "files":
         return [
             "/etc/nsswitch.conf has `subid: %s`, so ranges in /etc/subuid and /etc/subgid are not read, and there are "
@@ -92,7 +92,7 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             % (observed["subid_source"], RANGE, ", ".join(sorted(users)))
         ]
     wanted = dict((user, observed["accounts"][user]) for user in users)
-    if allot(wanted, _taken(observed["subid"]), want["fakeroot_first"], want["fakeroot_limit"]) is None:
+    if allot(wanted, _used_ranges(observed["subid"]), want["fakeroot_first"], want["fakeroot_limit"]) is None:
         return [
             "from singularity_fakeroot_first on there are not enough free ranges of %d ids in /etc/subuid and "
             "/etc/subgid. Set it lower, or remove ranges of users who are gone." % RANGE
@@ -100,5 +100,5 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return []
 
 
-def _taken(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
+def _used_ranges(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
     return [(one[1], one[2]) for listed in ranges.values() for one in listed]

@@ -65,31 +65,37 @@ def damage(files: List[Dict[str, Any]], found: Dict[str, Optional[Dict[str, Any]
     return damaged
 
 
-def superfluous(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def superfluous_trees(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the trees to remove: those that are no longer wanted, but for old ones that are in use."""
-    doomed = removals(want, observed)
+    to_remove = requested_removals(want, observed)
     # Where hosts share the root, nobody knows what runs on the others.
     if want["state"] == "present" and want["keep"] is not None and not want["tree_host"]:
         # A version beside the default one leaves that alone.
         kept = (want["tree"], "" if want["link"] else observed["current"])
-        older = sorted((place for place in managed(observed) if place not in kept), key=_order(observed), reverse=True)
-        doomed += [place for place in older[want["keep"] :] if place not in doomed and not observed["busy"].get(place)]
-    return sorted(doomed)
+        older = sorted(
+            (place for place in managed_trees(observed) if place not in kept), key=_version_key(observed), reverse=True
+        )
+        to_remove += [
+            place
+            for place in older[want["keep"] :]
+            if place not in to_remove and not observed["running_programs"].get(place)
+        ]
+    return sorted(to_remove)
 
 
-def removals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def requested_removals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the trees whose removal was asked for."""
     if want["state"] == "absent":
-        return managed(observed)
+        return managed_trees(observed)
     named = [os.path.join(want["root"], version) for version in want["versions_absent"]]
-    return [place for place in managed(observed) if place in named and place != want["tree"]]
+    return [place for place in managed_trees(observed) if place in named and place != want["tree"]]
 
 
-def managed(observed: Dict[str, Any]) -> List[str]:
+def managed_trees(observed: Dict[str, Any]) -> List[str]:
     return sorted(place for place, tree in observed["trees"].items() if tree["manifest"])
 
 
-def _order(observed: Dict[str, Any]) -> Any:
+def _version_key(observed: Dict[str, Any]) -> Any:
     by_version = cmp_to_key(versions.compare)
     return lambda place: by_version(str(observed["trees"][place]["manifest"]["version"]))
 

@@ -22,11 +22,11 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel im
 INSTALL_ROOM = 400
 
 # Inputs that the wanted state, and what it says of the build, have as they are.
-SAME = (
-    "state flavor version name root setuid config files strays apparmor modulefiles cache_dir commands_dir tree_host "
-    "writes fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent"
+PASSED_INPUTS = (
+    "state flavor version name root setuid config files unwanted_files apparmor modulefiles cache_dir commands_dir "
+    "tree_host writes fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent"
 )
-BUILD_SAME = "go_version goproxy mirrors mirror_timeout allow_unverified release_api known_sum kept_sum"
+PASSED_TO_BUILD = "go_version goproxy mirrors mirror_timeout allow_unverified release_api known_sum kept_sum"
 
 
 def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]:
@@ -38,12 +38,12 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         problems = platforms.unsupported(platform, "singularity", ARCHITECTURES)
         if problems:
             raise platforms.InputProblem(*problems)
-    settled = dict(inputs)
+    completed = dict(inputs)
     manager = platforms.manager(platform)
-    if settled["libsubid"] is None:
-        settled["libsubid"] = has_libsubid(inputs["flavor"], inputs["version"], platform)
-    run, build = packages(settled, platform)
-    arguments = mconfig(settled)
+    if completed["libsubid"] is None:
+        completed["libsubid"] = has_libsubid(inputs["flavor"], inputs["version"], platform)
+    run, build = packages(completed, platform)
+    arguments = mconfig(completed)
     digest = hashlib.sha256(json.dumps([inputs["archive_checksum"]] + arguments).encode()).hexdigest()[:12]
     # One archive serves all hosts of a platform.
     name = re.sub("[^a-z0-9]", "", platform.distribution.lower()) + platform.version.split(".")[0]
@@ -52,8 +52,8 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
     link = os.path.join(inputs["root"], "current")
     scratch = sorted({path for path in (inputs["tmpdir"], inputs["cachedir"]) if path})
     # A folder of its own, since whatever else is in singularity_build_dir is somebody else's.
-    own = os.path.join(inputs["build_dir"], "slipway-singularity")
-    wanted = dict((name, settled[name]) for name in SAME.split())
+    work = os.path.join(inputs["build_dir"], "slipway-singularity")
+    wanted = dict((name, completed[name]) for name in PASSED_INPUTS.split())
     wanted.update(
         tree=inputs["prefix"],
         program="%(prefix)s/bin/%(name)s" % inputs,
@@ -81,10 +81,10 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         build={
             "packages": sorted(set(run if inputs["packages"] is None else inputs["packages"]) | set(build)),
             "mconfig": arguments,
-            "dir": own,
+            "dir": work,
             # Where every version is compiled, since the paths are part of what Go's cache goes by.
-            "folder": own + "/build",
-            "source": "%s/%s.tar.gz" % (own, stem),
+            "folder": work + "/build",
+            "source": "%s/%s.tar.gz" % (work, stem),
             # What is being built: another build may not be disturbed, and one that broke off is gone on with.
             "task": stem + end,
             "stem": stem,
@@ -97,7 +97,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         },
     )
     links = {link: inputs["prefix"]} if wanted["link"] and inputs["writes"] else {}
-    wanted["build"].update((name, inputs[name]) for name in BUILD_SAME.split())
+    wanted["build"].update((name, inputs[name]) for name in PASSED_TO_BUILD.split())
     wanted["links"] = dict(links, **wanted["commands"])
     if not inputs["writes"]:
         wanted["files"] = [one for one in inputs["files"] if not one["path"].startswith(inputs["prefix"] + "/")]

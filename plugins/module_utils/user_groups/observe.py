@@ -35,12 +35,12 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "record_folder": bool(host.glob(os.path.dirname(want["record_file"]))),
         "needed": {},
         "logins": _logins(host) if names else [],
-        "doors": _doors(host) if names else [],
+        "login_groups": _login_groups(host) if names else [],
     }
     # A directory may hide the members of its groups; then only asking for the user tells.
-    doubtful = sorted({users[user]["name"] for _group, user in lacking_members(members, observed)})
-    if doubtful:
-        _rc, out = host.run("getent", "initgroups", *doubtful)
+    unconfirmed = sorted({users[user]["name"] for _group, user in lacking_members(members, observed)})
+    if unconfirmed:
+        _rc, out = host.run("getent", "initgroups", *unconfirmed)
         further = dict((line.split()[0], line.split()[1:]) for line in out.splitlines() if line.strip())
         for user in users.values():
             if user is not None:
@@ -130,18 +130,18 @@ def _needed(host: Host, groups: Dict[str, Any]) -> Dict[str, str]:
     return needed
 
 
-def _doors(host: Host) -> List[str]:
+def _login_groups(host: Host) -> List[str]:
     """Return the groups that let somebody log in or use sudo, of which those of sshd may be patterns."""
 
     def read(*patterns: str) -> str:
         return re.sub("#.*", "", "\n".join(host.read(path) or "" for path in host.glob(*patterns)))
 
     sshd = re.findall(r"(?im)^\s*AllowGroups\b(.*)", read("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*.conf"))
-    doors = set(ADMIN_GROUPS) | set(" ".join(sshd).replace('"', " ").split())
-    doors |= set(re.findall(r"%([^\s,:=]+)", read("/etc/sudoers", "/etc/sudoers.d/*")))
-    doors |= set(re.findall(r"\(([^\s()]+)\)", read("/etc/security/access.conf")))
+    groups = set(ADMIN_GROUPS) | set(" ".join(sshd).replace('"', " ").split())
+    groups |= set(re.findall(r"%([^\s,:=]+)", read("/etc/sudoers", "/etc/sudoers.d/*")))
+    groups |= set(re.findall(r"\(([^\s()]+)\)", read("/etc/security/access.conf")))
     # That everybody may log in is nothing to lose.
-    return sorted(doors - {"*"})
+    return sorted(groups - {"*"})
 
 
 def _logins(host: Host) -> List[str]:

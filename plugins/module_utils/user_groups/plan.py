@@ -30,7 +30,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
             drift.append(_entry("add_members", "%s %s" % (group, user), "no such user", "member"))
     for group, user in todo["revoke"]:
         drift.append(_entry("revoke_members", "%s %s" % (group, user), "member", "not a member"))
-    for group, user, how in todo["fixed"]:
+    for group, user, how in todo["not_local"]:
         drift.append(_entry("revoke_members", "%s %s" % (group, user), "member by %s" % how, "not a member"))
     for name in todo["remove"]:
         drift.append(_entry("remove_groups", name, "present", "absent"))
@@ -53,7 +53,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do, what stands in its way, and what it records. Pure.
 
     ``create``, ``remove``: groups; ``new_groups``: those to create, with groupadd's options. ``add``, ``revoke``: pairs
-    of group and user. ``other_gid``, ``missing``, ``fixed``: what only an admin can mend. ``refused``, ``notes``:
+    of group and user. ``other_gid``, ``missing``, ``not_local``: what only an admin can mend. ``refused``, ``notes``:
     sentences that stop the role, and that it shows. ``before``, ``after``: the record to write before anything is added
     and after everything is done, ``None`` where it is right. ``reconnect``: the groups of the run's own login change.
     """
@@ -70,29 +70,29 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
             (group, user) for group in sorted(members) for user in members[group] if observed["users"].get(user) is None
         ],
     }  # type: Dict[str, Any]
-    todo["revoke"], todo["fixed"] = _unwanted(want, members, observed)
-    leave = _leave(members, observed, todo)
-    todo["remove"] = sorted(name for name, why in leave.items() if not why)
-    before, after = _given(want, observed, todo)
+    todo["revoke"], todo["not_local"] = _unwanted(want, members, observed)
+    blockers = _removal_blockers(members, observed, todo)
+    todo["remove"] = sorted(name for name, why in blockers.items() if not why)
+    before, after = _records(want, observed, todo)
     old = observed["record"] or empty_record()
     todo["before"] = before if (todo["create"] or todo["add"]) and before != old else None
-    stands = old if todo["before"] is None else before
+    current = old if todo["before"] is None else before
     emptied = observed["record"] is not None and after == empty_record()
-    todo["after"] = after if after != stands or emptied else None
+    todo["after"] = after if after != current or emptied else None
     todo["refused"] = _refused(want, observed, todo)
     todo["notes"] = [
         "The group %s, which Slipway made, stays, since it %s" % (name, why)
-        for name, why in sorted(leave.items())
+        for name, why in sorted(blockers.items())
         if why
     ]
     skipped = sorted({user for _group, user in todo["missing"]})
     if skipped and want["missing_users"] == "skip":
         todo["notes"].insert(0, "skipped, no such user: %s" % ", ".join(skipped))
-    rooted = [user for group, user in todo["add"] if group == "docker"]
-    if rooted:
+    docker_users = [user for group, user in todo["add"] if group == "docker"]
+    if docker_users:
         todo["notes"].append(
             "Members of the group docker can start a container that mounts the whole host, so they are root in effect. "
-            "Being added: %s." % ", ".join(rooted)
+            "Being added: %s." % ", ".join(docker_users)
         )
     todo["new_groups"] = [
         {"name": name, "options": ["--gid", str(gids[name])] if name in gids else []} for name in todo["create"]
@@ -109,38 +109,38 @@ def _a_group(gid: Optional[int]) -> str:
 
 def lacking_members(members: Dict[str, List[str]], observed: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Return the wanted memberships, as group and user, that are not there though the user is."""
-    lacking = []
+    missing = []
     for group in sorted(members):
         for user in members[group]:
             account, found = observed["users"].get(user), observed["groups"].get(group)
             if account is None:
                 continue
             if found is None or not (account["name"] in found["members"] or found["gid"] in account["gids"]):
-                lacking.append((group, user))
-    return lacking
+                missing.append((group, user))
+    return missing
 
 
 def _unwanted(
     want: Dict[str, Any], members: Dict[str, List[str]], observed: Dict[str, Any]
 ) -> Tuple[List[Tuple[str, str]], List[Tuple[str, str, str]]]:
     """Return the memberships to revoke, and those that ``/etc/group`` does not hold, with what does."""
-    revoke, fixed = [], []
+    revoke, not_local = [], []
     given = (observed["record"] or empty_record())["members"]
     for group in sorted(set(members) | set(given)):
         found = observed["groups"].get(group)
         if found is None:
             continue
         listed = _listed(group, members, observed)
-        strays = {user for user in given.get(group, []) if user in found["local"]}
+        surplus = {user for user in given.get(group, []) if user in found["local"]}
         if group in members and group in want["exclusive"]:
-            strays |= set(found["members"]) | set(found["local"])
-            fixed += [(group, user, "primary group") for user in found["primary"] if user not in listed]
-        for user in sorted(strays - listed):
+            surplus |= set(found["members"]) | set(found["local"])
+            not_local += [(group, user, "primary group") for user in found["primary"] if user not in listed]
+        for user in sorted(surplus - listed):
             if user in found["local"]:
                 revoke.append((group, user))
             else:
-                fixed.append((group, user, "directory"))
-    return revoke, fixed
+                not_local.append((group, user, "directory"))
+    return revoke, not_local
 
 
 def _listed(group: str, members: Dict[str, List[str]], observed: Dict[str, Any]) -> Set[str]:
@@ -149,7 +149,7 @@ def _listed(group: str, members: Dict[str, List[str]], observed: Dict[str, Any])
     return set(members.get(group, [])) | {account["name"] for account in accounts if account}
 
 
-def _given(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any]) -> Tuple[Any, Any]:
+def _records(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any]) -> Tuple[Any, Any]:
     """Return what Slipway will have given before anything is taken back, and once all is done.
 
     What it gave and somebody else took back is forgotten.
@@ -159,29 +159,29 @@ def _given(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any])
     before["groups"] = sorted({name for name in old["groups"] if groups.get(name)} | set(todo["create"]))
     for group in sorted(set(old["members"]) | {group for group, _user in todo["add"]}):
         local = (groups.get(group) or {"local": []})["local"]
-        held = {user for user in old["members"].get(group, []) if user in local} | _of(group, todo["add"])
-        stay = held - _of(group, todo["revoke"])
-        if held:
-            before["members"][group] = sorted(held)
-        if stay:
-            after["members"][group] = sorted(stay)
+        users = {user for user in old["members"].get(group, []) if user in local} | _users_of(group, todo["add"])
+        remaining = users - _users_of(group, todo["revoke"])
+        if users:
+            before["members"][group] = sorted(users)
+        if remaining:
+            after["members"][group] = sorted(remaining)
     after["groups"] = [name for name in before["groups"] if name not in todo["remove"]]
     return before, after if want["state"] == "present" else empty_record()
 
 
-def _leave(members: Dict[str, List[str]], observed: Dict[str, Any], todo: Dict[str, Any]) -> Dict[str, str]:
+def _removal_blockers(members: Dict[str, List[str]], observed: Dict[str, Any], todo: Dict[str, Any]) -> Dict[str, str]:
     """Return why groups that Slipway made and that are no longer wanted cannot go; empty for one that can."""
     reasons = {}
     for name in (observed["record"] or empty_record())["groups"]:
         group = observed["groups"].get(name)
         if group and name not in members:
-            left = set(group["members"]) - _of(name, todo["revoke"])
+            left = set(group["members"]) - _users_of(name, todo["revoke"])
             why = "has members: %s" % ", ".join(sorted(left)) if left else observed["needed"].get(name, "")
             reasons[name] = why
     return reasons
 
 
-def _of(group: str, pairs: List[Tuple[str, str]]) -> Set[str]:
+def _users_of(group: str, pairs: List[Tuple[str, str]]) -> Set[str]:
     return {user for name, user in pairs if name == group}
 
 
@@ -217,14 +217,14 @@ def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any
             "%s is a group of a directory (LDAP, NIS), and this role changes /etc/group alone. Add %s there, or name a "
             "local group." % (name, ", ".join(user for group, user in todo["add"] if group == name))
         )
-    for group, user, how in todo["fixed"]:
+    for group, user, how in todo["not_local"]:
         remedy = "Give them another with `usermod --gid`" if how == "primary group" else "Take them out there"
         refused.append(
             "%s is a member of %s by %s, which this role does not change. %s, or list them in user_groups_members."
             % (user, group, how, remedy)
         )
     for group, user in todo["revoke"]:
-        if user in observed["logins"] and any(fnmatchcase(group, door) for door in observed["doors"]):
+        if user in observed["logins"] and any(fnmatchcase(group, pattern) for pattern in observed["login_groups"]):
             refused.append(
                 "This run logs in as %s. Removing %s from %s would end that login's right to log in or to use sudo. "
                 "List %s in user_groups_members; if there is another way in, run `gpasswd -d %s %s`, then this again."
@@ -236,6 +236,6 @@ def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any
         if listed and not any(observed["users"].get(user) for user in listed):
             refused.append(
                 "%s would lose its members (%s), and of those listed there is none (%s). List one who exists in "
-                "user_groups_members." % (group, ", ".join(sorted(_of(group, todo["revoke"]))), ", ".join(listed))
+                "user_groups_members." % (group, ", ".join(sorted(_users_of(group, todo["revoke"]))), ", ".join(listed))
             )
     return refused

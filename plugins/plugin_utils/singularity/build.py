@@ -10,7 +10,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.build imp
 from ansible_collections.slipway.node.plugins.plugin_utils.golang.versions import known
 
 
-def toolchain(found: list[str], needed: str, wanted: str = "") -> str:
+def newest_toolchain(found: list[str], needed: str, wanted: str = "") -> str:
     """Return folder and version of the newest Go that suffices, as its line has them, or an empty string.
 
     :param found: lines of folder and version, such as ``/usr/local/go go1.26.8``.
@@ -26,15 +26,15 @@ def toolchain(found: list[str], needed: str, wanted: str = "") -> str:
     return max(fitting)[2] if fitting else ""
 
 
-def oldest(needed: str, kind: str) -> str:
+def go_to_fetch(needed: str, kind: str) -> str:
     """Return the version of Go to fetch: the newest patch of the lowest release that suffices and has a known sum.
 
     :param kind: the platform as Go's archives name it, such as ``linux-amd64``.
     """
-    return nearest([version for version, sums in known().items() if kind in sums], needed)
+    return nearest_version([version for version, sums in known().items() if kind in sums], needed)
 
 
-def nearest(versions: list[str], needed: str) -> str:
+def nearest_version(versions: list[str], needed: str) -> str:
     """Return the version nearest above what is needed: the newest patch of the lowest sufficient release."""
     fitting = [version for version in versions if numbers(version) >= numbers(needed)]
     if not fitting:
@@ -54,12 +54,15 @@ def builder(hostvars: Any, hosts: list[str], build_hosts: list[str], host: str, 
     states = {name: _state(hostvars[name]) for name in {*hosts, *build_hosts}}
     own = states[host]
     pattern = own["singularity"]["want"]["archive_pattern"]
-    waiting = [name for name in hosts if _waits_for(states[name]) == pattern]
+    waiting = [name for name in hosts if _missing_archive(states[name]) == pattern]
     if host != next(iter(waiting), host):
         return ""
-    told = {one["item"]: one for one in asked}
-    kinds = {name: _kind(states[name].get("platform") or told.get(name, {}).get("platform")) for name in build_hosts}
-    return next((name for name in build_hosts if kinds[name] == _kind(own["platform"])), host)
+    answers = {one["item"]: one for one in asked}
+    kinds = {
+        name: _archive_platform(states[name].get("platform") or answers.get(name, {}).get("platform"))
+        for name in build_hosts
+    }
+    return next((name for name in build_hosts if kinds[name] == _archive_platform(own["platform"])), host)
 
 
 def _state(variables: Any) -> dict[str, Any]:
@@ -67,20 +70,20 @@ def _state(variables: Any) -> dict[str, Any]:
     return state
 
 
-def _waits_for(state: dict[str, Any]) -> str:
+def _missing_archive(state: dict[str, Any]) -> str:
     """Return the pattern of the archive that a host lacks, or an empty string."""
     own = state.get("singularity") or {}
     return str(own["want"]["archive_pattern"]) if "install_tree" in own.get("phases", []) else ""
 
 
-def _kind(platform: dict[str, str] | None) -> tuple[str, ...]:
+def _archive_platform(platform: dict[str, str] | None) -> tuple[str, ...]:
     """Return what hosts that can use one archive have in common."""
     if not platform:
         return ()
     return platform["distribution"], platform["version"].split(".")[0], platform["architecture"]
 
 
-def told_sum(answer: str, archive: str) -> str:
+def release_sum(answer: str, archive: str) -> str:
     """Return the SHA-256 sum that GitHub's release API told of an archive; empty where it told none.
 
     :param answer: the text of its answer, whatever that is: old releases have no digest, a captive portal says HTML.

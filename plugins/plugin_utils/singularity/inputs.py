@@ -14,7 +14,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.build imp
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import (
     AUTH_FILE,
     AUTH_VARIABLES,
-    guarded_sum,
+    pbkdf2_sum,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import COLLECTION, Site, load
 from jinja2 import Environment, StrictUndefined
@@ -55,7 +55,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     version = inputs["version"] or flavor["newest"]
     release = f"https://github.com/{flavor['repository']}/releases/download/v{{version}}/{inputs['flavor']}-{{version}}.tar.gz"
     api = f"https://api.github.com/repos/{flavor['repository']}/releases/tags/v{{version}}"
-    settled = {
+    completed = {
         **inputs,
         "version": version,
         "prefix": inputs["prefix"] or f"{inputs['root']}/{version}",
@@ -65,32 +65,32 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "name": flavor["name"],
         "writes": inputs["tree_host"] in ("", site.host),
     }
-    problems = _problems(settled, flavor)
+    problems = _problems(completed, flavor)
     if problems:
         return {}, problems
     # Of the credentials the node gets a sum alone, and the file where it has to be written.
-    auths = settled.pop("registry_auths")
-    settled["mirrors"] = [url.replace("{version}", version) for url in settled["mirrors"]]
-    settled["release_api"] = settled["release_api"].replace("{version}", version)
-    settled["cache_dir"] = os.path.join(os.path.expanduser(site.settings.get("cache_dir") or ""), "singularity")
-    settled["kept_sum"] = f"{settled['cache_dir']}/sums/{inputs['flavor']}-{version}.sha256"
-    settled["known_sum"] = inputs["archive_checksum"] or _known_sum(inputs["flavor"], version, settled["kept_sum"])
-    settled["files"] = _files(settled, auths) if inputs["state"] == "present" else []
-    settled["strays"] = [
-        path for path in (*PROFILES, AUTH_FILE) if path not in {one["path"] for one in settled["files"]}
+    auths = completed.pop("registry_auths")
+    completed["mirrors"] = [url.replace("{version}", version) for url in completed["mirrors"]]
+    completed["release_api"] = completed["release_api"].replace("{version}", version)
+    completed["cache_dir"] = os.path.join(os.path.expanduser(site.settings.get("cache_dir") or ""), "singularity")
+    completed["kept_sum"] = f"{completed['cache_dir']}/sums/{inputs['flavor']}-{version}.sha256"
+    completed["known_sum"] = inputs["archive_checksum"] or _known_sum(inputs["flavor"], version, completed["kept_sum"])
+    completed["files"] = _files(completed, auths) if inputs["state"] == "present" else []
+    completed["unwanted_files"] = [
+        path for path in (*PROFILES, AUTH_FILE) if path not in {one["path"] for one in completed["files"]}
     ]
-    texts = _modulefiles(settled, auths) if inputs["modulefiles"] else {}
-    settled["modulefiles"] = {"folder": inputs["modulefiles"], "texts": texts}
+    texts = _modulefiles(completed, auths) if inputs["modulefiles"] else {}
+    completed["modulefiles"] = {"folder": inputs["modulefiles"], "texts": texts}
     # One profile for every version below the root, and for one elsewhere.
-    elsewhere = [] if os.path.dirname(settled["prefix"]) == inputs["root"] else [settled["prefix"]]
-    settled["apparmor"] = {
+    elsewhere = [] if os.path.dirname(completed["prefix"]) == inputs["root"] else [completed["prefix"]]
+    completed["apparmor"] = {
         "path": "/etc/apparmor.d/slipway-singularity",
         "profile": "slipway-singularity",
         "mode": "0644",
         "group": "root",
         "content": _render("apparmor.j2", trees=[f"{inputs['root']}/*", *elsewhere]),
     }
-    return settled, []
+    return completed, []
 
 
 def auths(accounts: dict[str, dict[str, str]]) -> str:
@@ -122,10 +122,10 @@ def _problems(inputs: dict[str, Any], flavor: dict[str, str]) -> list[str]:
             f'singularity_prefix is "{inputs["prefix"]}", where other versions or the link are; give a folder of its '
             f'own, as in "{inputs["root"]}/{version}".'
         )
-    strange = [url for url in inputs["mirrors"] if not re.match("(https?|file)://", url)]
-    if strange or not inputs["mirrors"]:
+    unusable = [url for url in inputs["mirrors"] if not re.match("(https?|file)://", url)]
+    if unusable or not inputs["mirrors"]:
         problems.append(
-            f"singularity_mirrors has {', '.join(strange) or 'no URL'}; give URLs of release archives that begin with "
+            f"singularity_mirrors has {', '.join(unusable) or 'no URL'}; give URLs of release archives that begin with "
             "https://, http:// or file://, with {version} for the version."
         )
     if not re.fullmatch("([0-9a-f]{64})?", inputs["archive_checksum"]):
@@ -199,7 +199,7 @@ def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[
                 "mode": "0640",
                 "group": inputs["registry_auth_group"],
                 "salt": salt,
-                "sum": guarded_sum(auths(accounts).encode(), salt),
+                "sum": pbkdf2_sum(auths(accounts).encode(), salt),
             }
         )
     if inputs["remotes"]:

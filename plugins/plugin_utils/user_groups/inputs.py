@@ -32,10 +32,10 @@ def prepare(inputs: dict[str, Any], _site: Site) -> tuple[dict[str, Any], list[s
                 f"user_groups_members names users that cannot be: {json.dumps(bad)}; write each as `getent passwd` "
                 'prints it, without spaces, colons or commas, and quote one of digits alone, as in "20210001".'
             )
-    strangers = [group for group in inputs["exclusive"] if group not in members]
-    if strangers:
+    unlisted = [group for group in inputs["exclusive"] if group not in members]
+    if unlisted:
         problems.append(
-            f"user_groups_exclusive has groups that user_groups_members has not: {', '.join(strangers)}; list the "
+            f"user_groups_exclusive has groups that user_groups_members has not: {', '.join(unlisted)}; list the "
             "members of each in user_groups_members, where [] revokes everyone."
         )
     numbers = [int(gid) if re.fullmatch("[0-9]+", str(gid)) else 0 for gid in gids.values()]

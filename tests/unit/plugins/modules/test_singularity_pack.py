@@ -21,7 +21,7 @@ def stage(tmp_path):
 
 
 def test_the_manifest_describes_every_file(stage):
-    files = {one["path"]: one for one in singularity_pack.survey(str(stage / "opt/x/1"))}
+    files = {one["path"]: one for one in singularity_pack.manifest_entries(str(stage / "opt/x/1"))}
     assert list(files) == ["bin", "bin/run", "bin/starter-suid", "etc", "etc/x.conf", "var", "var/session"]
     assert (files["bin/starter-suid"]["mode"], files["bin/starter-suid"]["size"]) == ("4755", 7)
     assert files["bin/run"]["target"] == "starter-suid"
@@ -32,7 +32,7 @@ def test_the_manifest_describes_every_file(stage):
 
 def test_the_archive_keeps_modes_and_is_root_s_and_reproducible(stage, tmp_path):
     tree = str(stage / "opt/x/1")
-    manifest = {"archive": "x", "files": singularity_pack.survey(tree)}
+    manifest = {"archive": "x", "files": singularity_pack.manifest_entries(tree)}
     for name in ("one", "two"):
         singularity_pack.pack(tree, manifest, str(tmp_path / name))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()

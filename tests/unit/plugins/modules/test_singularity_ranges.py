@@ -51,7 +51,7 @@ def test_a_lock_of_a_process_that_has_ended_is_taken_over(tmp_path):
 
 
 def test_a_lock_that_stays_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(singularity_ranges, "PATIENCE", 0.3)
+    monkeypatch.setattr(singularity_ranges, "LOCK_TIMEOUT", 0.3)
     (tmp_path / "subgid.lock").write_text(str(os.getpid()))
     with pytest.raises(OSError, match=f"process {os.getpid()} holds .*subgid.lock"):
         give(tmp_path, {"alice": 1000})

@@ -15,8 +15,8 @@ from ansible_collections.slipway.node.plugins.module_utils.golang import want as
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
     MANIFEST,
     manifest,
-    plant,
     read_environment,
+    replace_tree,
     unpacked_size,
 )
 
@@ -193,7 +193,7 @@ def test_links(want, installed):
         shown = str(target).replace(want["root"], "")
         assert lines(want) == [f"switch_links: /go: link to {shown} -> link to /go-1.26.7"]
         observed = observe.observe(HOST, want)
-        assert (list(observed["in_the_way"]) == []) is managed
+        assert (list(observed["unmanaged_paths"]) == []) is managed
     link.unlink()
     link.symlink_to("go-1.26.7")
     assert lines(want) == []
@@ -238,7 +238,7 @@ def test_what_is_not_slipway_s_is_in_the_way(want):
     for name in ("go", "go-1.26.7", "go.before-slipway"):
         (Path(want["root"]) / name).mkdir()
     root = want["root"]
-    assert observe.observe(HOST, want)["in_the_way"] == {
+    assert observe.observe(HOST, want)["unmanaged_paths"] == {
         f"{root}/go-1.26.7": f"{root}/go-1.26.7.before-slipway",
         f"{root}/go": f"{root}/go.before-slipway-2",
     }
@@ -341,10 +341,10 @@ def test_bootstrap_is_the_newest_that_can(want, tmp_path):
 
 
 def replace(fresh, path, aside=""):
-    plant(str(fresh), str(path), str(aside), lambda old: shutil.rmtree(old, ignore_errors=True))
+    replace_tree(str(fresh), str(path), str(aside), lambda old: shutil.rmtree(old, ignore_errors=True))
 
 
-def test_plant(tmp_path):
+def test_replace_tree(tmp_path):
     fresh, path = toolchain(tmp_path / "new", "1"), tmp_path / "go-1"
     replace(fresh, path)
     assert (path / "bin/go").exists() and not fresh.exists()
@@ -355,7 +355,7 @@ def test_plant(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["go-1", "new"]
 
 
-def test_plant_never_deletes_what_is_another_s(tmp_path):
+def test_replace_tree_never_deletes_what_is_another_s(tmp_path):
     fresh, path = toolchain(tmp_path / "new", "1"), tmp_path / "go-1"
     path.mkdir()
     (path / "precious").touch()

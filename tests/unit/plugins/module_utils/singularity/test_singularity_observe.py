@@ -33,11 +33,11 @@ def test_a_link_to_a_version_is_no_version(tmp_path):
     observed = observe.observe(Host(), want)
     assert sorted(observed["trees"]) == [f"{root}/4.3.7", f"{root}/4.5.1"]
     assert observed["link"] == want["tree"] and observed["version"] == "singularity-ce 4.5.1"
-    assert tree.superfluous(want, observed) == []
-    assert tree.superfluous({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
+    assert tree.superfluous_trees(want, observed) == []
+    assert tree.superfluous_trees({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
     # A version beside the default one leaves that alone, and does not remove it by name either.
     beside = {**want, "tree": f"{root}/4.3.7", "link": "", "keep": 0}
-    assert tree.superfluous(beside, observed) == []
+    assert tree.superfluous_trees(beside, observed) == []
     named = {**beside, "versions_absent": ["4.5.1"]}
     assert any("4.5.1 is the default version" in reason for reason in plan.refusals(named, observed))
 
@@ -53,7 +53,7 @@ def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monke
     mark = MODULE_MARK % root
     texts = {flavor: mark + f"{flavor} @VERSION@ @TREE@\n" for flavor in ("singularity-ce", "apptainer")}
     want = {**WANT, "root": root, "tree": f"{root}/4.5.1", "link": f"{root}/current", "commands_dir": "", "files": []}
-    want.update(packages=[], fakeroot_users=[], current=f"{root}/current", strays=[], directories=[], config={})
+    want.update(packages=[], fakeroot_users=[], current=f"{root}/current", unwanted_files=[], directories=[], config={})
     want["modulefiles"] = {"folder": str(modules), "texts": texts}
 
     def wanted(**more):
@@ -84,9 +84,9 @@ def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monke
     for path, text in files.items():
         (tmp_path / path).write_text(text)
     observed = observe.observe(Host(), want)
-    assert observed["foreign"] == [f"{modules}/singularity/4.5.1"]
+    assert observed["unmanaged_modulefiles"] == [f"{modules}/singularity/4.5.1"]
     gone = [f"{modules}/singularity/4.2.0", f"{tmp_path}/other/apptainer/.version"]
-    assert sorted(observed["strays"]) == gone and observed["remove"] == observed["strays"]
+    assert sorted(observed["unwanted_files"]) == gone and observed["remove"] == observed["unwanted_files"]
     named = [line for line in lines(want, observed) if line.startswith("write_modulefiles")]
     assert [line.replace(str(modules), "") for line in named] == [
         "write_modulefiles: /apptainer/1.4.5: missing -> Slipway's content",

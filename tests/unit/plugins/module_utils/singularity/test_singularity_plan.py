@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import compare, notes, refusals
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import superfluous
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import superfluous_trees
 from singularity_state import ARCHIVE, PROFILE, ROOT, TREE, WANT, converged, lines, spoiled, there, tree
 
 
@@ -36,7 +36,7 @@ def test_converged_host_has_no_drift_and_no_refusal():
         ]),
         ({"config": {"mount home": ["no"]}}, [
             "set_config: singularity.conf: bind path: unset -> /etc/hosts, /data"]),
-        ({"strays": ["/etc/x"]}, ["remove_versions: /etc/x: present -> absent"]),
+        ({"unwanted_files": ["/etc/x"]}, ["remove_versions: /etc/x: present -> absent"]),
         ({"link": ""}, [f"switch_version: {ROOT}/current: missing -> link to {TREE}"]),
         ({"link": f"{ROOT}/4.3.7"}, [f"switch_version: {ROOT}/current: link to {ROOT}/4.3.7 -> link to {TREE}"]),
         ({"packages": {"uidmap": False}}, ["install_packages: uidmap: not installed -> installed"]),
@@ -59,7 +59,7 @@ def test_converged_host_has_no_drift_and_no_refusal():
         # The kernel has no such setting.
         ({"sysctl_at_boot": {"kernel.unprivileged_userns_clone": {"value": "0", "file": "/etc/sysctl.d/5.conf",
                                                                   "last": False}}}, []),
-        ({"restricted": True, "apparmor_file": there(exists=False)}, [
+        ({"apparmor_restricts": True, "apparmor_file": there(exists=False)}, [
             "allow_namespaces: /etc/apparmor.d/slipway-singularity: missing -> Slipway's content",
             "allow_namespaces: AppArmor profile slipway-singularity: not loaded -> loaded",
         ]),
@@ -76,15 +76,15 @@ OLD = {f"{ROOT}/{version}": tree(version) for version in ("4.10.0", "4.3.7", "4.
 def test_versions_to_remove_are_named_and_foreign_trees_are_not():
     observed = spoiled(trees={**converged()["trees"], **OLD, f"{ROOT}/own": {**tree("1.0.0"), "manifest": None}})
     want = {**WANT, "versions_absent": ["4.3.7", "4.5.1", "own", "9.9.9"]}
-    assert superfluous(want, observed) == [f"{ROOT}/4.3.7"]
+    assert superfluous_trees(want, observed) == [f"{ROOT}/4.3.7"]
 
 
 def test_the_newest_versions_are_kept_and_what_is_in_use():
     observed = spoiled(trees={**converged()["trees"], **OLD})
-    assert superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7", f"{ROOT}/4.5.0"]
-    assert len(superfluous({**WANT, "keep": 0}, observed)) == 3
-    observed["busy"] = {f"{ROOT}/4.5.0": ["starter (process 7)"]}
-    assert superfluous({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7"]
+    assert superfluous_trees({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7", f"{ROOT}/4.5.0"]
+    assert len(superfluous_trees({**WANT, "keep": 0}, observed)) == 3
+    observed["running_programs"] = {f"{ROOT}/4.5.0": ["starter (process 7)"]}
+    assert superfluous_trees({**WANT, "keep": 1}, observed) == [f"{ROOT}/4.3.7"]
     assert refusals({**WANT, "keep": 1}, observed) == []
 
 
@@ -99,7 +99,11 @@ def test_absence_removes_every_version_link_and_file():
 @pytest.mark.parametrize(
     ("more", "changes", "expected"),
     [
-        ({"state": "absent"}, {"busy": {TREE: ["starter (process 7)"]}}, "programs run from it: starter (process 7)"),
+        (
+            {"state": "absent"},
+            {"running_programs": {TREE: ["starter (process 7)"]}},
+            "programs run from it: starter (process 7)",
+        ),
         ({}, {"nosuid": True}, "mounted nosuid"),
         (
             {},
@@ -112,7 +116,11 @@ def test_absence_removes_every_version_link_and_file():
         ({}, {"accounts": {"ghost": None}}, "do not exist on this host: ghost"),
         ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
         ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
-        ({}, {"foreign": ["/m/singularity/4.5.1"]}, "/m/singularity/4.5.1 is not Slipway's. Move it away"),
+        (
+            {},
+            {"unmanaged_modulefiles": ["/m/singularity/4.5.1"]},
+            "/m/singularity/4.5.1 is not Slipway's. Move it away",
+        ),
         ({}, {"missing_groups": ["hpc"]}, "singularity_registry_auth_group is hpc, and there is no such group"),
         (
             {},
@@ -140,15 +148,15 @@ def test_one_host_writes_what_hosts_share():
     assert refusals(want, observed) == []
     assert refusals({**want, "writes": False}, spoiled(trees={}, free=1)) == []
     # Nobody knows what runs on the others.
-    assert superfluous(want, observed) == []
+    assert superfluous_trees(want, observed) == []
     assert {line.split(":")[0] for line in lines(want, observed)} > {"install_tree", "set_config", "switch_version"}
     assert lines({**want, "writes": False}, observed) == ["install_packages: uidmap: not installed -> installed"]
     # What lies elsewhere is each host's own.
-    observed = spoiled(strays=["/etc/x"], trees={TREE: tree("4.5.1", ARCHIVE), f"{ROOT}/4.3.7": tree("4.3.7")})
+    observed = spoiled(unwanted_files=["/etc/x"], trees={TREE: tree("4.5.1", ARCHIVE), f"{ROOT}/4.3.7": tree("4.3.7")})
     want = {**want, "writes": False, "state": "absent"}
     assert lines(want, observed)[-1] == "remove_versions: /etc/x: present -> absent"
 
 
 def test_a_file_that_every_container_gets_and_that_is_missing_is_told():
     assert notes(WANT, converged()) == []
-    assert "/etc/localtime of the host" in notes(WANT, spoiled(unbound=["/etc/localtime"]))[0]
+    assert "/etc/localtime of the host" in notes(WANT, spoiled(missing_binds=["/etc/localtime"]))[0]

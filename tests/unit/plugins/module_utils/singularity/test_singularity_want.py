@@ -33,7 +33,7 @@ INPUTS = {
     "build_dir": "/var/cache/slipway/singularity",
     "packages": None,
     "keep_versions": -1,
-    **dict.fromkeys(("config", "files", "strays", "apparmor", "cache_dir", "versions_absent"), ""),
+    **dict.fromkeys(("config", "files", "unwanted_files", "apparmor", "cache_dir", "versions_absent"), ""),
     **dict.fromkeys(("fakeroot_users", "fakeroot_groups", "fakeroot_first", "fakeroot_limit"), ""),
     **dict.fromkeys(("keep_build", "goproxy", "mirrors", "mirror_timeout", "allow_unverified", "release_api"), ""),
     **dict.fromkeys(("known_sum", "kept_sum"), ""),

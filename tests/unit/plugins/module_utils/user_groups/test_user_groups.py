@@ -192,7 +192,7 @@ def test_what_cannot_be_done_is_refused_with_the_remedy(change, host, expected):
     assert len(refused) == 1 and expected in refused[0]
 
 
-DOORS = [
+LOGIN_GROUPS = [
     ("/etc/ssh/sshd_config", "allowgroups ssh-users ops\n", 1),
     ("/etc/ssh/sshd_config.d/10-site.conf", 'Port 22\n  AllowGroups = "op?"\n', 1),
     ("/etc/ssh/sshd_config", "#AllowGroups ops\nAllowGroups * # ops\nDenyGroups ops\n", 0),
@@ -204,7 +204,7 @@ DOORS = [
 
 
 @pytest.mark.parametrize("listed", [{}, {"ops": ["alice"]}], ids=["given up", "exclusive"])
-@pytest.mark.parametrize(("path", "text", "refused"), DOORS)
+@pytest.mark.parametrize(("path", "text", "refused"), LOGIN_GROUPS)
 def test_the_login_keeps_the_group_that_lets_it_in(path, text, refused, listed):
     record = {"groups": [], "members": {"ops": ["admin"]}}
     host = FakeHost(GROUP + "ops:x:900:admin,alice\n", record=record, files={path: text})

@@ -5,17 +5,17 @@ import json
 import pytest
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import (
     builder,
-    nearest,
-    oldest,
-    told_sum,
-    toolchain,
+    go_to_fetch,
+    nearest_version,
+    newest_toolchain,
+    release_sum,
 )
 
 SUM = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
-    ("release", "told"),
+    ("release", "expected"),
     [
         ({"assets": [{"name": "b.tar.gz"}, {"name": "a.tar.gz", "digest": f"sha256:{SUM}"}]}, SUM),
         # Releases before 2025.
@@ -27,13 +27,13 @@ SUM = "0123456789abcdef" * 4
         ({"assets": ["a.tar.gz"]}, ""),
     ],
 )
-def test_what_the_release_api_tells_of_a_sum(release, told):
-    assert told_sum(json.dumps(release), "a.tar.gz") == told
+def test_what_the_release_api_tells_of_a_sum(release, expected):
+    assert release_sum(json.dumps(release), "a.tar.gz") == expected
 
 
 @pytest.mark.parametrize("answer", ["", "<html>Please log in</html>", '{"assets": [', "1e999"])
 def test_what_a_captive_portal_answers_is_no_sum(answer):
-    assert told_sum(answer, "a.tar.gz") == ""
+    assert release_sum(answer, "a.tar.gz") == ""
 
 
 FOUND = ["/usr/local/go go1.22.5", "/usr/local/go-1.26.10 go1.26.10", "/usr/local/go-1.26.9 go1.26.9", "broken"]
@@ -50,23 +50,23 @@ FOUND = ["/usr/local/go go1.22.5", "/usr/local/go-1.26.10 go1.26.10", "/usr/loca
     ],
 )
 def test_the_newest_toolchain_that_suffices_is_taken(needed, wanted, expected):
-    assert toolchain(FOUND, needed, wanted) == expected
+    assert newest_toolchain(FOUND, needed, wanted) == expected
 
 
 def test_a_link_and_its_toolchain_are_one():
     found = ["/usr/local/go-1.26.9 go1.26.9", "/usr/local/go go1.26.9"]
-    assert toolchain(found, "1.20") == "/usr/local/go go1.26.9"
+    assert newest_toolchain(found, "1.20") == "/usr/local/go go1.26.9"
 
 
 @pytest.mark.parametrize(
     ("needed", "expected"), [("1.25.9", "1.25.14"), ("1.25.20", "1.26.7"), ("1.13", "1.25.14"), ("1.30", "")]
 )
 def test_the_oldest_release_that_suffices_is_installed_in_its_newest_patch(needed, expected):
-    assert nearest(["1.26.7", "1.25.14", "1.25.9"], needed) == expected
+    assert nearest_version(["1.26.7", "1.25.14", "1.25.9"], needed) == expected
 
 
 def test_a_go_is_known_for_every_architecture_of_the_newest_release():
-    assert all(oldest("1.25.9", f"linux-{name}") for name in ("amd64", "arm64"))
+    assert all(go_to_fetch("1.25.9", f"linux-{name}") for name in ("amd64", "arm64"))
 
 
 def state(distribution="Debian", version="13.1", phases=("install_tree",), pattern="p13"):

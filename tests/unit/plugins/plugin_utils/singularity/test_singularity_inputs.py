@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import guarded_sum
+from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_MARK
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
@@ -72,7 +72,7 @@ def test_a_problem_says_what_is_and_what_to_do(given, expected):
 def test_removal_reads_no_other_input():
     inputs, problems = prepare(state="absent")
     assert not problems and inputs["files"] == []
-    assert set(singularity.PROFILES) < set(inputs["strays"])
+    assert set(singularity.PROFILES) < set(inputs["unwanted_files"])
 
 
 def test_modulefiles_set_what_profiles_set():
@@ -102,14 +102,14 @@ def test_credentials_go_to_the_node_as_a_sum_and_are_named_in_the_profile(flavor
     files = {one["path"]: one for one in inputs["files"]}
     auth = files["/etc/slipway/singularity-auth.json"]
     assert (auth["group"], auth["mode"]) == ("hpc", "0640")
-    assert auth["sum"] == guarded_sum(singularity.auths(accounts).encode(), auth["salt"])
+    assert auth["sum"] == pbkdf2_sum(singularity.auths(accounts).encode(), auth["salt"])
     for path, word in ((".sh", "export"), (".csh", "setenv")):
         assert f"{word} {variable}" in files[f"/etc/profile.d/slipway-singularity{path}"]["content"]
 
 
 def test_a_profile_that_is_not_wanted_is_a_stray():
     inputs, _problems = prepare(profile="false")
-    assert inputs["files"] == [] and set(singularity.PROFILES) < set(inputs["strays"])
+    assert inputs["files"] == [] and set(singularity.PROFILES) < set(inputs["unwanted_files"])
 
 
 def test_remotes_are_written_as_the_program_writes_them():

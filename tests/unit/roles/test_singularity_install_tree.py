@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "roles/singularity/files/plant.sh"
+SCRIPT = Path(__file__).parents[3] / "roles/singularity/files/install_tree.sh"
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def place(tmp_path):
     return tmp_path
 
 
-def plant(place, path="/usr/bin:/bin"):
+def install(place, path="/usr/bin:/bin"):
     command = ["/bin/sh", "-s", str(place / ".new-4.5.1"), str(place / "4.5.1")]
     return subprocess.run(command, stdin=SCRIPT.open(), env={"PATH": path}, capture_output=True, check=False)
 
@@ -31,7 +31,7 @@ def content(place):
 
 
 def test_a_version_is_replaced_and_its_configuration_stays(place):
-    assert plant(place).returncode == 0
+    assert install(place).returncode == 0
     assert content(place) == ["new", "old"]
     assert not list(place.glob(".new*"))
 
@@ -41,17 +41,17 @@ def test_the_old_version_comes_back_where_the_second_rename_fails(place):
     broken.parent.mkdir()
     broken.write_text('#!/bin/sh\ncase "$2" in *.new-4.5.1) echo no >&2; exit 1;; esac\nexec /bin/mv "$@"\n')
     broken.chmod(0o755)
-    assert plant(place, f"{broken.parent}:/usr/bin:/bin").returncode == 1
+    assert install(place, f"{broken.parent}:/usr/bin:/bin").returncode == 1
     assert content(place) == ["old", "old"]
 
 
 def test_an_attempt_that_was_killed_between_the_renames_is_mended(place):
     (place / "4.5.1").rename(place / ".new-4.5.1.old")
-    assert plant(place).returncode == 0
+    assert install(place).returncode == 0
     assert content(place) == ["new", "old"]
 
 
 def test_a_first_version_is_installed(place):
     (place / "4.5.1").rename(place / "elsewhere")
-    assert plant(place).returncode == 0
+    assert install(place).returncode == 0
     assert content(place) == ["new", "new"]
