@@ -68,13 +68,13 @@ def test_hosts_that_fail_for_one_reason_share_its_line(tmp_path):
     ]
 
 
-WARNS = '''
+WARNS = """
 from ansible.module_utils.basic import AnsibleModule
 
 module = AnsibleModule({"host": {"type": "str"}, "again": {"type": "bool"}})
 module.warn("%s: the disk is old" % module.params["host"])
 module.exit_json(changed=False)
-'''
+"""
 TWICE = """
 - name: Look
   hosts: all
