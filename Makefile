@@ -1,5 +1,6 @@
 # Slipway's commands. The first use of any of them makes the environment in .venv, or with ANSIBLE=2.16 that of
-# ansible-core 2.16 in .venv-2.16, the last version that can manage Enterprise Linux 8.
+# ansible-core 2.16 in .venv-2.16, the last version that can manage Enterprise Linux 8. What tests has one of its own, in
+# .venv-test; `make` looks for a fitting Python by itself.
 #   make site            provision the inventory (the embedded lab by default)
 #   make test            lint, unit tests, every molecule scenario
 #   make help            the rest
@@ -8,16 +9,20 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/lab
 SCENARIO ?=
 ARGS ?=
-PYTHON ?= python3
+PYTHON ?=
 ANSIBLE ?=
 # One node of each package manager, or with LAB=full all four.
 LAB ?=
 LAB_NODES := $(if $(LAB),$(if $(filter full,$(LAB)),,$(error LAB is $(LAB): leave it out, or set it to full)),debian13 rocky9)
 VARIANT := $(if $(ANSIBLE),-$(ANSIBLE))
+$(if $(wildcard requirements$(VARIANT).txt),,$(error ANSIBLE is $(ANSIBLE): leave it out, or set it to 2.16 or 2.21))
 VENV := .venv$(VARIANT)
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# Before the one in ansible.cfg, which is that of .venv.
-export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(VENV)/collections
+VENV_TEST := .venv-test$(VARIANT)
+venv-test test lint unit test-vm docs bench: VENV := $(VENV_TEST)
+OUTSIDE := $(PATH)
+export PATH = $(CURDIR)/$(VENV)/bin:$(OUTSIDE)
+# Before those in ansible.cfg, which are of .venv.
+export ANSIBLE_COLLECTIONS_PATH = $(CURDIR)/collections:$(CURDIR)/$(VENV)/collections
 # The C locale of a bare machine has no UTF-8, which Ansible wants.
 export LC_ALL := C.UTF-8
 
@@ -29,21 +34,19 @@ help: ## Show this list
 	@echo
 	@echo "INVENTORY=DIR  the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
 	@echo "LAB=full       a lab of all four platforms, and not of debian13 and rocky9 alone"
-	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8"
+	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8   PYTHON=python3.12  the environment's Python"
+
+ENVIRONMENT = PATH="$(OUTSIDE)" python3 environment.py --ansible "$(ANSIBLE)" --python "$(PYTHON)"
 
 $(VENV)/.ready: requirements$(VARIANT).txt
-	@echo "==> making the environment in $(VENV) (about two minutes, log $(VENV).log)"
-	@{ $(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed: make PYTHON=python3.11"' && \
-	rm -rf $(VENV) && hash -r && $(PYTHON) -m venv $(VENV) && \
-	for try in 1 2 3; do $(VENV)/bin/pip install --quiet --requirement requirements$(VARIANT).txt && break || [ $$try -lt 3 ]; done && \
-	packages=$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
-	mkdir -p $$packages/ansible_collections/slipway && ln -sfn "$(CURDIR)" $$packages/ansible_collections/slipway/node && \
-	ln -sfn $$packages $(VENV)/collections; \
-	} > $(VENV).log 2>&1 || { tail -n 20 $(VENV).log; echo "The environment could not be made; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@touch $@
+$(VENV_TEST)/.ready: requirements$(VARIANT).txt requirements-test.txt $(if $(VARIANT),,requirements-lint.txt)
+$(VENV)/.ready $(VENV_TEST)/.ready: environment.py
+	@PATH="$(OUTSIDE)" command -v python3 > /dev/null || { echo "there is no python3; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(ENVIRONMENT) $(@D) $(filter requirements%,$^)
 
-.PHONY: venv
+.PHONY: venv venv-test
 venv: $(VENV)/.ready ## Make the environment
+venv-test: $(VENV_TEST)/.ready ## Make the environment of the tests
 
 # The embedded lab is brought up for its own inventory only.
 .PHONY: lab-if-wanted
@@ -77,24 +80,23 @@ lab-shell: venv ## Log in to a node: make lab-shell NODE=debian13
 	python3 -m lab shell $(NODE)
 
 .PHONY: test lint unit test-vm docs bench
-test: venv ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
-	@$(MAKE) --no-print-directory ANSIBLE=2.16 venv
-	@for python in python3.14 python3.13 python3.12 ~/.pyenv/versions/3.1{4,3,2}*/bin/python3; do \
-	$$python -c 'import ensurepip' 2>/dev/null && exec $(MAKE) --no-print-directory ANSIBLE=2.21 PYTHON=$$python venv; done; \
-	echo "==> nothing is tried under ansible-core 2.21, which needs Python 3.12"
+test: venv-test ## Run lint, unit tests and scenarios (SCENARIO=docker_ce for one scenario)
+	@$(MAKE) --no-print-directory ANSIBLE=2.16 venv-test
+	@if $(ENVIRONMENT) --ansible 2.21 --python "" > /dev/null; then $(MAKE) --no-print-directory ANSIBLE=2.21 PYTHON= venv-test; \
+	else echo "==> nothing is tried under ansible-core 2.21, which needs Python 3.12"; fi
 	python3 tests/run.py $(SCENARIO)
 
-lint: venv ## Run the linters
+lint: venv-test ## Run the linters
 	python3 tests/run.py lint
 
-unit: venv ## Run the unit tests
+unit: venv-test ## Run the unit tests
 	pytest tests/unit
 
-test-vm: venv ## Prove on a virtual machine what containers cannot show (by hand, about half an hour)
+test-vm: venv-test ## Prove on a virtual machine what containers cannot show (by hand, about half an hour)
 	python3 -m tests.vm
 
-docs: venv ## Write the reference tables of the roles' READMEs from their argument specifications
+docs: venv-test ## Write the reference tables of the roles' READMEs from their argument specifications
 	python3 docs/write_reference.py
 
-bench: venv ## Time Slipway against the plain shell commands on the lab (ARGS='--role geerlingguy.docker ...')
+bench: venv-test ## Time Slipway against the plain shell commands on the lab (ARGS='--role geerlingguy.docker ...')
 	python3 benchmarks/bench.py $(ARGS)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".cache" / "test"
 BEGUN = time.monotonic()
 RUNNING: set[subprocess.Popen[bytes]] = set()
-NODE_SIDE = ["plugins/modules", "plugins/module_utils"]
+# What runs on nodes, or before there is a fitting Python.
+OLDEST = ["plugins/modules", "plugins/module_utils", "environment.py"]
 # They take longest, so the others run meanwhile.
 FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative", "entry"]
 # Under other versions of ansible-core too: the last that can manage Enterprise Linux 8, and the newest, which needs a
@@ -35,9 +36,10 @@ LINT = {
     "ruff-format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy"],
     # Nodes run Python 3.6 at the oldest: Enterprise Linux 8's own.
-    "vermin": ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.6-", *NODE_SIDE],
+    "vermin": ["vermin", "--quiet", "--no-tips", "--violations", "--target=3.6-", *OLDEST],
     "yamllint": ["yamllint", "--strict", "."],
-    "ansible-lint": ["ansible-lint", "--offline", "--strict"],
+    # Playbooks refuse an inventory without hosts, also where only their syntax is checked.
+    "ansible-lint": ["env", "ANSIBLE_INVENTORY=inventories/lab", "ansible-lint", "--offline", "--strict"],
     "reference": ["python3", "docs/write_reference.py", "--check"],
 }
 
@@ -49,16 +51,21 @@ def scenarios() -> dict[str, list[str]]:
 
 
 def environment(name: str, version: str) -> dict[str, str]:
-    """Return the variables by which a step runs under another version of ansible-core."""
-    venv = ROOT / f".venv-{version}"
+    """Return the variables by which a step runs in the environment of the tests, or in that of another ansible-core."""
+    venv = ROOT / (f".venv-test-{version}" if version else ".venv-test")
+    common = {
+        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": f"{ROOT / 'collections'}:{venv / 'collections'}",
+    }
+    if not version:
+        return common
     # Enterprise Linux 8 has Python 3.6, and no node of the lab has; where this machine has none, theirs is used.
     on_nodes = version == "2.16" and name != "unit-2.16"
     oldest = next(Path.home().glob(".pyenv/versions/3.6.*"), None) if on_nodes else None
     # By its path it would not find its library there.
     python = "/usr/bin/env LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3.6"
     return {
-        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
-        "ANSIBLE_COLLECTIONS_PATH": str(venv / "collections"),
+        **common,
         # A lab and a state of their own beside those of the same scenario.
         "SLIPWAY_LAB_SUFFIX": f"_{version.replace('.', '')}",
         "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule/{name}"),
@@ -76,7 +83,7 @@ def run(name: str, command: list[str]) -> tuple[bool, float]:
     begun = f"==> {(started - BEGUN) / 60:.0f} min: {name}"
     print(f"{begun} ({' '.join(command)}; log {log.relative_to(ROOT)})", flush=True)
     version = name.rpartition("-")[2]
-    variables = {**os.environ, **(environment(name, version) if version in VERSIONS else {})}
+    variables = {**os.environ, **environment(name, version if version in VERSIONS else "")}
     limit = float(os.environ.get("SLIPWAY_STEP_MINUTES", "30"))
     code = attempt(command, variables, log, limit)
     if code is None:
@@ -129,7 +136,7 @@ def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
     tests = {name: ["pytest", f"tests/{name}"] for name in ("unit", "collection", "entry")}
     steps = {**LINT, **tests, **scenarios()}
-    made = {version: names for version, names in VERSIONS.items() if (ROOT / f".venv-{version}/.ready").exists()}
+    made = {version: names for version, names in VERSIONS.items() if (ROOT / f".venv-test-{version}/.ready").exists()}
     steps |= {f"{name}-{version}": steps[name] for version, names in made.items() for name in names}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}
     names = [name for group in wanted or list(steps) for name in groups.get(group, [group])]

@@ -14,12 +14,12 @@ from typing import Any
 
 from ansible import __version__
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.compat.version import LooseVersion
 from ansible.utils.display import Display
 from ansible_collections.slipway.node.plugins.module_utils.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.inputs import COLLECTION, GROUPS, ROLES, SECTIONS, load
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity import builder
 from ansible_collections.slipway.node.plugins.plugin_utils.words import host_names
-from packaging.version import Version
 
 # The oldest ansible-core, as meta/runtime.yml has it.
 OLDEST = "2.16.0"
@@ -53,7 +53,7 @@ def site_hosts(groups: Mapping[str, list[str]]) -> str:
 def controller_problems() -> list[str]:
     """Return what is too old or missing on the controller."""
     problems = []
-    if Version(__version__) < Version(OLDEST):
+    if LooseVersion(__version__) < LooseVersion(OLDEST):
         problems.append(
             f"This is ansible-core {__version__}. Slipway needs {OLDEST} or newer. Install it in an environment of its "
             "own: python3 -m venv ~/slipway && ~/slipway/bin/pip install ansible bcrypt"

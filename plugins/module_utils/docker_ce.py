@@ -313,7 +313,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     refused = list(observed["in_the_way"])
     if observed["in_use"] and not want["remove_conflicting"]:
         refused.append(
-            "%s would be replaced, which others use: %s. Move those containers away and set "
+            "Installing Docker would replace %s, which others use: %s. Move those containers away and set "
             "docker_ce_remove_conflicting: true, or take docker_ce out of this host's slipway_roles."
             % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
         )
@@ -363,8 +363,9 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     before_29 = observed["engine"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
     if want["state"] == "present" and todo["engine"] and observed["in_containerd"] and before_29:
         told.append(
-            "An engine before 29 does not look into containerd's store: this host's images and containers are out of "
-            "sight then, unless docker_daemon_options has features: {containerd-snapshotter: true}."
+            "After this downgrade `docker images` and `docker ps -a` will be empty, because Docker before 29 does not "
+            "read containerd's image store. To keep them visible, set docker_daemon_options: {features: "
+            "{containerd-snapshotter: true}}."
         )
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["runtime"] and not todo["engine"]):

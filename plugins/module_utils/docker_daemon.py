@@ -362,14 +362,13 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
         )
     if found["of_others"]:
         sentences.append(
-            "The data root is to be %s, which holds what is not Docker's: Docker would close it to all but root, and a"
-            " removal of its data take folders of the same names. Name one of its own, such as %s/docker."
-            % (merged["data-root"], merged["data-root"])
+            "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by root"
+            " only. Use a folder of its own, such as %s/docker." % (merged["data-root"], merged["data-root"])
         )
     if found["taken"]:
         sentences.append(
-            "bip of docker_daemon_options is %s: docker0 would take %s from this host, and maybe the host from you."
-            " Choose a network that is not in use." % (merged["bip"], found["taken"])
+            "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection"
+            " to the host. Choose another network." % (merged["bip"], found["taken"])
         )
     if found["no_group"]:
         sentences.append(
@@ -697,7 +696,7 @@ def _taken(host: Host, address: str) -> str:
         if not network.prefixlen or link in ("docker0", "*") or not network.overlaps(bridge):
             continue
         if gateway == "00000000":
-            return "its own network %s (%s)" % (network, link)
+            return "the host's own network %s (%s)" % (network, link)
         # A narrow bridge within a company's wide network is usual.
         if bridge.prefixlen <= network.prefixlen:
             return "the network %s behind %s" % (network, _ipv4(gateway))

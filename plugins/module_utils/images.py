@@ -555,7 +555,7 @@ def _compare_push(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
     found, ids = observed["pushed"].get(one["name"]), observed["sources"][one["location"]]["ids"]
     want = "image of %s" % one["title"]
     if found is None:
-        return [_entry("push_images", one["name"], "not to be seen without skopeo", want)]
+        return [_entry("push_images", one["name"], "unknown, skopeo is not installed", want)]
     if found["error"]:
         is_ = "absent" if _MISSING.search(found["error"]) else "not to be seen (%s)" % _why(found["error"])
         return [_entry("push_images", one["name"], is_, want)]

@@ -162,7 +162,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         )
     if tls and tls["given"]:
         refused += [
-            "The certificate of registry_certificate is no good: %s. Put another in its place." % one["is"]
+            "registry_certificate: %s. Replace the file." % one["is"]
             for one in drift
             if one["phase"] == "issue_certificate"
         ]

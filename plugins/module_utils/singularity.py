@@ -408,8 +408,9 @@ def _range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]
     missing = [name for name, account in sorted(observed["accounts"].items()) if account is None]
     if missing:
         return [
-            "singularity_fakeroot_users or singularity_fakeroot_groups names who does not exist: %s. Correct it, or "
-            "make the host know them (`getent passwd %s` must answer)." % (", ".join(missing), missing[0])
+            "These users or groups do not exist on this host: %s. They come from singularity_fakeroot_users or "
+            "singularity_fakeroot_groups. Correct these, or make the host know them (`getent passwd %s` must answer)."
+            % (", ".join(missing), missing[0])
         ]
     users = lacking(observed)
     if users and observed["subid_source"] != "files":

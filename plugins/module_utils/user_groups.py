@@ -128,7 +128,9 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     todo["after"] = after if after != stands or emptied else None
     todo["refused"] = _refused(want, observed, todo)
     todo["notes"] = [
-        "%s was made by Slipway and is left, since it %s" % (name, why) for name, why in sorted(leave.items()) if why
+        "The group %s, which Slipway made, stays, since it %s" % (name, why)
+        for name, why in sorted(leave.items())
+        if why
     ]
     skipped = sorted({user for _group, user in todo["missing"]})
     if skipped and want["missing_users"] == "skip":
@@ -307,9 +309,9 @@ def _refused(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any
     for group, user in todo["revoke"]:
         if user in observed["logins"] and any(fnmatchcase(group, door) for door in observed["doors"]):
             refused.append(
-                "%s, as whom this run logs in, would lose the group %s, which lets them log in or use sudo. List them "
-                "in user_groups_members; or if they have another way, run `gpasswd -d %s %s` and then this again."
-                % (user, group, user, group)
+                "This run logs in as %s. Removing %s from %s would end that login's right to log in or to use sudo. "
+                "List %s in user_groups_members; if there is another way in, run `gpasswd -d %s %s`, then this again."
+                % (user, user, group, user, user, group)
             )
     for group in sorted({group for group, _user in todo["revoke"]} & set(ADMIN_GROUPS) & set(want["exclusive"])):
         listed = want["members"][group]

@@ -251,6 +251,23 @@ def configure(module: AnsibleModule, texts: Dict[str, str]) -> Dict[str, Any]:
     return {"changed": changed or bool(diff), "diff": diff}
 
 
+def refusal(want: Dict[str, Any], passed_over: List[str]) -> str:
+    """Return why no mirror is usable and what to do, which depends on the reasons."""
+    advice = (
+        "Set docker_ce_mirrors to one that is, docker_ce_version to a version that is offered, docker_ce_proxy if this "
+        "node reaches the network through one, or docker_ce_source: distribution."
+    )
+    if re.search("(?i)sign|pubkey|public key|gpg", "".join(passed_over)):
+        advice = (
+            "A mirror that signs its packages itself needs its own key: set docker_ce_key_file to it, for apt's hosts "
+            "and dnf's each to theirs. The key in use has the fingerprint %s. %s" % (want["fingerprint"], advice)
+        )
+    return "No mirror of Docker CE is usable from this node, and nothing was changed. %s\n  %s" % (
+        advice,
+        "\n  ".join(passed_over),
+    )
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -271,12 +288,7 @@ def main() -> None:
     usable = [answer for answer in tried if not answer["reason"]]
     passed_over = ["%(mirror)s: %(reason)s" % answer for answer in tried if answer["reason"]]
     if not usable:
-        module.fail_json(
-            msg="No mirror of Docker CE is usable from this node; nothing was changed. Set docker_ce_mirrors to one"
-            " that is, docker_ce_version to a version that is offered, docker_ce_proxy if this node reaches the network"
-            " through one, or docker_ce_source: distribution.\n  %s" % "\n  ".join(passed_over),
-            passed_over=passed_over,
-        )
+        module.fail_json(msg=refusal(want, passed_over), passed_over=passed_over)
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
     files = dict(docker_ce.repository_files(want, chosen["mirror"]), **{want["key_file"]: want["key"]})
     texts = dict((path, text) for path, text in files.items() if text is not None)

@@ -208,7 +208,7 @@ def _push(one: dict[str, Any]) -> dict[str, Any]:
     if name["digest"]:
         raise ValueError(f"{name['familiar']} has a digest; an image is pushed under a tag. Leave @sha256:... out.")
     if not given["archive"] and not given["source"]:
-        raise ValueError(f"{name['familiar']} comes from nowhere. Give it a source or an archive.")
+        raise ValueError(f"{name['familiar']} needs a source or an archive.")
     return {"name": name["familiar"], "target": f"docker://{name['name']}", **_source(given, name["familiar"])}
 
 
@@ -217,7 +217,7 @@ def _sif(one: dict[str, Any], folder: str) -> dict[str, Any]:
     if not SIF_NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot name a SIF file. Write a file name without a folder, as in tool.sif.")
     if not given["archive"] and not given["source"]:
-        raise ValueError(f"{name} comes from nowhere. Give it a source or an archive.")
+        raise ValueError(f"{name} needs a source or an archive.")
     whole = _source(given, name, transports=("docker", "docker-daemon", "library", "oras", "shub"))
     return {"path": f"{folder}/{name}", "name": name, "no_https": bool(one.get("no_https", False)), **whole}
 

@@ -300,8 +300,8 @@ def cannot_be_read(name: str, error: AnsibleError, host: str = "") -> str:
     reason = " ".join(str(error).split()).rstrip(".")
     if host:
         return (
-            f"{name} of {host} cannot be read for its clients: {reason}; write it without facts of {host}, which "
-            "others do not have, or gather those of registry_hosts in a play before this one."
+            f"Other hosts need {name} of {host}, but it cannot be read: {reason}. Write a fixed value, or gather the "
+            "facts of registry_hosts in an earlier play."
         )
     # A fact that was not gathered is a key that the mapping ansible_facts lacks.
     lacks_fact = "ansible_" in reason or "has no attribute" in reason

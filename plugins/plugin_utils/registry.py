@@ -360,7 +360,7 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
     error = _certificate_error(inputs) if judged else ""
     if error:
         problems.append(
-            f"The certificate of registry_certificate is no good: {error}. Give files in PEM: a certificate that is "
+            f"registry_certificate cannot be used: {error}. Give files in PEM: a certificate that is "
             "valid, its own key without a passphrase, and its authority."
         )
     if inputs["backup_keep"] is not None and inputs["backup_keep"] < 1:

@@ -3,14 +3,15 @@
 import os
 import shutil
 import subprocess
-import sysconfig
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = Path(sysconfig.get_path("purelib")) / "ansible_collections"
+# Those that it needs.
+OTHERS = Path(sys.prefix) / "collections"
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +38,6 @@ def site(archive, tmp_path_factory):
     It returns how a command is run there.
     """
     folder = tmp_path_factory.mktemp("site")
-    others = folder / "others" / "ansible_collections"
-    others.mkdir(parents=True)
-    for namespace in ("ansible", "community"):
-        (others / namespace).symlink_to(PACKAGES / namespace)
     empty = folder / "work"
     empty.mkdir()
     (folder / "ansible.cfg").touch()
@@ -50,9 +47,7 @@ def site(archive, tmp_path_factory):
         "HOME": str(folder / "home"),
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": f"{folder / 'installed'}:{folder / 'others'}",
-        # The environment's packages hold a link to this checkout.
-        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+        "ANSIBLE_COLLECTIONS_PATH": f"{folder / 'installed'}:{OTHERS}",
     }
 
     def run(*command, cwd=empty, **more):

@@ -66,3 +66,52 @@ def test_hosts_that_fail_for_one_reason_share_its_line(tmp_path):
         "  Set x to b.",
         "4 hosts: 0 changed, 3 failed (a, b, c)",
     ]
+
+
+WARNS = '''
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule({"host": {"type": "str"}, "again": {"type": "bool"}})
+module.warn("%s: the disk is old" % module.params["host"])
+module.exit_json(changed=False)
+'''
+TWICE = """
+- name: Look
+  hosts: all
+  gather_facts: false
+  connection: local
+  vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+  tasks:
+    - {name: Once, warns: {host: "{{ inventory_hostname }}"}}
+    - {name: Twice, warns: {host: "{{ inventory_hostname }}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        ([], ["==> Look", "note     n[1:3]: the disk is old", "3 hosts: 0 changed"]),
+        (
+            ["-v"],
+            [
+                "==> Look",
+                "note     n[1:3]: the disk is old",
+                "ok       Once: n[1:3]",
+                "ok       Twice: n[1:3]",
+                "3 hosts: 0 changed",
+            ],
+        ),
+    ],
+)
+def test_a_warning_is_told_once_with_its_hosts(tmp_path, more, lines):
+    (tmp_path / "play.yml").write_text(TWICE)
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/warns.py").write_text(WARNS)
+    run = subprocess.run(
+        ["ansible-playbook", "-i", "n1,n2,n3,", *more, str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "slipway.node.brief", "ANSIBLE_NOCOLOR": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert [line for line in run.stdout.splitlines() if not line.startswith(("Using ", "No config"))] == lines

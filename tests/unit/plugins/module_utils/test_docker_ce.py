@@ -456,7 +456,7 @@ def test_images_that_an_older_engine_does_not_see_are_told(version, is_, store, 
     want = wanted(version=version)
     observed = {**converged(want), "engine": is_, "in_containerd": store}
     observed["changes"] = changes(want, observed)
-    assert ["containerd's store" in note for note in notes(want, observed)] == [True] * told
+    assert ["containerd's image store" in note for note in notes(want, observed)] == [True] * told
 
 
 def test_removal_stops_containers_and_refuses_where_it_cannot():

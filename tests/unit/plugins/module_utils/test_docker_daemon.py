@@ -370,7 +370,7 @@ REFUSALS = [
     ),
     (FakeHost({"/etc/fstab": "#/dev/x /data ext4\n/dev/y /dat ext4\n"}), want({"data-root": "/data"}), ""),
     # A data root: a folder of others, a hidden file, a new disk, an engine's, one user namespaces'; one that was there.
-    (FakeHost({"/data/x": ""}), want({"data-root": "/data"}), "holds what is not Docker's"),
+    (FakeHost({"/data/x": ""}), want({"data-root": "/data"}), "already holds other files"),
     (FakeHost({"/data/.x": ""}), want({"data-root": "/data"}), "such as /data/docker"),
     (FakeHost({"/data/lost+found": ""}), want({"data-root": "/data"}), ""),
     (FakeHost({"/data/x": ""}), want({"data-root": "/data/docker"}), ""),
@@ -391,13 +391,13 @@ REFUSALS = [
     (running_host({"data-root": "/data"}, SWARM), want({"data-root": "/data", "mtu": 1400}), ""),
     (running_host({}, {"Swarm": {"LocalNodeState": "inactive"}}), want({"data-root": "/data"}), ""),
     # bip: the host's own network, a part of it, one that holds it; docker0's, one behind a gateway; one that was there.
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.0.1/16"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.7.1/24"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.0.0.1/8"}), "docker0 would take its own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.0.1/16"}), "overlaps the host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.9.7.1/24"}), "overlaps the host's own network 10.9.0.0/16 (eth0)"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "10.0.0.1/8"}), "overlaps the host's own network 10.9.0.0/16 (eth0)"),
     (FakeHost({ROUTE: ROUTES}), want({"bip": "172.17.0.1/16"}), ""),
     (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.3.1/24"}), ""),
     # A network behind a gateway that is taken whole, and one that is refused to all.
-    (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.0.1/16"}), "take the network 192.168.0.0/16 behind 10.9.0.1"),
+    (FakeHost({ROUTE: ROUTES}), want({"bip": "192.168.0.1/16"}), "overlaps the network 192.168.0.0/16 behind 10.9.0.1"),
     (FakeHost({ROUTE: ROUTES.replace("docker0", "*")}), want({"bip": "172.17.0.1/16"}), ""),
     # Who is connected with this host, and docker0's own.
     (

@@ -159,7 +159,7 @@ def pushed(digest="", config="", error=""):
 @pytest.mark.parametrize(
     ("found", "ids", "drift"),
     [
-        ({}, [A], ["push_images: app:1: not to be seen without skopeo -> image of app:1"]),
+        ({}, [A], ["push_images: app:1: unknown, skopeo is not installed -> image of app:1"]),
         (pushed(error="manifest unknown"), [A], ["push_images: app:1: absent -> image of app:1"]),
         (
             pushed(error="pinging: Get https://h/v2/: connection refused"),

@@ -211,7 +211,7 @@ def test_absence_removes_every_version_link_and_file():
         ({}, {"trees": {TREE: {**tree("4.5.1"), "manifest": None}}}, "was not made by Slipway. Move it away"),
         ({}, {"trees": {}, "free": 30}, "has 30 MiB free, and a version needs 400 MiB"),
         ({}, {"link": "not a link"}, "is no link"),
-        ({}, {"accounts": {"ghost": None}}, "who does not exist: ghost"),
+        ({}, {"accounts": {"ghost": None}}, "do not exist on this host: ghost"),
         ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
         ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
         ({}, {"foreign": ["/m/singularity/4.5.1"]}, "/m/singularity/4.5.1 is not Slipway's. Move it away"),

@@ -177,7 +177,7 @@ REFUSED = [
     (
         {"members": {"sudo": ["alice"]}, "exclusive": ["sudo"]},
         {},
-        "admin, as whom this run logs in, would lose the group sudo",
+        "This run logs in as admin. Removing admin from sudo would end",
     ),
     (
         {"members": {"sudo": ["ghost"]}, "exclusive": ["sudo"], "missing_users": "skip"},
@@ -214,7 +214,7 @@ def test_the_login_keeps_the_group_that_lets_it_in(path, text, refused, listed):
     host = FakeHost(GROUP + "ops:x:900:admin,alice\n", record=record, files={path: text})
     done = observe(host, wanted(members=listed, exclusive=list(listed)))["changes"]
     assert done["revoke"] == [("ops", "admin")] and len(done["refused"]) == refused
-    assert all("would lose the group ops, which lets them log in" in reason for reason in done["refused"])
+    assert all("from ops would end that login's right to log in" in reason for reason in done["refused"])
 
 
 def test_an_admin_group_may_be_for_nobody():
@@ -298,7 +298,7 @@ def test_a_group_that_was_made_goes_only_when_nothing_needs_it(host, engine, why
     fake.engine = engine
     done = observe(fake, wanted(state=state, members={}))["changes"]
     assert done["remove"] == ([] if why else [name])
-    assert done["notes"] == (["%s was made by Slipway and is left, since it %s" % (name, why)] if why else [])
+    assert done["notes"] == (["The group %s, which Slipway made, stays, since it %s" % (name, why)] if why else [])
     kept = why and state == "present"
     assert done["after"] == (None if kept else {"groups": [], "members": {}})
 

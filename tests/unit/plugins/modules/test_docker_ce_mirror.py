@@ -172,3 +172,17 @@ def test_files_are_written_where_they_differ_and_may_be_read_by_all(tmp_path, co
     os.chmod(same, 0o600)
     assert configure(texts, check=True) == configure(texts) == ([], True)
     assert os.stat(same).st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("reason", "first"),
+    [
+        ("the repository is not signed", "A mirror that signs its packages itself needs its own key"),
+        ("GPG check FAILED", "A mirror that signs its packages itself needs its own key"),
+        ("Could not resolve 'mirror'", "Set docker_ce_mirrors to one that is"),
+    ],
+)
+def test_the_remedy_depends_on_the_reason(reason, first):
+    text = mirror.refusal({"fingerprint": "9DC8"}, [f"http://mirror: {reason}"])
+    assert text.partition("nothing was changed. ")[2].startswith(first) and text.endswith(reason)
+    assert ("fingerprint 9DC8" in text) is ("key" in first)

@@ -121,11 +121,11 @@ def test_a_sif_file(source, kind, location, title):
         ("images_preload", {"name": f"a@{DIGEST}", "archive": "/c", "remote": True}, "cannot be pulled by"),
         ("images_preload", {"name": f"a@{DIGEST}", "source": "b"}, "give it a tag instead of a digest"),
         ("images_preload", {"name": "a", "source": "oras://h/a"}, "an engine cannot pull from oras://h/a"),
-        ("images_push", {"name": "h/a:1"}, "h/a:1 comes from nowhere. Give it a source or an archive"),
+        ("images_push", {"name": "h/a:1"}, "h/a:1 needs a source or an archive"),
         ("images_push", {"name": f"h.org/a@{DIGEST}", "source": "a"}, "an image is pushed under a tag"),
         ("images_push", {"name": "h/a:1", "source": "library://u/c/a"}, "cannot come from library://u/c/a"),
         ("images_sif", {"name": "a/b.sif", "source": "a"}, "cannot name a SIF file"),
-        ("images_sif", {"name": "a.sif"}, "a.sif comes from nowhere"),
+        ("images_sif", {"name": "a.sif"}, "a.sif needs a source"),
         ("images_sif", {"name": "a.sif", "source": "docker-archive:a.tar"}, "write the archive's absolute path"),
     ],
 )

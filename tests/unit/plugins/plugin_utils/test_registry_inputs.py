@@ -415,7 +415,7 @@ def test_defaults_follow_others():
         ({"certificate_key": "/etc/hostname"}, "belong together"),
         (
             {"certificate": "/etc/hostname", "certificate_key": "/etc/hostname"},
-            "registry_certificate is no good: not valid",
+            "registry_certificate cannot be used: not valid",
         ),
         ({"certificate_days": 30}, "registry_certificate_days is 30; give more than registry_certificate_renew_days"),
         ({"backup_keep": 0}, "registry_backup_keep is 0; give a number from 1 on"),
@@ -461,8 +461,8 @@ class Unknown(dict):
 @pytest.mark.parametrize("kind", [dict, Unknown])
 def test_facts_of_another_host_that_nobody_gathered_are_told(kind):
     found, (problem,) = registry.endpoints(["reg"], {"reg": kind(registry_hostname="{{ ansible_facts.fqdn }}")})
-    assert found == [] and problem.startswith("registry_hostname of reg cannot be read for its clients: ")
-    assert "write it without facts of reg" in problem and "slipway_gather_facts" not in problem
+    assert found == [] and problem.startswith("Other hosts need registry_hostname of reg, but it cannot be read: ")
+    assert "Write a fixed value, or gather" in problem and "slipway_gather_facts" not in problem
 
 
 def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
