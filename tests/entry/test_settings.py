@@ -32,8 +32,7 @@ GEERLINGGUY = """\
 docker_ce_mirrors: [http://upstream/docker-ce]
 docker_ce_key_file: "{{ inventory_dir }}/apt.asc"
 docker_edition: ce
-# Which roles the play lists a role cannot know; so docker_daemon_options, an input of ours too, would pass for used.
-slipway_roles: [user_groups, docker_ce]
+docker_package_state: present
 docker_users: [admin]
 docker_daemon_options: {log-driver: json-file}
 """
@@ -78,6 +77,8 @@ def test_variables_of_geerlingguy_docker_are_noted_and_refuse_nothing(newest, cl
     read = "; Slipway does not read it"
     both = "geerlingguy.docker and haxorof.docker_ce"
     assert f"docker_users is a variable of {both}{read}. Use user_groups_members: {{docker: [alice]}}." in run.words
+    older = "so an installed engine is not upgraded. Use docker_ce_version."
+    assert f"docker_package_state is a variable of geerlingguy.docker{read}, {older}" in run.words
     assert f"docker_edition is a variable of geerlingguy.docker{read}" in run.words
     assert "docker_daemon_options has no effect here, since docker_daemon is not among this host's roles." in run.words
     assert "FAILED" not in run.text
