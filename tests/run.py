@@ -26,7 +26,7 @@ RUNNING: set[subprocess.Popen[bytes]] = set()
 # What runs on nodes, or before there is a fitting Python.
 OLDEST = ["plugins/modules", "plugins/module_utils", "environment.py"]
 # They take longest, so the others run meanwhile.
-FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative"]
+FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative", "entry"]
 # Under other versions of ansible-core too: the last that can manage Enterprise Linux 8, and the newest, which needs a
 # Python that not every machine has.
 VERSIONS = {"2.16": ["unit", "user_groups", "docker_ce"], "2.21": ["unit"]}
@@ -134,7 +134,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
-    steps = {**LINT, "unit": ["pytest", "tests/unit"], "collection": ["pytest", "tests/collection"], **scenarios()}
+    tests = {name: ["pytest", f"tests/{name}"] for name in ("unit", "collection", "entry")}
+    steps = {**LINT, **tests, **scenarios()}
     made = {version: names for version, names in VERSIONS.items() if (ROOT / f".venv-test-{version}/.ready").exists()}
     steps |= {f"{name}-{version}": steps[name] for version, names in made.items() for name in names}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}

@@ -285,7 +285,7 @@ def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     rows = [
         {
             "node": host,
-            "engine": _engine(hostvars[host].get("__container")),
+            "engine": _engine(hostvars[host].get("__container") or hostvars[host].get("slipway_state")),
             "container": _answer(hostvars[host].get("__container"), "did not run", "container runs"),
             "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
             "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
@@ -300,11 +300,16 @@ def _answer(result: dict[str, Any] | None, bad: str, good: str) -> str:
     """Tell how a step of the verification ended."""
     if not result or result.get("skipped"):
         return "-"
-    return bad if result.get("failed") or result.get("unreachable") or result.get("rc") else good
+    if result.get("unreachable"):
+        return "UNREACHABLE"
+    return bad if result.get("failed") or result.get("rc") else good
 
 
 def _engine(result: dict[str, Any] | None) -> str:
     """Tell the version that the engine gave before a container was run."""
+    if result and "platform" in result:
+        # It was looked at, and was not asked.
+        return "-"
     lines = (result or {}).get("stdout", "").splitlines()
     return _answer(result and {**result, "failed": not lines, "rc": 0}, "no answer", "".join(lines[:1]))
 

@@ -34,6 +34,16 @@ def test_plan_looks_at_this_machine_and_changes_nothing(site):
     assert {"role", "phase", "item", "is", "want"} == set(plan["drift"][0])
 
 
+@pytest.mark.parametrize("result_format", ["json", "yaml"])
+def test_the_plan_is_readable_in_the_words_of_ansible_s_own_callback(site, result_format):
+    told = site("ansible-playbook", *HERE, ANSIBLE_CALLBACK_RESULT_FORMAT=result_format)
+    lines = [line.strip(" \",-'").split() for line in told.splitlines()]
+    # A table's lines are lines of the output, and not one text with its line ends spelt out.
+    assert ["node", "role", "phase", "change"] in lines, told
+    assert any(line[:3] == ["localhost", "docker_ce", "install_packages"] and "->" in line for line in lines), told
+    assert "[WARNING]: Could not match supplied host pattern" not in told
+
+
 def test_the_short_report_is_found(site):
     told = site("ansible-playbook", *HERE, ANSIBLE_STDOUT_CALLBACK="slipway.node.brief")
     assert told.splitlines()[-1] == "1 hosts: 0 changed"

@@ -117,7 +117,7 @@ def read(
         if wrong:
             inputs.pop(role, None)
             problems += wrong
-    site.notes.extend(_notes(variables, site, present))
+    site.notes.extend(_notes(variables, site, present, _roles_of_play(action)))
     # Two sections of a role read the same inputs.
     return inputs, site, list(dict.fromkeys(problems))
 
@@ -158,12 +158,23 @@ def ask(action: Any, module: str, arguments: dict[str, Any], variables: dict[str
         return explain({"failed": True, "msg": str(error)})
 
 
-def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str]) -> list[str]:
+def _roles_of_play(action: Any) -> list[str]:
+    """Return the roles that somebody's own play lists under `roles:`; none where a task includes them one by one."""
+    role = getattr(getattr(action, "_task", None), "_role", None)
+    if role is None or role.from_include:
+        return []
+    return [one.get_name().rpartition(".")[2] for one in role._play.roles if not one.from_include]
+
+
+def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str], listed: list[str]) -> list[str]:
     """Return what is to be said of variables that these sections, or the host's other ones, do not read."""
-    of_host = [section for section in reader.SECTIONS if reader.is_taken(section, site)]
+    of_host = listed or [section for section in reader.SECTIONS if reader.is_taken(section, site)]
     # Another role for Docker had users and daemon.json too, so docker_ce alone speaks for all of the host.
     takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
-    notes = elsewhere.notes(variables, takes)
+    # A role's defaults are variables of its tasks.
+    default = {name: value for section in sections for name, value in reader.defaults(section).items()}
+    given = [name for name, value in variables.items() if name not in default or value != default[name]]
+    notes = elsewhere.notes(given, takes)
     for section in ("", *sections):
         prefix = f"{reader.folder(section) or 'slipway'}_"
         notes += reader.strangers(variables, prefix, reader.specification(section))[1]

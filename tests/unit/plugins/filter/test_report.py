@@ -193,15 +193,20 @@ def test_verify_says_what_was_asked_of_each_host():
         },
         "client": {"__registry_tried": {"addresses": ["reg:5000"]}},
         "away": {"__container": {"unreachable": True, "msg": "no route"}},
+        "gone": {"slipway_state": {"unreachable": True, "msg": "no route"}},
+        "other": {"slipway_state": {"platform": {}}},
         "stranger": {"__registry_tried": {"failed": True, "msg": "no"}},
     }
     assert [list(row.values()) for row in verify_rows(list(hostvars), hostvars)] == [
         ["whole", "26.1.5", "container runs", "-", "-", "-"],
-        ["silent, away", "no answer", "did not run", "-", "-", "-"],
+        ["silent", "no answer", "did not run", "-", "-", "-"],
         ["broken", "26.1.5", "did not run", "-", "-", "-"],
         ["old", "26.1.5", "container runs", "not pulled", "-", "-"],
         ["compute", "-", "-", "-", "container runs", "-"],
         ["client", "-", "-", "-", "-", "answer"],
+        ["away", "UNREACHABLE", "UNREACHABLE", "-", "-", "-"],
+        ["gone", "UNREACHABLE", "-", "-", "-", "-"],
+        ["other", "-", "-", "-", "-", "-"],
         ["stranger", "-", "-", "-", "-", "do not answer"],
     ]
     alike = dict.fromkeys(("n1", "n2", "n3"), hostvars["whole"])
