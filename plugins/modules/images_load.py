@@ -54,8 +54,9 @@ import zlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images.section import record, told
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
+from ansible_collections.slipway.node.plugins.module_utils.images.record import record
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import told
 
 
 def main() -> None:
@@ -75,10 +76,10 @@ def main() -> None:
     if rc:
         module.fail_json(msg="%s cannot be loaded: %s" % (name, told(err)))
     try:
-        archive = image_archive.read(path)
-        image = image_archive.choose(path, archive, name, module.params["image"])
-        chosen = image_archive.part(path, image, platform.strip())
-    except image_archive.ArchiveError as error:
+        contents = archive.read(path)
+        image = archive.choose(path, contents, name, module.params["image"])
+        chosen = archive.part(path, image, platform.strip())
+    except archive.ArchiveError as error:
         module.fail_json(msg=str(error))
     if not module.check_mode:
         load = subprocess.Popen(
@@ -89,7 +90,7 @@ def main() -> None:
         )
         broken = ""
         try:
-            image_archive.stream(path, archive, chosen, name, load.stdin)  # type: ignore[arg-type]
+            archive.stream(path, contents, chosen, name, load.stdin)  # type: ignore[arg-type]
         except BrokenPipeError:
             pass  # It says why below.
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:

@@ -60,10 +60,10 @@ from typing import Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images.section import (
+from ansible_collections.slipway.node.plugins.module_utils.images.record import record
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import (
     UNREACHABLE,
     last_words,
-    record,
     remedy,
     told,
 )

@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import parse, parse_registry, parse_source
-from ansible_collections.slipway.node.plugins.module_utils.images.section import network
+from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import network
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site, cast
 
 REMOVAL_INPUTS = ("state", "push_host", "sif_host", "sif_path", "sif_distribute")
@@ -290,4 +290,4 @@ def _facts(path: str, name: str, wanted: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _facts_once(path: str, name: str, wanted: str, _time: int, _size: int) -> dict[str, Any]:
-    return image_archive.facts(path, name, wanted)
+    return archive.facts(path, name, wanted)
