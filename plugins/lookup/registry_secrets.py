@@ -40,7 +40,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.files import files
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import filled
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import htpasswd
 from ansible_collections.slipway.node.plugins.plugin_utils.registry_client.inputs import logins
 
@@ -58,10 +58,10 @@ class LookupModule(LookupBase):
         site = reader.Site(
             known.get("inventory_hostname", ""), settings, known.get("groups", {}), hostvars=known.get("hostvars", {})
         )
-        whole = filled(inputs, site)
+        complete = with_defaults(inputs, site)
         made: dict[str, Callable[[], Any]] = {
-            "files": lambda: files(whole, site),
-            "htpasswd": lambda: htpasswd(whole),
+            "files": lambda: files(complete, site),
+            "htpasswd": lambda: htpasswd(complete),
             "logins": lambda: logins(inputs, site),
         }
         return [made[term]() for term in terms]

@@ -56,7 +56,7 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.record import record
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import told
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def main() -> None:
         docker_command("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"), environ_update={"LC_ALL": "C"}
     )
     if rc:
-        module.fail_json(msg="%s cannot be loaded: %s" % (name, told(err)))
+        module.fail_json(msg="%s cannot be loaded: %s" % (name, with_remedy(err)))
     try:
         contents = archive.read(path)
         image = archive.choose(path, contents, name, module.params["image"])
@@ -97,7 +97,7 @@ def main() -> None:
             broken = "%s is damaged: %s. " % (path, error)
         said = to_text(load.communicate()[0])
         if load.returncode or broken:
-            module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, told(said)))
+            module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, with_remedy(said)))
         if module.params["record"]:
             _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))
             record(module.params["record"], "images", name, identity.strip(), chosen["config"])

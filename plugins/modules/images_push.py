@@ -66,7 +66,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.record import record
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import told
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import copy_command
 
 
@@ -114,7 +114,7 @@ def main() -> None:
         _rc, version, _err = module.run_command(["skopeo", "--version"])
         rc, out, err = module.run_command(copy_command(params, version, keep) + [location, params["target"]])
         if rc:
-            module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], told(out + err)))
+            module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], with_remedy(out + err)))
         if config and params["record"]:
             name = params["location"].partition(":")[2]
             _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))

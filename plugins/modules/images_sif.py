@@ -78,7 +78,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
 from ansible_collections.slipway.node.plugins.module_utils.images import archive
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import told
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif_state_path
 from ansible_collections.slipway.node.plugins.module_utils.singularity.section import AUTH_VARIABLES
 
@@ -86,7 +86,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.section i
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def alone(path: str, image: str, folder: str) -> str:
+def single_image(path: str, image: str, folder: str) -> str:
     """Write an archive with one image of another archive; return its path."""
     contents = archive.read(path)
     chosen = archive.choose(path, contents, image, image)
@@ -104,14 +104,14 @@ def source(module: AnsibleModule, folder: str) -> str:
     if given:
         about = archive.facts(given, os.path.basename(module.params["path"]), module.params["image"])
         if about["inside"]:
-            return "docker-archive:" + alone(given, about["inside"], folder)
+            return "docker-archive:" + single_image(given, about["inside"], folder)
         return "%s:%s" % (about["transport"], given)
     if not location.startswith("docker-daemon:"):
         return location
     saved, error = archive.save(module.run_command, location.partition(":")[2], folder)
     if error:
         module.fail_json(msg="%s cannot be made from %s: %s" % (module.params["path"], location, error))
-    written = alone(saved, "", folder)
+    written = single_image(saved, "", folder)
     os.unlink(saved)
     return "docker-archive:" + written
 
@@ -155,7 +155,9 @@ def main() -> None:
         rc, out, err = module.run_command(command, environ_update=environment)
         if rc or not os.path.exists(part):
             said = [line for line in (out + err).splitlines() if "FATAL" in line] or (out + err).splitlines()
-            module.fail_json(msg="%s cannot be made from %s: %s" % (path, params["source"], told("\n".join(said))))
+            module.fail_json(
+                msg="%s cannot be made from %s: %s" % (path, params["source"], with_remedy("\n".join(said)))
+            )
         note = {"source": params["source"], "digest": params["digest"], "sha256": sha256(part)}
         note["size"] = os.stat(part).st_size
         written = os.path.join(work, "note")

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tupl
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import told
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 
 # Manifests and configurations are smaller, layers may be.
 _SMALL = 4 * 1024 * 1024
@@ -104,9 +104,9 @@ def part(path: str, image: Dict[str, Any], platform: str) -> Dict[str, Any]:
 def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
     """Return what there is to know of the image of an archive that is meant, without its layers.
 
-    ``ids`` has all by which an engine may know it: ids of its parts and digests. ``whole`` is by what a registry knows
-    it once it was copied there with all its platforms: an archive of `docker save` gets a new manifest then. ``inside``
-    is its name in an archive of several.
+    ``ids`` has all by which an engine may know it: ids of its parts and digests. ``pushed_digest`` is by what a
+    registry knows it once it was copied there with all its platforms: an archive of `docker save` gets a new manifest
+    then. ``inside`` is its name in an archive of several.
     """
     archive = read(path)
     image = choose(path, archive, name, wanted)
@@ -114,7 +114,7 @@ def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
     oci = archive["format"] == "oci"
     return {
         "ids": sorted(ids - {""}),
-        "whole": image["digest"] if oci else image["parts"][0]["config"],
+        "pushed_digest": image["digest"] if oci else image["parts"][0]["config"],
         "transport": "oci-archive" if oci else "docker-archive",
         "inside": image["tags"][0] if len(archive["images"]) > 1 and image["tags"] else "",
     }
@@ -127,7 +127,7 @@ def save(run: Callable[..., Tuple[int, str, str]], name: str, folder: str) -> Tu
     """
     path = os.path.join(folder, "saved.tar")
     rc, out, err = run(docker_command("save", "--output", path, name))
-    return path, told(out + err) if rc else ""
+    return path, with_remedy(out + err) if rc else ""
 
 
 def stream(path: str, archive: Dict[str, Any], chosen: Dict[str, Any], name: str, out: BinaryIO) -> None:

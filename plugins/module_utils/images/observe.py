@@ -14,10 +14,10 @@ from ansible_collections.slipway.node.plugins.module_utils.images.plan import (
 from ansible_collections.slipway.node.plugins.module_utils.images.record import parse_record
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
 from ansible_collections.slipway.node.plugins.module_utils.images.registries import registry_digest, skopeo_inspect
-from ansible_collections.slipway.node.plugins.module_utils.images.sif import made, sif
+from ansible_collections.slipway.node.plugins.module_utils.images.sif import managed_files, sif
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import (
     mirror_host,
-    plain_registries,
+    plain_http_registries,
     registries,
 )
 
@@ -34,14 +34,16 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     if not present:
         names |= set(record["images"])
     engine = _engine(host) if names else None
-    silent = bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
+    engine_unreachable = (
+        bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
+    )
     places = registries_of(want["push"] + want["build"], "target", "location")
     places += [mirror_host(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors]
-    plain = plain_registries(want["insecure"], places) if want["skopeo"] else []
+    plain_http = plain_http_registries(want["insecure"], places) if want["skopeo"] else []
     skopeo = want["skopeo"] and bool(host.glob("/usr/bin/skopeo", "/usr/local/bin/skopeo"))
     observed = {
         "engine": engine,
-        "silent": silent,
+        "engine_unreachable": engine_unreachable,
         "record": record,
         "recorded": host.read(want["record"]) is not None,
         "images": _images(host, sorted(names)) if engine else {},
@@ -49,12 +51,12 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "registry": {},
         "skopeo": skopeo,
         "registries": host.read(want["registries"]) if want["registries"] else None,
-        "registries_wanted": registries(want["mirrors"], plain) if want["registries"] else "",
-        "plain": plain,
+        "registries_wanted": registries(want["mirrors"], plain_http) if want["registries"] else "",
+        "plain_http": plain_http,
         "pushed": {},
         "sources": {},
         "sif": {},
-        "used": {},
+        "in_use": {},
     }  # type: Dict[str, Any]
     for one in preload + want["push"] + want["build"]:
         if one["remote"]:
@@ -67,12 +69,16 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             observed["pushed"][one["name"]] = skopeo_inspect(host, want, one["target"])
     for one in want["push"] + want["build"]:
         observed["sources"][one["location"]] = source_ids(host, want, one, observed)
-    paths = {one["path"] for one in want["build"] + want["place"]} if present else set(made(host, want["sif_path"]))
+    paths = (
+        {one["path"] for one in want["build"] + want["place"]}
+        if present
+        else set(managed_files(host, want["sif_path"]))
+    )
     for path in sorted(paths):
         observed["sif"][path] = sif(host, path)
     observed["todo"] = todo(want, observed) if present else {}
     if engine and not present:
-        observed["used"] = _used(host, observed)
+        observed["in_use"] = _images_in_use(host, observed)
     return observed
 
 
@@ -109,14 +115,14 @@ def _archive(one: Dict[str, Any]) -> Dict[str, Any]:
     try:
         return dict(archive.facts(one["archive"], one["name"], one["archive_image"]), error="")
     except archive.ArchiveError as error:
-        return {"ids": [], "whole": "", "transport": "", "inside": "", "error": str(error)}
+        return {"ids": [], "pushed_digest": "", "transport": "", "inside": "", "error": str(error)}
 
 
 def source_ids(host: Host, want: Dict[str, Any], one: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return by what a source's image is known now: ids, or the error of whoever was asked."""
     if one["archive"]:
         about = observed["archives"][archive_key(one)] if one["remote"] else one
-        return {"ids": [about["whole"]] if about["whole"] else [], "error": about.get("error", "")}
+        return {"ids": [about["pushed_digest"]] if about["pushed_digest"] else [], "error": about.get("error", "")}
     if one["kind"] == "docker-daemon":
         image = observed["images"].get(one["location"].partition(":")[2])
         ids = [image["id"]] if image else []
@@ -132,7 +138,7 @@ def source_ids(host: Host, want: Dict[str, Any], one: Dict[str, Any], observed: 
     return {"ids": [], "error": ""}
 
 
-def _used(host: Host, observed: Dict[str, Any]) -> Dict[str, List[str]]:
+def _images_in_use(host: Host, observed: Dict[str, Any]) -> Dict[str, List[str]]:
     """Return the containers of the role's images by name, those that are stopped too."""
     names = [one["item"] for one in compare_images(observed)]
     rc, out = docker(host, SOCKET, "ps", "--all", "--quiet") if names else (0, "")

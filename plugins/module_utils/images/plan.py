@@ -37,16 +37,16 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed: useless archives, others' files, images to remove that are used or unseen."""
     refused = sorted({about["error"] for about in observed["archives"].values() if about["error"]})
     for one in want["build"] + want["place"]:
-        if observed["sif"][one["path"]]["unknown"] not in ("", one.get("sha256")):
+        if observed["sif"][one["path"]]["unmanaged"] not in ("", one.get("sha256")):
             refused.append(
                 "%s is there and not Slipway's. Move it away, or give another name in images_sif." % one["path"]
             )
-    for name, containers in sorted(observed["used"].items()):
+    for name, containers in sorted(observed["in_use"].items()):
         refused.append(
             "%s is used by the containers %s. Remove them (`docker rm`), then run again."
             % (name, ", ".join(containers))
         )
-    if want["state"] == "absent" and observed["silent"]:
+    if want["state"] == "absent" and observed["engine_unreachable"]:
         refused.append(
             "the Docker engine does not answer, so the images that Slipway put there stay: %s. Start it (`systemctl "
             "status docker` says what ails it), then run again; or delete %s, and they are no longer Slipway's."
@@ -57,12 +57,12 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know: tags whose registry does not tell what they mean by now."""
-    silent = sorted(name for name, digest in observed["registry"].items() if not digest)
-    if not silent:
+    unanswered = sorted(name for name, digest in observed["registry"].items() if not digest)
+    if not unanswered:
         return []
     return [
         "It is not known whether %s, which are to be refreshed, mean other images by now: the engine cannot ask their "
-        "registry (`docker manifest inspect %s` says why)." % (", ".join(silent), silent[0])
+        "registry (`docker manifest inspect %s` says why)." % (", ".join(unanswered), unanswered[0])
     ]
 
 
@@ -72,7 +72,10 @@ def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[
     return {
         "push": [one for one in want["push"] if _compare_push(one, observed)],
         "build": [
-            dict(one, no_https=one["no_https"] or bool(set(registries_of([one], "location")) & set(observed["plain"])))
+            dict(
+                one,
+                no_https=one["no_https"] or bool(set(registries_of([one], "location")) & set(observed["plain_http"])),
+            )
             for one in want["build"]
             if _compare_build(one, observed)
         ],
@@ -130,7 +133,7 @@ def _compare_push(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[st
     if found is None:
         return [_entry("push_images", one["name"], "unknown, skopeo is not installed", want)]
     if found["error"]:
-        is_ = "absent" if MISSING.search(found["error"]) else "not to be seen (%s)" % _why(found["error"])
+        is_ = "absent" if MISSING.search(found["error"]) else "not to be seen (%s)" % _last_clause(found["error"])
         return [_entry("push_images", one["name"], is_, want)]
     # A source that does not answer is no reason to doubt what was pushed.
     if ids and found["digest"] not in ids and found["config"] not in ids:
@@ -205,6 +208,6 @@ def _short(digest: str) -> str:
     return digest.partition(":")[2][:12] or digest[:12]
 
 
-def _why(error: str) -> str:
+def _last_clause(error: str) -> str:
     """Return an error in few words: the last clause of a chain."""
     return error.rstrip(".").rpartition(": ")[2][:120]

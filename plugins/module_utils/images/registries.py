@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import HUB, parse
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import last_words
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import last_error
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import TIMEOUT, authfile, skopeo
 
 
@@ -23,8 +23,8 @@ def skopeo_inspect(host: Host, want: Dict[str, Any], location: str) -> Dict[str,
     rc, out = host.run(*command)
     if rc:
         # Once more for what it says, since a warning may not be mixed into a manifest.
-        _rc, said = host.run("/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *command)
-        return {"digest": "", "config": "", "error": last_words(said)}
+        _rc, message = host.run("/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *command)
+        return {"digest": "", "config": "", "error": last_error(message)}
     try:
         config = json.loads(out).get("config", {}).get("digest", "")
     except (ValueError, AttributeError):

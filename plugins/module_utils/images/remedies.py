@@ -50,14 +50,14 @@ def remedy(text: str) -> str:
     return ""
 
 
-def told(text: str) -> str:
+def with_remedy(text: str) -> str:
     """Return an error of docker, skopeo or singularity with what it means and what to do."""
-    said = last_words(text)
-    advice = remedy(said)
-    return "%s -- %s%s." % (said, advice[0].upper(), advice[1:]) if advice else said
+    message = last_error(text)
+    advice = remedy(message)
+    return "%s -- %s%s." % (message, advice[0].upper(), advice[1:]) if advice else message
 
 
-def last_words(text: str) -> str:
+def last_error(text: str) -> str:
     """Return the error in what a command said, without the decoration of a log."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     match = re.search(r'msg="(.*)"', lines[-1]) if lines else None

@@ -13,7 +13,7 @@ def sif_state_path(path: str) -> str:
     return "%s/.%s.slipway.json" % (os.path.dirname(path), os.path.basename(path))
 
 
-def made(host: Host, folder: str) -> List[str]:
+def managed_files(host: Host, folder: str) -> List[str]:
     """Return the SIF files of a folder that the role made or placed, by the notes beside them."""
     notes = [os.path.basename(path) for path in host.glob(folder + "/.*.slipway.json")] if folder else []
     return ["%s/%s" % (folder, name[1 : -len(".slipway.json")]) for name in notes]
@@ -30,5 +30,5 @@ def sif(host: Host, path: str) -> Dict[str, Any]:
         note = json.loads(text or "{}")
     except ValueError:
         note = {}
-    unknown = files.sha256(path) if text is None else ""
-    return {"size": size, "note": note if isinstance(note, dict) else {}, "unknown": unknown}
+    unmanaged = files.sha256(path) if text is None else ""
+    return {"size": size, "note": note if isinstance(note, dict) else {}, "unmanaged": unmanaged}

@@ -12,7 +12,7 @@ _REGISTRIES_HEADER = "# Written by Slipway, role images: changes here are lost.\
 TIMEOUT = 30
 
 
-def plain_registries(insecure: List[str], places: Iterable[str]) -> List[str]:
+def plain_http_registries(insecure: List[str], places: Iterable[str]) -> List[str]:
     """Return the registries over plain HTTP: those that are listed, and of ``places`` those of the networks listed."""
     plain = {parse_registry(name) for name in insecure if not network(name)}
     networks = [network(name) for name in insecure if network(name)]

@@ -12,8 +12,8 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.certificate 
 
 TIMEOUT = 10
 # What a registry says goes to either output, and this is worth showing.
-BOTH = ("sh", "-c", 'exec "$@" 2>&1', "sh")
-TROUBLE = re.compile("level=(error|fatal)|panic|onfigur")
+MERGED_OUTPUT = ("sh", "-c", 'exec "$@" 2>&1', "sh")
+ERROR_LINE = re.compile("level=(error|fatal)|panic|onfigur")
 
 
 def answer(one: Dict[str, Any]) -> Any:
@@ -51,11 +51,11 @@ def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
     return "%s: %s" % (one["upstream"], why) if why else ""
 
 
-def said(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
+def container_errors(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
     """Return the last words of containers that are there and do not answer as they should."""
-    said = {}
+    found = {}
     for one in want["services"]:
         if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
-            out = host.run(*BOTH, *docker_command("logs", "--tail", "50", one["container"]))[1]
-            said[one["container"]] = [line[:300] for line in out.splitlines() if TROUBLE.search(line)][-3:]
-    return said
+            out = host.run(*MERGED_OUTPUT, *docker_command("logs", "--tail", "50", one["container"]))[1]
+            found[one["container"]] = [line[:300] for line in out.splitlines() if ERROR_LINE.search(line)][-3:]
+    return found

@@ -83,11 +83,11 @@ def names(host: Host, want: Dict[str, Any]) -> List[str]:
     for line in host.run("ip", "-o", "addr", "show", "scope", "global")[1].splitlines():
         fields = line.split()
         if len(fields) > 3 and not OWN_INTERFACES.match(fields[1].split("@")[0]) and "temporary" not in fields:
-            found.append(normal(fields[3].split("/")[0]))
-    return sorted({normal(name) for name in found if name})
+            found.append(canonical(fields[3].split("/")[0]))
+    return sorted({canonical(name) for name in found if name})
 
 
-def normal(name: str) -> str:
+def canonical(name: str) -> str:
     """Return a name as certificates have it: an address of version 6 in full capitals, as OpenSSL prints it."""
     try:
         packed = socket.inet_pton(socket.AF_INET6, name)

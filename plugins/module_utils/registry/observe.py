@@ -9,11 +9,16 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import accounts
-from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, said, upstream
+from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstream
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import certificate, names
 from ansible_collections.slipway.node.plugins.module_utils.registry.plan import changes, differs, removals
-from ansible_collections.slipway.node.plugins.module_utils.registry.ports import closed, listener
-from ansible_collections.slipway.node.plugins.module_utils.registry.storage import data, lost, unreachable, unwritable
+from ansible_collections.slipway.node.plugins.module_utils.registry.ports import closed_ports, listening_program
+from ansible_collections.slipway.node.plugins.module_utils.registry.storage import (
+    data,
+    emptied,
+    unreachable,
+    unwritable,
+)
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import WRITTEN
 
 LOCK = "/run/slipway-registry.lock"
@@ -23,13 +28,13 @@ ENGINES = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
-    containers, silent = _containers(host, want["project"])
+    containers, engine_unreachable = _containers(host, want["project"])
     observed = {
         "files": dict((path, _file(host, path, wanted["seal"])) for path, wanted in want["files"].items()),
         "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)],
         "containers": containers,
-        "silent": silent,
-        "units": [path for path in want["no_units"] if os.path.exists(path)],
+        "engine_unreachable": engine_unreachable,
+        "units": [path for path in want["unwanted_units"] if os.path.exists(path)],
         "maintenance": _locked(),
         "purge": [path for path in want["purge"] if os.path.exists(path)],
     }  # type: Dict[str, Any]
@@ -53,12 +58,12 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["unwritable"] = unwritable(host, up, observed["data"])
     observed["blocked"] = _blocked(host, want, containers)
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
-    observed["closed_ports"] = closed(host, want["open_ports"])
-    observed["lost"] = lost(host, want, observed["data"])
-    observed["no_schedule"] = _no_schedule(host, want, observed)
-    observed["forwards"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
+    observed["closed_ports"] = closed_ports(host, want["open_ports"])
+    observed["emptied"] = emptied(host, want, observed["data"])
+    observed["bad_schedule"] = _bad_schedule(host, want, observed)
+    observed["ip_forward"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
     observed["upstreams"] = dict((one["service"], upstream(host, want, one)) for one in services if one["upstream"])
-    observed["said"] = said(host, want, observed)
+    observed["container_errors"] = container_errors(host, want, observed)
     observed["changes"] = changes(want, observed)
     return observed
 
@@ -116,7 +121,7 @@ def _blocked(host: Host, want: Dict[str, Any], containers: Dict[str, Any]) -> Li
     published = {port for one in containers.values() if _is_up(one) for port in one["ports"]}
     for one in want["services"]:
         for address, port in one["ports"]:
-            user = "" if str(port) in published else listener(host, address, port)
+            user = "" if str(port) in published else listening_program(host, address, port)
             if user:
                 refused.append(
                     "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
@@ -140,7 +145,7 @@ def _blocked(host: Host, want: Dict[str, Any], containers: Dict[str, Any]) -> Li
     return refused
 
 
-def _no_schedule(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def _bad_schedule(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what systemd says of a schedule that it does not take; one that is written already it took."""
     unit = "/etc/systemd/system/%s" % want["timer"]
     if not want["schedule"] or not differs(observed, unit):

@@ -48,7 +48,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "status slipway-registry-collect` tells of the scheduled collection."
         )
     if want["state"] == "absent":
-        if observed["silent"] and drift:
+        if observed["engine_unreachable"] and drift:
             refused.append(
                 "Docker's engine does not answer at %s, so registries may be running on what would be removed. Start "
                 "it (`systemctl start docker`; `journalctl -u docker` says what is wrong with it) and run again, or "
@@ -59,9 +59,9 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
         "%s/docker." % (path, path)
         for path, found in sorted(observed["data"].items())
-        if found["broken_off"] and drift
+        if found["interrupted_restore"] and drift
     ]
-    refused += observed["blocked"] + observed["lost"] + observed["no_schedule"] + observed["unwritable"]
+    refused += observed["blocked"] + observed["emptied"] + observed["bad_schedule"] + observed["unwritable"]
     error = (observed["certificate"] or {}).get("error", "")
     tls = want["tls"]
     if tls and not tls["given"] and not tls["replace"] and _is_foreign(tls, error):
@@ -76,7 +76,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             for one in drift
             if one["phase"] == "issue_certificate"
         ]
-    if observed["answers"] and not observed["forwards"]:
+    if observed["answers"] and not observed["ip_forward"]:
         refused.append(
             "net.ipv4.ip_forward is 0 on this host, so no other host reaches its containers. Set it to 1 in the file "
             "of /etc/sysctl.d that says so, and run `sysctl -w net.ipv4.ip_forward=1`."
@@ -92,14 +92,16 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know: upstreams that do not answer, and the last words of what does not run."""
     if want["state"] == "absent":
         return []
-    told = [
+    unreached = [
         "The cache %s does not reach its upstream: %s. It serves what it has. Check upstream.url, and upstream.proxy "
         "and upstream.authority where it takes them." % (name, why)
         for name, why in sorted(observed["upstreams"].items())
         if why
     ]
-    return told + [
-        "%s says: %s" % (name, " | ".join(lines)) for name, lines in sorted(observed["said"].items()) if lines
+    return unreached + [
+        "%s says: %s" % (name, " | ".join(lines))
+        for name, lines in sorted(observed["container_errors"].items())
+        if lines
     ]
 
 
@@ -186,10 +188,10 @@ def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[D
     elif found["days"] < want["tls"]["renew_days"]:
         is_, wish = "expires in %d days" % found["days"], "%d days or more" % want["tls"]["renew_days"]
     else:
-        lacking = [name for name in observed["names"] if name not in found["names"]]
-        if not lacking or want["tls"]["given"]:
+        missing = [name for name in observed["names"] if name not in found["names"]]
+        if not missing or want["tls"]["given"]:
             return []
-        is_ = "lacks %s" % ", ".join(lacking)
+        is_ = "lacks %s" % ", ".join(missing)
     return [_entry("issue_certificate", "certificate %s" % want["tls"]["certificate"], is_, wish)]
 
 

@@ -8,7 +8,7 @@ from typing import List
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 
-def listener(host: Host, address: str, port: int) -> str:
+def listening_program(host: Host, address: str, port: int) -> str:
     """Return who listens on a port, empty where nobody does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
@@ -26,7 +26,7 @@ def listener(host: Host, address: str, port: int) -> str:
     return "%s (pid %s)" % found.groups() if found else "another program"
 
 
-def closed(host: Host, ports: List[int]) -> List[str]:
+def closed_ports(host: Host, ports: List[int]) -> List[str]:
     """Return the ports that a firewall which is active does not let through."""
     if not ports:
         return []

@@ -10,13 +10,14 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.want import 
 
 TIMEOUT = 10
 # The image's `test -w` says that root can write anywhere.
-TRY = ("sh", "-c", 'touch "$1/.slipway-try" && rm "$1/.slipway-try"', "sh")
+WRITE_TEST = ("sh", "-c", 'touch "$1/.slipway-try" && rm "$1/.slipway-try"', "sh")
 
 
 def data(path: str) -> Dict[str, Any]:
     """Return what is known of a folder of images.
 
-    ``foreign`` is the first place in it where root without rights over others' files, as in a container, cannot write.
+    ``unwritable`` is the first place in it where root without rights over others' files, as in a container, cannot
+    write.
     """
     there = os.path.isdir(path)
     base = os.path.join(path, "docker", "registry", "v2")
@@ -26,8 +27,8 @@ def data(path: str) -> Dict[str, Any]:
         "there": there,
         "marked": os.path.exists(os.path.join(path, DATA_MARK)),
         "empty": not there or not set(os.listdir(path)) - {"lost+found"},
-        "broken_off": os.path.isdir(os.path.join(path, "docker.before-restore")),
-        "foreign": bad[0] if bad else "",
+        "interrupted_restore": os.path.isdir(os.path.join(path, "docker.before-restore")),
+        "unwritable": bad[0] if bad else "",
     }
 
 
@@ -40,20 +41,20 @@ def _root_writes(path: str) -> bool:
 
 def unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any]) -> List[str]:
     """Return where running registries cannot write. Of a disk in the network only a container knows."""
-    told = []
+    refused = []
     for one in services:
-        place = found[one["data"]]["foreign"] if one["writes"] else ""
+        place = found[one["data"]]["unwritable"] if one["writes"] else ""
         inside = place.replace(one["data"], DATA, 1)
-        if place and docker(host, SOCKET, "exec", one["container"], *(TRY + (inside,)))[0] == 1:
-            told.append(
+        if place and docker(host, SOCKET, "exec", one["container"], *(WRITE_TEST + (inside,)))[0] == 1:
+            refused.append(
                 "%s cannot be written to by the registry, which is root without rights over the files of others: "
                 "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
                 % (place, one["data"])
             )
-    return told
+    return refused
 
 
-def lost(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
+def emptied(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
     """Return which folders held images of this host and are empty now, as where a disk is not mounted."""
     table = "%s/instances.json" % want["config_dir"]
     try:

@@ -11,14 +11,14 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.certificate 
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import digest, read_text
 
 
-def wanted_tls(inputs: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+def wanted_tls(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> dict[str, Any]:
     folder, own = f"{inputs['config_dir']}/tls", bool(inputs["certificate"])
     return {
         "certificate": f"{folder}/tls.crt",
         "key": f"{folder}/tls.key",
         "authority": f"{folder}/ca.crt",
-        "authority_file": held["authority_file"],
-        "authority_sha256": digest(held["authority"]) if held["authority"] else "",
+        "authority_file": credentials["authority_file"],
+        "authority_sha256": digest(credentials["authority"]) if credentials["authority"] else "",
         "hostname": inputs["hostname"],
         "names": [inputs["hostname"], *inputs["certificate_names"]],
         "days": inputs["certificate_days"],

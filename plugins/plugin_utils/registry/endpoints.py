@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import services, whole
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances, services
 
 # What clients need to know of another host's registries.
-SHOWN_INPUTS = ("state", "instances", "hostname", "tls", "anonymous_pull", "data_dir")
+CLIENT_INPUTS = ("state", "instances", "hostname", "tls", "anonymous_pull", "data_dir")
 
 
 def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
@@ -27,7 +27,7 @@ def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tupl
                 f"registry_client_hosts has {host}, which is not in the inventory; give hosts of the inventory."
             )
             continue
-        inputs, wrong = reader.read(*_shown_inputs(), hostvars[host], _resolved, "registry_", host)
+        inputs, wrong = reader.read(*_client_inputs(), hostvars[host], _resolved, "registry_", host)
         # The same wrong input of several hosts is told once, and without the host it reads as the host's own.
         problems += [problem for problem in wrong if problem not in problems]
         if wrong:
@@ -44,15 +44,15 @@ def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tupl
                 "accounts": one["accounts"],
                 "upstream": one["upstream_registry"] if one["mode"] == "cache" else "",
             }
-            for one in services(whole(inputs))
+            for one in services(complete_instances(inputs))
         ]
     return found, problems
 
 
-def unseen(site: reader.Site) -> list[str]:
+def play_only_problems(site: reader.Site) -> list[str]:
     """Return a problem for each input that a play sets, so that the registries' clients on other hosts see another."""
     problems = []
-    options, defaults = _shown_inputs()
+    options, defaults = _client_inputs()
     for name in options:
         # The role's defaults, which its tasks have among their variables, are known to clients too.
         default = defaults.get(name)
@@ -75,15 +75,15 @@ def instances_elsewhere(site: reader.Site) -> list[dict[str, Any]]:
     """Return the instances of other registry hosts, of those whose inputs can be read."""
     found = []
     for host in [one for one in site.groups.get("registry_hosts", []) if one != site.host]:
-        inputs, wrong = reader.read(*_shown_inputs(), site.hostvars[host], _resolved, "registry_", host)
+        inputs, wrong = reader.read(*_client_inputs(), site.hostvars[host], _resolved, "registry_", host)
         if not wrong and inputs["state"] == "present" and reader.takes("registry", inputs["slipway_roles"]):
-            found += [{**one, "name": f"{one['name']} of {host}"} for one in whole(inputs)]
+            found += [{**one, "name": f"{one['name']} of {host}"} for one in complete_instances(inputs)]
     return found
 
 
 @functools.cache
-def _shown_inputs() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    options = {f"registry_{name}": reader.specification("registry")[f"registry_{name}"] for name in SHOWN_INPUTS}
+def _client_inputs() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    options = {f"registry_{name}": reader.specification("registry")[f"registry_{name}"] for name in CLIENT_INPUTS}
     return {**options, "slipway_roles": reader.specification()["slipway_roles"]}, reader.defaults("registry")
 
 

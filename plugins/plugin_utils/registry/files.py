@@ -12,14 +12,14 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.want import 
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import (
     collects,
+    complete_instances,
     needs_tls,
     services,
-    whole,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import derive, digest, read_text, secrets
 
 # In the containers: an instance's own folder, and the certificate that all instances share.
-OWN, TLS = "/etc/slipway", "/etc/slipway-tls"
+CONFIG_MOUNT, TLS_MOUNT = "/etc/slipway", "/etc/slipway-tls"
 DEBUG_PORT = 5001
 PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
@@ -32,9 +32,9 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
 
     :param inputs: as :func:`filled` returns them.
     """
-    folder, held = inputs["config_dir"], secrets(inputs)
+    folder, credentials = inputs["config_dir"], secrets(inputs)
     given = {one["name"]: one for one in inputs["instances"]}
-    instances = whole(inputs)
+    instances = complete_instances(inputs)
     made: dict[str, dict[str, Any]] = {}
     containers = {}
     for one in services(instances):
@@ -51,12 +51,14 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
             parts["environment"] = "".join(
                 f"{name}={one['upstream_proxy']}\n" for name in ("HTTP_PROXY", "HTTPS_PROXY")
             )
-        settled = {**one, "secrets": keys, "upstream_account": origin["upstream"] or {}}
-        parts["config.yml"] = _dump(configuration(settled, derive(held["secret"], one["name"])))
+        with_secrets = {**one, "secrets": keys, "upstream_account": origin["upstream"] or {}}
+        parts["config.yml"] = _dump(configuration(with_secrets, derive(credentials["secret"], one["name"])))
         for name, content in parts.items():
             made[f"{folder}/{one['service']}/{name}"] = _file(content, "0600", secret=True)
         # Not without the secret in them, by which nobody can try guesses at passwords on it.
-        containers[one["service"]] = container(one, inputs, digest("\0".join(parts.values())) if held["secret"] else "")
+        containers[one["service"]] = container(
+            one, inputs, digest("\0".join(parts.values())) if credentials["secret"] else ""
+        )
     made[f"{folder}/compose.yml"] = _file(_dump({"name": PROJECT, "services": containers}))
     keys_shown = ("name", "mode", "driver", "path", "accounts", "anonymous_pull")
     table = {
@@ -78,7 +80,7 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         made[f"{folder}/tls/tls.crt"] = _file(read_text(Path(inputs["certificate"])))
         made[f"{folder}/tls/tls.key"] = _file(read_text(Path(inputs["certificate_key"])), "0600", secret=True)
         if inputs["certificate_authority"]:
-            made[f"{folder}/tls/ca.crt"] = _file(held["authority"])
+            made[f"{folder}/tls/ca.crt"] = _file(credentials["authority"])
     return made
 
 
@@ -99,7 +101,9 @@ def configuration(one: Mapping[str, Any], secret: str) -> dict[str, Any]:
         storage["filesystem"] = {"rootdirectory": DATA}
     else:
         keyfile = (
-            {"keyfile": f"{OWN}/keyfile.json"} if one["driver"] == "gcs" and "keyfile" in one["secret_options"] else {}
+            {"keyfile": f"{CONFIG_MOUNT}/keyfile.json"}
+            if one["driver"] == "gcs" and "keyfile" in one["secret_options"]
+            else {}
         )
         # Version 2 does so by itself; version 3 would look for a host by the bucket's name, which few but AWS have.
         style = {"forcepathstyle": True} if one["driver"] == "s3" and "regionendpoint" in one["options"] else {}
@@ -120,9 +124,13 @@ def configuration(one: Mapping[str, Any], secret: str) -> dict[str, Any]:
         "health": {"storagedriver": {"enabled": True, "interval": "10s", "threshold": 3}},
     }
     if one["tls"]:
-        result["http"]["tls"] = {"certificate": f"{TLS}/tls.crt", "key": f"{TLS}/tls.key", "minimumtls": "tls1.2"}
+        result["http"]["tls"] = {
+            "certificate": f"{TLS_MOUNT}/tls.crt",
+            "key": f"{TLS_MOUNT}/tls.key",
+            "minimumtls": "tls1.2",
+        }
     if one["accounts"]:
-        result["auth"] = {"htpasswd": {"realm": one["name"], "path": f"{OWN}/htpasswd"}}
+        result["auth"] = {"htpasswd": {"realm": one["name"], "path": f"{CONFIG_MOUNT}/htpasswd"}}
     if one["mode"] == "cache":
         account = one["upstream_account"]
         login = {key: account[key] for key in ("username", "password") if account.get(key)}
@@ -135,16 +143,16 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
     ports = [_published(one["address"], one["port"], 5000)]
     if one["metrics_port"]:
         ports.append(_published(one["metrics_address"], one["metrics_port"], DEBUG_PORT))
-    binds = [(f"{inputs['config_dir']}/{one['service']}", OWN, True)]
-    binds += [(f"{inputs['config_dir']}/tls", TLS, True)] if one["tls"] else []
+    binds = [(f"{inputs['config_dir']}/{one['service']}", CONFIG_MOUNT, True)]
+    binds += [(f"{inputs['config_dir']}/tls", TLS_MOUNT, True)] if one["tls"] else []
     binds += [(one["path"], DATA, one["reader"])] if one["driver"] == "filesystem" else []
     service: dict[str, Any] = {
         "image": inputs["image"],
         "container_name": f"{PROJECT}-{one['service']}",
         **(
-            {"entrypoint": ["/bin/sh", f"{OWN}/serve-cache"]}
+            {"entrypoint": ["/bin/sh", f"{CONFIG_MOUNT}/serve-cache"]}
             if one["mode"] == "cache"
-            else {"command": ["serve", f"{OWN}/config.yml"]}
+            else {"command": ["serve", f"{CONFIG_MOUNT}/config.yml"]}
         ),
         "restart": "always",
         # Where the engine maps users, the container's root could neither read its files nor write its folder.
@@ -178,7 +186,7 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
         service["env_file"] = [f"{one['service']}/environment"]
     if one["upstream_authority"]:
         # Beside the system's authorities, which are a file.
-        service["environment"]["SSL_CERT_DIR"] = OWN
+        service["environment"]["SSL_CERT_DIR"] = CONFIG_MOUNT
     if one["memory"]:
         service["mem_limit"] = one["memory"]
     if one["cpus"]:

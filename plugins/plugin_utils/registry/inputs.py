@@ -25,13 +25,13 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.files import
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import (
     collects,
+    complete_instances,
     endpoint,
     instance_problems,
     location,
     needs_tls,
     overlaps,
     services,
-    whole,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import account_problems, secrets
 
@@ -51,7 +51,7 @@ CACHE, DATA_FOLDER = "~/.cache/slipway", "~/.local/share/slipway/registry"
 
 def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
     """Return the wanted state of a registry host without its secrets, and what is wrong with the inputs."""
-    inputs = filled(inputs, site)
+    inputs = with_defaults(inputs, site)
     problems = instance_problems(inputs)
     if inputs["state"] == "absent":
         return _absent(inputs), problems + (_engine_problems(inputs, site) if inputs["purge_data"] else [])
@@ -59,8 +59,8 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     problems += account_problems(inputs) + _retention_problems(inputs) + _controller_problems(inputs)
     if problems:
         return {}, problems
-    folder, instances = inputs["config_dir"], whole(inputs)
-    held = secrets(inputs)
+    folder, instances = inputs["config_dir"], complete_instances(inputs)
+    credentials = secrets(inputs)
     written = files(inputs, site)
     compose = yaml.safe_load(written[f"{folder}/compose.yml"]["content"])
     return {
@@ -78,16 +78,16 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
             _wanted_service(one, folder, compose["services"][one["service"]]["labels"]["slipway.digest"])
             for one in services(instances)
         ],
-        "accounts": held["fingerprints"],
-        "tls": wanted_tls(inputs, held) if needs_tls(instances) else {},
+        "accounts": credentials["fingerprints"],
+        "tls": wanted_tls(inputs, credentials) if needs_tls(instances) else {},
         "timer": TIMER if collects(inputs) else "",
         "schedule": inputs["collect_schedule"] if collects(inputs) else "",
-        "no_units": [] if collects(inputs) else list(TIMER_UNITS),
+        "unwanted_units": [] if collects(inputs) else list(TIMER_UNITS),
         "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
         "minimum_free": int(inputs["minimum_free"] * 2**30),
         "purge": [],
         "secrets_dir": inputs["secrets_dir"],
-        "lacking": _lacking(inputs, held),
+        "missing_secrets": _missing_secrets(inputs, credentials),
         # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a disk
         # that several hosts share.
         **{key: inputs[key] for key in PLAYBOOK_INPUTS},
@@ -96,7 +96,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     }, []
 
 
-def filled(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
+def with_defaults(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
     """Return the inputs with those that depend on others."""
     result = dict(inputs)
     result["hostname"] = inputs["hostname"] or site.host
@@ -121,7 +121,7 @@ def _engine_problems(inputs: Mapping[str, Any], site: reader.Site) -> list[str]:
     return [
         f"{one['name']} has its images in {location(one)}, and {root} is the engine's: a purge of one would remove the "
         "other's. Choose another storage path, as in /opt/data/registry."
-        for one in whole(inputs)
+        for one in complete_instances(inputs)
         for root in roots
         if overlaps(location(one), Path(root))
     ]
@@ -129,7 +129,7 @@ def _engine_problems(inputs: Mapping[str, Any], site: reader.Site) -> list[str]:
 
 def _storage_problems(inputs: Mapping[str, Any], site: reader.Site) -> list[str]:
     """Return which instances would keep their images among those of another, which knows nothing of their pushes."""
-    instances = whole(inputs)
+    instances = complete_instances(inputs)
     objects = [one for one in instances if one["mode"] == "store" and one["driver"] != "filesystem"]
     elsewhere = instances_elsewhere(site) if objects and inputs["collect_schedule"] else []
     return [
@@ -158,7 +158,9 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
         f"registry_{key}": inputs[key]
         for key in ("certificate", "certificate_key", "certificate_authority", "image_archive")
     }
-    paths.update({f"The upstream.authority of {one['name']}": one["upstream_authority"] for one in whole(inputs)})
+    paths.update(
+        {f"The upstream.authority of {one['name']}": one["upstream_authority"] for one in complete_instances(inputs)}
+    )
     problems = [
         f"{name} is {path}, which is no file on the controller. Correct the path."
         for name, path in paths.items()
@@ -166,7 +168,7 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
     ]
     if bool(inputs["certificate"]) != bool(inputs["certificate_key"]):
         problems.append("registry_certificate and registry_certificate_key belong together: give both, or neither.")
-    judged = inputs["certificate"] and needs_tls(whole(inputs)) and not problems
+    judged = inputs["certificate"] and needs_tls(complete_instances(inputs)) and not problems
     error = certificate_error(inputs) if judged else ""
     if error:
         problems.append(
@@ -185,23 +187,27 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _lacking(inputs: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
+def _missing_secrets(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[str]:
     """Return what is to be made on the controller: paths below the folder of secrets, and ``authority``."""
-    made = {"secret": held["secret"]}
-    made.update({f"passwords/{name}": password for name, password in held["passwords"].items()})
-    if needs_tls(whole(inputs)) and not inputs["certificate"]:
-        made["authority"] = held["authority"]
+    made = {"secret": credentials["secret"]}
+    made.update({f"passwords/{name}": password for name, password in credentials["passwords"].items()})
+    if needs_tls(complete_instances(inputs)) and not inputs["certificate"]:
+        made["authority"] = credentials["authority"]
     return [name for name, content in made.items() if not content]
 
 
 def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    paths = [one["path"] for one in whole(inputs) if one["driver"] == "filesystem"] if inputs["purge_data"] else []
+    paths = (
+        [one["path"] for one in complete_instances(inputs) if one["driver"] == "filesystem"]
+        if inputs["purge_data"]
+        else []
+    )
     return {
         "state": "absent",
         "project": PROJECT,
         "config_dir": inputs["config_dir"],
         "files": {PROGRAM: {"seal": ""}},
-        "no_units": list(TIMER_UNITS),
+        "unwanted_units": list(TIMER_UNITS),
         # What a registry keeps in its folder, and nothing else that may be there.
         "purge": [f"{path}/{name}" for path in paths for name in ("docker", "scheduler-state.json", DATA_MARK)],
     }

@@ -13,12 +13,12 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 HUB = "https://registry-1.docker.io"
 
 
-def whole(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def complete_instances(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the instances with all that they leave to the role's inputs, without secrets."""
-    return [_whole(one, inputs) for one in inputs["instances"]]
+    return [_complete(one, inputs) for one in inputs["instances"]]
 
 
-def _whole(one: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(one: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     store, storage, upstream = one["mode"] == "store", one["storage"] or {}, one["upstream"] or {}
     url = (upstream.get("url") or HUB).rstrip("/")
 
@@ -102,7 +102,7 @@ def instance_problems(inputs: Mapping[str, Any]) -> list[str]:
     ]
     if problems:
         return problems
-    instances = whole(inputs)
+    instances = complete_instances(inputs)
     names = [one["name"] for one in instances]
     problems += [
         f"Two instances have the name {name}: give each its own."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import MARK, mark
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import whole
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances
 
 try:
     import bcrypt
@@ -49,14 +49,14 @@ def secrets(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def htpasswd(inputs: Mapping[str, Any], cost: int = 10) -> str:
     """Return a file of accounts, with a mark before each by which the host knows of what password a hash was made."""
-    held = secrets(inputs)
+    credentials = secrets(inputs)
     lines = []
-    for name, password in held["passwords"].items():
-        if not held["fingerprints"][name]:
+    for name, password in credentials["passwords"].items():
+        if not credentials["fingerprints"][name]:
             # A registry without accounts makes one up.
             raise ValueError(f"there is no password for {name} yet")
         hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
-        lines += [MARK + mark(held["fingerprints"][name], name, hashed), f"{name}:{hashed}"]
+        lines += [MARK + mark(credentials["fingerprints"][name], name, hashed), f"{name}:{hashed}"]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -79,10 +79,10 @@ def account_problems(inputs: Mapping[str, Any]) -> list[str]:
     problems += [
         f"{one['name']} has no account: list some in registry_accounts, or say accounts: false for it, and "
         "everyone may push and delete."
-        for one in whole(inputs)
+        for one in complete_instances(inputs)
         if one["accounts"] and not names
     ]
-    if bcrypt is None and any(one["accounts"] for one in whole(inputs)):
+    if bcrypt is None and any(one["accounts"] for one in complete_instances(inputs)):
         problems.append(
             "Accounts of registries need the Python package bcrypt on the controller, beside Ansible: install it there "
             f"with {sys.executable} -m pip install bcrypt."

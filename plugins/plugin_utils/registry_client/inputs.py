@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, unseen
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import filled
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, play_only_problems
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import digest, secrets
 
 # The authority tells our files from those of others.
@@ -15,25 +15,25 @@ REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certif
 
 def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
     """Return what the host needs to know, without passwords, and what is wrong with the inputs."""
-    inputs = filled(inputs, site)
+    inputs = with_defaults(inputs, site)
     absent = inputs["state"] == "absent"
-    reached, problems = endpoints(inputs["client_hosts"], site.hostvars, removed=absent)
-    known = [account["name"] for account in inputs["accounts"]]
-    strangers = sorted({login["account"] for login in inputs["client_logins"]} - set(known))
+    registries, problems = endpoints(inputs["client_hosts"], site.hostvars, removed=absent)
+    account_names = [account["name"] for account in inputs["accounts"]]
+    unknown_accounts = sorted({login["account"] for login in inputs["client_logins"]} - set(account_names))
     if not absent:
-        problems += unseen(site)
-    if strangers and not absent:
+        problems += play_only_problems(site)
+    if unknown_accounts and not absent:
         problems.append(
-            f"registry_client_logins names accounts that registry_accounts has not: {', '.join(strangers)}. "
+            f"registry_client_logins names accounts that registry_accounts has not: {', '.join(unknown_accounts)}. "
             "Set registry_accounts for the clients too, best in group_vars/all."
         )
-    held = secrets(inputs)
-    authority = held["authority"]
+    credentials = secrets(inputs)
+    authority = credentials["authority"]
     made = {
         "state": inputs["state"],
-        "addresses": [one["address"] for one in reached if one["tls"] and (authority or absent)],
+        "addresses": [one["address"] for one in registries if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
-        "authority_file": held["authority_file"],
+        "authority_file": credentials["authority_file"],
         "authority_sha256": digest(authority) if authority else "",
         "logins": [
             {
@@ -41,24 +41,24 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
                 "account": login["account"],
                 "address": one["address"],
                 "tls": one["tls"],
-                "fingerprint": held["fingerprints"].get(login["account"], ""),
+                "fingerprint": credentials["fingerprints"].get(login["account"], ""),
             }
             for login in inputs["client_logins"]
-            for one in reached
+            for one in registries
             if one["accounts"]
         ],
     }
     # What a client can try: each login, and the registries without one.
     with_login = {one["address"]: one["user"] for one in reversed(made["logins"])}
     made["registries"] = [
-        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in reached
+        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in registries
     ]
     return made, problems
 
 
 def logins(inputs: dict[str, Any], site: reader.Site) -> dict[str, list[dict[str, Any]]]:
     """Return each user's logins with their passwords."""
-    passwords = secrets(filled(inputs, site))["passwords"]
+    passwords = secrets(with_defaults(inputs, site))["passwords"]
     made: dict[str, list[dict[str, Any]]] = {}
     for login in prepare(inputs, site)[0]["logins"]:
         made.setdefault(login["user"], []).append({**login, "password": passwords[login["account"]]})

@@ -26,10 +26,10 @@ def test_one_image_of_several_is_written_alone(tmp_path):
             member = tarfile.TarInfo(path)
             member.size = len(data)
             file.addfile(member, io.BytesIO(data))
-    written = images_sif.alone(str(tmp_path / "saved.tar"), "tool:1", str(tmp_path))
+    written = images_sif.single_image(str(tmp_path / "saved.tar"), "tool:1", str(tmp_path))
     (image,) = archive.read(written)["images"]
     wanted = archive.facts(str(tmp_path / "saved.tar"), "x:1", "tool:1")
-    assert image["parts"][0]["config"] == wanted["whole"]
+    assert image["parts"][0]["config"] == wanted["pushed_digest"]
 
 
 @pytest.mark.parametrize("old", [None, "old"])

@@ -12,7 +12,7 @@ ENTRY = {
     "remote": False,
     "archive_image": "",
     "ids": [],
-    "whole": "",
+    "pushed_digest": "",
     "transport": "",
     "inside": "",
 }
@@ -58,12 +58,12 @@ def observed(**more):
         "skopeo": True,
         "registries": None,
         "registries_wanted": "x",
-        "plain": [],
-        "silent": False,
+        "plain_http": [],
+        "engine_unreachable": False,
         "pushed": {},
         "sources": {},
         "sif": {},
-        "used": {},
+        "in_use": {},
         **more,
     }
 

@@ -82,7 +82,7 @@ def test_an_archive_of_docker_save(saved):
     (part,) = contents["images"][1]["parts"]
     assert facts == {
         "ids": [part["config"]],
-        "whole": part["config"],
+        "pushed_digest": part["config"],
         "transport": "docker-archive",
         "inside": "tool:1",
     }
@@ -91,7 +91,7 @@ def test_an_archive_of_docker_save(saved):
 def test_an_archive_of_a_list(multi):
     facts = archive.facts(multi, "h:5000/multi:1")
     (image,) = archive.read(multi)["images"]
-    assert facts["whole"] == image["digest"]
+    assert facts["pushed_digest"] == image["digest"]
     assert facts["transport"] == "oci-archive"
     assert [part["platform"] for part in image["parts"]] == ["linux/amd64", "linux/arm64"]
     assert len(facts["ids"]) == 5

@@ -39,14 +39,14 @@ def test_registries_of_a_network_count_for_skopeo_and_for_sif_files(tmp_path):
     wanted = want(push=[local], build=[SIF, oras, archived], skopeo=True, registries=str(tmp_path / "none"))
     wanted.update(mirrors={"docker.io": ["https://10.0.0.2"]}, insecure=["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"])
     found = observe.observe(Host(lambda *_, **__: (1, "", "")), wanted)
-    assert found["plain"] == ["10.0.0.1", "10.0.0.2", "[fd00::1]:5000"]
+    assert found["plain_http"] == ["10.0.0.1", "10.0.0.2", "[fd00::1]:5000"]
     assert [one["no_https"] for one in found["todo"]["build"]] == [False, True, False]
     parts = found["registries_wanted"].split("[[")
     assert {one.split('"')[1]: "insecure = true" in one for one in parts[1:]} == {
         "10.0.0.1": True, "10.0.0.2": True, "[fd00::1]:5000": True, "docker.io": False,
     }  # fmt: skip
     # Who copies nothing asks no name service.
-    assert observe.observe(Host(), want(mirrors=wanted["mirrors"], insecure=wanted["insecure"]))["plain"] == []
+    assert observe.observe(Host(), want(mirrors=wanted["mirrors"], insecure=wanted["insecure"]))["plain_http"] == []
 
 
 def test_who_uses_an_image_that_is_to_be_removed():
@@ -55,9 +55,9 @@ def test_who_uses_an_image_that_is_to_be_removed():
     host = Host(lambda command, **_: (0, answers[command[start]], ""))
     record = {"images": {"app:1": {"id": A, "from": ""}, "gone:1": {"id": B, "from": ""}}, "pushed": {}}
     found = observed(record=record, images={"app:1": image(A), "gone:1": None})
-    assert observe._used(host, found) == {"app:1": ["one"]}
+    assert observe._images_in_use(host, found) == {"app:1": ["one"]}
     with pytest.raises(NoAnswer, match="which images are in use"):
-        observe._used(Host(lambda *_, **__: (1, "", "")), found)
+        observe._images_in_use(Host(lambda *_, **__: (1, "", "")), found)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_images_of_an_engine_that_does_not_answer_are_not_taken_for_removed(tmp_
         return (program, "", "") if "command -v dockerd" in command else (0, "", "")
 
     wanted = want(state="absent", record=str(path), sif_path="")
-    told = plan.refusals(wanted, observe.observe(Host(run), wanted))
-    assert len(told) == refused
-    assert not refused or "stay: app:1. Start it (`systemctl status docker` says what ails it)" in told[0]
+    reasons = plan.refusals(wanted, observe.observe(Host(run), wanted))
+    assert len(reasons) == refused
+    assert not refused or "stay: app:1. Start it (`systemctl status docker` says what ails it)" in reasons[0]
 
 
 def test_the_engine_of_this_host_is_asked_whatever_root_s_context_says(tmp_path):

@@ -161,8 +161,8 @@ def test_a_sif_file_of_somebody_else_is_left_alone(tmp_path, key, file, note, re
         if text is not None:
             name.write_text(text)
     one = {**SIF, "path": str(path), **({"sha256": hashlib.sha256(b"wanted").hexdigest()} if key == "place" else {})}
-    told = plan.refusals(want(**{key: [one]}), observed(sif={str(path): sif(Host(), str(path))}))
-    assert told == [f"{path} is there and not Slipway's. Move it away, or give another name in images_sif."] * (
+    reasons = plan.refusals(want(**{key: [one]}), observed(sif={str(path): sif(Host(), str(path))}))
+    assert reasons == [f"{path} is there and not Slipway's. Move it away, or give another name in images_sif."] * (
         key in refused
     )
 
@@ -259,7 +259,7 @@ def test_what_is_to_be_done_is_what_drifts():
 def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
     found = observed(
         archives={"a of /x": {"error": "/x does not exist."}, "b of /x": {"error": "/x does not exist."}},
-        used={"app:1": ["one", "two"]},
+        in_use={"app:1": ["one", "two"]},
     )
     assert plan.refusals(want(), found) == [
         "/x does not exist.",

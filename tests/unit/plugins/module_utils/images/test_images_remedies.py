@@ -1,7 +1,7 @@
 """Errors come with what to do."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import remedy, told
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import remedy, with_remedy
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ def test_an_error_comes_with_its_remedy(said, advice):
 
 
 def test_an_error_is_told_with_its_remedy():
-    assert told("x509: unknown\n") == (
+    assert with_remedy("x509: unknown\n") == (
         "x509: unknown -- This host does not trust the registry's certificate: run the role registry with tasks_from: "
         "client here."
     )
-    assert told("strange") == "strange"
+    assert with_remedy("strange") == "strange"

@@ -3,7 +3,7 @@
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import (
     copy_command,
-    plain_registries,
+    plain_http_registries,
     registries,
 )
 from images_examples import want
@@ -71,4 +71,4 @@ def test_registries_for_skopeo():
 )
 def test_networks_of_insecure_registries(insecure, plain):
     used = ["10.1.2.3:5000", "[fd00::1]:5000", "localhost:5000", "none.invalid:5000", "docker.io"]
-    assert plain_registries(insecure, [*used, "11.0.0.1"]) == plain
+    assert plain_http_registries(insecure, [*used, "11.0.0.1"]) == plain

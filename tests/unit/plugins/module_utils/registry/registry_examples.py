@@ -47,7 +47,7 @@ WANT = {
 GOOD = {
     "files": {f"{DIR}/main/config.yml": {"same": True, "mode": "0600", "owner": "0:0"}},
     "units": [],
-    "silent": False,
+    "engine_unreachable": False,
     "folders": [f"{DIR}/main/", f"{DIR}/tls/"],
     "containers": {
         "slipway-registry-main": {
@@ -61,18 +61,20 @@ GOOD = {
     "maintenance": False,
     "purge": [],
     "image": "sha256:i1",
-    "data": {"/data/main": {"there": True, "marked": True, "empty": False, "broken_off": False, "foreign": ""}},
+    "data": {
+        "/data/main": {"there": True, "marked": True, "empty": False, "interrupted_restore": False, "unwritable": ""}
+    },
     "accounts": {f"{DIR}/main/htpasswd": {"accounts": {"alice": True}, "mode": "0600"}},
     "names": ["localhost", "registry.example.org"],
     "certificate": {"error": "", "names": ["localhost", "registry.example.org"], "days": 300, "mode": "0600"},
     "answers": {"main": 401},
     "blocked": [],
     "unwritable": [],
-    "lost": [],
-    "no_schedule": [],
-    "forwards": True,
+    "emptied": [],
+    "bad_schedule": [],
+    "ip_forward": True,
     "upstreams": {},
-    "said": {},
+    "container_errors": {},
     "timer": "active",
     "closed_ports": [],
 }

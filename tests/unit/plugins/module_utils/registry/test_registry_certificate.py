@@ -1,7 +1,7 @@
 """Certificates: the names that they must have, and what a client makes of one."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import certificate, names, normal
+from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import canonical, certificate, names
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_error
 from cryptography.hazmat.primitives import serialization
 from registry_examples import WANT, FakeHost
@@ -16,7 +16,7 @@ from registry_examples import WANT, FakeHost
     ],
 )
 def test_names_are_written_as_certificates_have_them(name, written):
-    assert normal(name) == written
+    assert canonical(name) == written
 
 
 def test_names_are_the_wanted_ones_and_the_host_s_but_not_of_container_networks():
@@ -89,6 +89,6 @@ def test_a_given_certificate_is_judged_before_a_host_is_asked(
 ):
     spoil(tmp_path, tls["made_by"], make_certificate)
     given = {"certificate": tls["certificate"], "certificate_key": tls["key"]}
-    for authority, told in ((tls["authority"], with_authority), ("", without)):
+    for authority, refused in ((tls["authority"], with_authority), ("", without)):
         error = certificate_error({**given, "certificate_authority": authority})
-        assert error.startswith("not valid: ") is bool(error) is told
+        assert error.startswith("not valid: ") is bool(error) is refused

@@ -95,5 +95,7 @@ def test_what_a_registry_says_to_either_output_is_read_from_the_host_s_own_engin
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     one = {"container": "main", "service": "main", "answer": 200}
-    said = answers.said(Host(), {"services": [one]}, {"containers": {"main": {}}, "answers": {"main": "refused"}})
-    assert said == {"main": ["level=error unix:///var/run/docker.sock"]}
+    errors = answers.container_errors(
+        Host(), {"services": [one]}, {"containers": {"main": {}}, "answers": {"main": "refused"}}
+    )
+    assert errors == {"main": ["level=error unix:///var/run/docker.sock"]}

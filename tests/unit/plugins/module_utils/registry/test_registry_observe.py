@@ -19,13 +19,13 @@ def test_only_folders_of_ours_are_removed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rc", "engines", "silent"), [(1, ["/usr/bin/dockerd"], True), (127, [], False), (0, [], False)]
+    ("rc", "engines", "engine_unreachable"), [(1, ["/usr/bin/dockerd"], True), (127, [], False), (0, [], False)]
 )
-def test_an_engine_that_does_not_answer_is_told_from_none(rc, engines, silent):
+def test_an_engine_that_does_not_answer_is_told_from_none(rc, engines, engine_unreachable):
     host, asked = FakeHost({}), []
     host.run = lambda *command: asked.append(command) or (rc, "")
     host.glob = lambda *_patterns: engines
-    assert observe._containers(host, "slipway-registry") == ({}, silent)
+    assert observe._containers(host, "slipway-registry") == ({}, engine_unreachable)
     # Not the engine of root's context or environment.
     assert list(asked[0][:6]) == docker_command()
 
@@ -58,9 +58,9 @@ def test_a_port_that_a_running_registry_is_to_have_is_asked_for_first(address, s
         listed = [str(taken) if port == "TAKEN" else port for port in ports]
         found = {"slipway-registry-main": {"status": "running"}, "slipway-registry-other": {"status": status}}
         found["slipway-registry-main"]["ports"], found["slipway-registry-other"]["ports"] = ["5000"], listed
-        told = observe._blocked(FakeHost({}), want, found)
+        reasons = observe._blocked(FakeHost({}), want, found)
     assert (
-        told
+        reasons
         == [
             f"Port {taken}, wanted for main, is taken by another program. Stop that, or set another port in "
             "registry_instances."

@@ -83,7 +83,7 @@ def test_a_host_as_wanted_has_no_drift():
         (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp: closed by the firewall -> open"),
         (
             ["data", "/data/main"],
-            {"there": False, "marked": False, "empty": True, "broken_off": False, "foreign": ""},
+            {"there": False, "marked": False, "empty": True, "interrupted_restore": False, "unwritable": ""},
             "create_folders",
             "/data/main: absent -> a folder with Slipway's mark",
         ),
@@ -118,22 +118,22 @@ def test_a_given_certificate_may_lack_names_of_the_host():
             "of another authority",
             "is of an authority that is not in /secrets on this controller",
         ),
-        (["forwards"], False, "net.ipv4.ip_forward is 0 on this host"),
+        (["ip_forward"], False, "net.ipv4.ip_forward is 0 on this host"),
         (["unwritable"], ["/data/main cannot be written to."], "cannot be written to"),
         (["blocked"], ["Port 5000 is taken."], "Port 5000 is taken"),
-        (["lost"], ["/data/main is empty or gone."], "/data/main is empty or gone"),
-        (["no_schedule"], ["give it as systemd.time(7) has it."], "systemd.time"),
+        (["emptied"], ["/data/main is empty or gone."], "/data/main is empty or gone"),
+        (["bad_schedule"], ["give it as systemd.time(7) has it."], "systemd.time"),
     ],
 )
 def test_what_stands_in_the_way_is_told_with_its_remedy(path, value, reason):
     assert plan.refusals(WANT, GOOD) == []
-    (told,) = plan.refusals(WANT, changed(GOOD, path, value))
-    assert reason in told
+    (message,) = plan.refusals(WANT, changed(GOOD, path, value))
+    assert reason in message
 
 
 def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
     busy = changed(GOOD, ["maintenance"], True)
-    half = changed(GOOD, ["data", "/data/main", "broken_off"], True)
+    half = changed(GOOD, ["data", "/data/main", "interrupted_restore"], True)
     assert plan.refusals(WANT, busy) == plan.refusals(WANT, half) == []
     assert "Run again when it is done" in plan.refusals(WANT, changed(busy, ["timer"], "inactive"))[0]
     assert "broke off" in plan.refusals(WANT, changed(half, ["containers"], {}))[0]
@@ -141,13 +141,15 @@ def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
 
 def test_an_upstream_that_does_not_answer_is_named():
     assert plan.notes(WANT, GOOD) == []
-    (told,) = plan.notes(WANT, changed(GOOD, ["upstreams"], {"hub": "https://hub: timed out", "near": ""}))
-    assert "The cache hub does not reach its upstream: https://hub: timed out" in told
+    (message,) = plan.notes(WANT, changed(GOOD, ["upstreams"], {"hub": "https://hub: timed out", "near": ""}))
+    assert "The cache hub does not reach its upstream: https://hub: timed out" in message
 
 
 def test_last_words_of_what_does_not_answer_are_told():
-    said = {"slipway-registry-main": ["level=fatal msg=no space"]}
-    assert plan.notes(WANT, changed(GOOD, ["said"], said)) == ["slipway-registry-main says: level=fatal msg=no space"]
+    errors = {"slipway-registry-main": ["level=fatal msg=no space"]}
+    assert plan.notes(WANT, changed(GOOD, ["container_errors"], errors)) == [
+        "slipway-registry-main says: level=fatal msg=no space"
+    ]
 
 
 def test_phases_are_told_what_to_act_on():
@@ -167,7 +169,7 @@ def test_removal_names_what_is_left():
     want = {"state": "absent", "config_dir": DIR}
     observed = {
         "containers": GOOD["containers"],
-        "silent": False,
+        "engine_unreachable": False,
         "units": ["/units/a.timer"],
         "files": {"/program": {"same": False, "mode": "0644", "owner": "0:0"}, "/gone": None},
         "folders": [f"{DIR}/main/"],
@@ -188,7 +190,7 @@ def test_removal_names_what_is_left():
     assert made["rmdir"] == [DIR, "/data/main"]
     assert plan.refusals(want, observed) == plan.notes(want, observed) == []
     # What would run on without its files cannot be told.
-    (told,) = plan.refusals(want, {**observed, "silent": True})
-    assert "engine does not answer at unix:///var/run/docker.sock" in told and "systemctl start docker" in told
+    (message,) = plan.refusals(want, {**observed, "engine_unreachable": True})
+    assert "engine does not answer at unix:///var/run/docker.sock" in message and "systemctl start docker" in message
     nothing = {**observed, "files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "units": []}
-    assert plan.compare(want, nothing) == plan.refusals(want, {**nothing, "silent": True}) == []
+    assert plan.compare(want, nothing) == plan.refusals(want, {**nothing, "engine_unreachable": True}) == []

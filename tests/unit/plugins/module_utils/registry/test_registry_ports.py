@@ -14,5 +14,5 @@ def test_a_port_is_free_or_taken_whatever_the_address(address):
         other.bind((address, 0))
         other.listen()
         port = other.getsockname()[1]
-        assert ports.listener(FakeHost({}), address or "127.0.0.1", port) == "another program"
-    assert ports.listener(FakeHost({}), address or "127.0.0.1", port) == ""
+        assert ports.listening_program(FakeHost({}), address or "127.0.0.1", port) == "another program"
+    assert ports.listening_program(FakeHost({}), address or "127.0.0.1", port) == ""

@@ -23,17 +23,17 @@ def test_a_folder_of_images_is_judged(tmp_path):
     (path / "docker/registry/v2/blobs").mkdir(parents=True)
     # As root's in the container, which has no right over the files of others.
     (path / "docker/registry/v2/blobs").chmod(0o555)
-    assert storage.data(str(path))["foreign"].endswith("/blobs")
+    assert storage.data(str(path))["unwritable"].endswith("/blobs")
 
 
-@pytest.mark.parametrize(("status", "told"), [(1, 1), (0, 0), (124, 0)])
-def test_the_container_is_asked_whether_it_can_write(status, told):
+@pytest.mark.parametrize(("status", "refused"), [(1, 1), (0, 0), (124, 0)])
+def test_the_container_is_asked_whether_it_can_write(status, refused):
     host, asked = FakeHost({}), []
     host.run = lambda *command: asked.append(command) or (status, "")
-    found = {"/data/main": {"foreign": "/data/main/docker"}}
-    assert len(storage.unwritable(host, [SERVICE], found)) == told
+    found = {"/data/main": {"unwritable": "/data/main/docker"}}
+    assert len(storage.unwritable(host, [SERVICE], found)) == refused
     assert asked[0][-1] == "/var/lib/registry/docker"
-    assert storage.unwritable(host, [SERVICE], {"/data/main": {"foreign": ""}}) == []
+    assert storage.unwritable(host, [SERVICE], {"/data/main": {"unwritable": ""}}) == []
 
 
 def test_a_disk_that_is_not_mounted_is_known_by_what_was_written_before(tmp_path):
@@ -41,8 +41,8 @@ def test_a_disk_that_is_not_mounted_is_known_by_what_was_written_before(tmp_path
     (tmp_path / "instances.json").write_text(json.dumps({"data_mark": ".slipway", "instances": table}))
     want = {**WANT, "config_dir": str(tmp_path)}
     gone = {"/data/main": {"there": True, "marked": False, "empty": True}}
-    (told,) = storage.lost(Host(), want, gone)
-    assert "Mount its disk and run again" in told
-    assert storage.lost(Host(), want, changed(gone, ["/data/main", "marked"], True)) == []
+    (message,) = storage.emptied(Host(), want, gone)
+    assert "Mount its disk and run again" in message
+    assert storage.emptied(Host(), want, changed(gone, ["/data/main", "marked"], True)) == []
     # A folder that is new.
-    assert storage.lost(Host(), want, {"/data/other": gone["/data/main"]}) == []
+    assert storage.emptied(Host(), want, {"/data/other": gone["/data/main"]}) == []

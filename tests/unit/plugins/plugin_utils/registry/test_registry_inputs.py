@@ -12,8 +12,8 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.accounts imp
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry import endpoints, secrets
 from ansible_collections.slipway.node.plugins.plugin_utils.registry import files as written
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import filled, prepare
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import whole
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import prepare, with_defaults
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances
 
 SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
 S3 = {"driver": "s3", "options": {"bucket": "b", "region": "r"}, "secrets": {"accesskey": "AK", "secretkey": "SK"}}
@@ -33,7 +33,7 @@ def read(*instances, **inputs):
 
 
 def files(*instances, **inputs):
-    return written.files(filled(read(*instances, **inputs), SITE), SITE)
+    return written.files(with_defaults(read(*instances, **inputs), SITE), SITE)
 
 
 def problems(*instances, **inputs):
@@ -59,7 +59,7 @@ def secrets_dir(tmp_path):
 
 
 def test_a_store_has_tls_and_accounts_unless_told_otherwise():
-    (one,) = whole(read({"name": "main"}))
+    (one,) = complete_instances(read({"name": "main"}))
     assert (one["tls"], one["accounts"], one["port"], one["path"]) == (True, True, 5000, "/opt/data/registry/main")
     settings = config({"name": "main"})
     assert settings["auth"]["htpasswd"]["path"] == "/etc/slipway/htpasswd"
@@ -143,8 +143,8 @@ def test_rules_of_retention_are_made_whole():
     ],
 )
 def test_a_rule_of_retention_says_how_much(rule, good):
-    told = problems({"name": "main"}, retention=[{"repository": "ci/*", **rule}])
-    assert told == "" if good else "does not say what is kept: give keep, days or both, above 0" in told
+    message = problems({"name": "main"}, retention=[{"repository": "ci/*", **rule}])
+    assert message == "" if good else "does not say what is kept: give keep, days or both, above 0" in message
 
 
 def test_anonymous_pull_is_a_second_registry_that_cannot_write():
@@ -231,7 +231,7 @@ def test_no_schedule_means_no_units(secrets_dir):
         prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
         for one in ("", "Sun 03:30")
     )
-    assert (never["timer"], len(never["no_units"]), sundays["no_units"]) == ("", 2, [])
+    assert (never["timer"], len(never["unwanted_units"]), sundays["unwanted_units"]) == ("", 2, [])
     assert (
         "OnCalendar=Sun 03:30"
         in files({"name": "main"})["/etc/systemd/system/slipway-registry-collect.timer"]["content"]
@@ -270,9 +270,9 @@ def test_no_schedule_means_no_units(secrets_dir):
     ],
 )
 def test_what_cannot_be_is_told_without_secrets(instances, problem):
-    told = problems(*instances)
-    assert problem in told
-    assert "SK" not in told
+    message = problems(*instances)
+    assert problem in message
+    assert "SK" not in message
 
 
 @pytest.mark.parametrize(
@@ -319,8 +319,8 @@ def test_images_are_not_where_the_engine_has_its_data(root, path, refused):
     instance = {"name": "a", "storage": {"path": path}}
     # Whatever removes them is refused as well, but no removal that leaves them.
     for inputs, count in (({}, refused), ({"state": "absent", "purge_data": True}, refused), ({"state": "absent"}, 0)):
-        told = prepare(read(instance, **inputs), site)[1]
-        assert len(told) == count and all("Choose another storage path" in one for one in told)
+        wrong = prepare(read(instance, **inputs), site)[1]
+        assert len(wrong) == count and all("Choose another storage path" in one for one in wrong)
 
 
 @pytest.mark.parametrize(
@@ -338,8 +338,8 @@ def test_images_are_not_where_the_engine_has_its_data(root, path, refused):
 def test_what_another_host_pushes_to_is_collected_by_none(other, inputs, refused):
     seen = {"registry_instances": [{"name": "b", "port": 1, "storage": S3}], **other}
     site = reader.Site("reg", SITE.settings, {"registry_hosts": ["reg", "two"]}, hostvars={"reg": {}, "two": seen})
-    told = "\n".join(prepare(read({"name": "a", "storage": S3}, **inputs), site)[1])
-    assert ("and b of two in s3/" in told) is refused
+    message = "\n".join(prepare(read({"name": "a", "storage": S3}, **inputs), site)[1])
+    assert ("and b of two in s3/" in message) is refused
 
 
 @pytest.mark.parametrize(
@@ -359,8 +359,8 @@ def test_the_object_store_s_address_is_known_beforehand(options, endpoint):
 
 def test_fingerprints_tell_passwords_apart_and_need_the_secret(secrets_dir, tmp_path):
     accounts = [{"name": "a", "password": "made"}, {"name": "slipway"}]
-    held = secrets.secrets(read(accounts=accounts, secrets_dir=secrets_dir))
-    assert len(set(held["fingerprints"].values())) == 2
+    credentials = secrets.secrets(read(accounts=accounts, secrets_dir=secrets_dir))
+    assert len(set(credentials["fingerprints"].values())) == 2
     assert "made" not in json.dumps(prepare(read(accounts=accounts, secrets_dir=secrets_dir), SITE))
     (tmp_path / "secret").unlink()
     assert set(secrets.secrets(read(accounts=accounts, secrets_dir=secrets_dir))["fingerprints"].values()) == {""}
@@ -377,34 +377,34 @@ def test_accounts_are_hashed_on_the_controller_and_known_on_the_host(secrets_dir
 
 def test_a_controller_without_bcrypt_needs_it_for_accounts_alone(secrets_dir, monkeypatch):
     monkeypatch.setattr(secrets, "bcrypt", None)
-    told = prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
-    assert [text.partition(":")[2].split(" -m ")[1] for text in told] == ["pip install bcrypt."]
+    wrong = prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
+    assert [text.partition(":")[2].split(" -m ")[1] for text in wrong] == ["pip install bcrypt."]
     assert prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
 
 
 def test_a_file_of_accounts_without_passwords_is_never_made():
     with pytest.raises(ValueError, match="no password for slipway"):
-        secrets.htpasswd(filled(read(), SITE))
+        secrets.htpasswd(with_defaults(read(), SITE))
 
 
 def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
-    assert prepare(read(), SITE)[0]["lacking"] == ["secret", "passwords/slipway", "authority"]
-    assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["lacking"] == []
+    assert prepare(read(), SITE)[0]["missing_secrets"] == ["secret", "passwords/slipway", "authority"]
+    assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["missing_secrets"] == []
     plain = read({"name": "a", "tls": False}, accounts=[{"name": "b", "password": "x"}])
-    assert prepare(plain, SITE)[0]["lacking"] == ["secret"]
+    assert prepare(plain, SITE)[0]["missing_secrets"] == ["secret"]
 
 
 def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     site = reader.Site("reg", {"cache_dir": "~/.cache/slipway"})
-    assert filled(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
+    assert with_defaults(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
     # Where they are already, they stay.
     (tmp_path / ".cache/slipway/registry").mkdir(parents=True)
-    assert filled(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
+    assert with_defaults(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
 
 
 def test_defaults_follow_others():
-    inputs = filled(read(version="2.8.3"), SITE)
+    inputs = with_defaults(read(version="2.8.3"), SITE)
     assert (inputs["hostname"], inputs["image"]) == ("reg", "registry:2.8.3")
     assert (inputs["secrets_dir"], inputs["client_hosts"]) == ("/nonexistent/registry", ["reg"])
 
@@ -477,4 +477,4 @@ def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
         ({**default, **inventory, "registry_data_dir": "/data"}, ["registry_data_dir"]),
     ):
         site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
-        assert [problem.split(" is set by a play")[0] for problem in endpoints.unseen(site)] == named
+        assert [problem.split(" is set by a play")[0] for problem in endpoints.play_only_problems(site)] == named
