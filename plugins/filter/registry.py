@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import endpoints
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints
 
 
 def registry_mirrors(hosts: list[str], hostvars: Any) -> list[str]:

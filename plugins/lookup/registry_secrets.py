@@ -39,8 +39,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
-from ansible_collections.slipway.node.plugins.plugin_utils.registry_client import inputs as registry_client
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.files import files
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import htpasswd
+from ansible_collections.slipway.node.plugins.plugin_utils.registry_client.inputs import logins
 
 
 class LookupModule(LookupBase):
@@ -56,10 +58,10 @@ class LookupModule(LookupBase):
         site = reader.Site(
             known.get("inventory_hostname", ""), settings, known.get("groups", {}), hostvars=known.get("hostvars", {})
         )
-        whole = registry.filled(inputs, site)
+        complete = with_defaults(inputs, site)
         made: dict[str, Callable[[], Any]] = {
-            "files": lambda: registry.files(whole, site),
-            "htpasswd": lambda: registry.htpasswd(whole),
-            "logins": lambda: registry_client.logins(inputs, site),
+            "files": lambda: files(complete, site),
+            "htpasswd": lambda: htpasswd(complete),
+            "logins": lambda: logins(inputs, site),
         }
         return [made[term]() for term in terms]

@@ -54,8 +54,9 @@ import zlib
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images.section import record, told
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
+from ansible_collections.slipway.node.plugins.module_utils.images.record import record
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 
 
 def main() -> None:
@@ -73,12 +74,12 @@ def main() -> None:
         docker_command("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"), environ_update={"LC_ALL": "C"}
     )
     if rc:
-        module.fail_json(msg="%s cannot be loaded: %s" % (name, told(err)))
+        module.fail_json(msg="%s cannot be loaded: %s" % (name, with_remedy(err)))
     try:
-        archive = image_archive.read(path)
-        image = image_archive.choose(path, archive, name, module.params["image"])
-        chosen = image_archive.part(path, image, platform.strip())
-    except image_archive.ArchiveError as error:
+        contents = archive.read(path)
+        image = archive.choose(path, contents, name, module.params["image"])
+        chosen = archive.part(path, image, platform.strip())
+    except archive.ArchiveError as error:
         module.fail_json(msg=str(error))
     if not module.check_mode:
         load = subprocess.Popen(
@@ -89,14 +90,14 @@ def main() -> None:
         )
         broken = ""
         try:
-            image_archive.stream(path, archive, chosen, name, load.stdin)  # type: ignore[arg-type]
+            archive.stream(path, contents, chosen, name, load.stdin)  # type: ignore[arg-type]
         except BrokenPipeError:
             pass  # It says why below.
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             broken = "%s is damaged: %s. " % (path, error)
         said = to_text(load.communicate()[0])
         if load.returncode or broken:
-            module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, told(said)))
+            module.fail_json(msg="%s cannot be loaded from %s: %s%s" % (name, path, broken, with_remedy(said)))
         if module.params["record"]:
             _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))
             record(module.params["record"], "images", name, identity.strip(), chosen["config"])

@@ -60,12 +60,12 @@ from typing import Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images.section import (
+from ansible_collections.slipway.node.plugins.module_utils.images.record import record
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import (
     UNREACHABLE,
-    last_words,
-    record,
+    last_error,
     remedy,
-    told,
+    with_remedy,
 )
 
 TRIES = 3
@@ -77,14 +77,14 @@ def pull(module: AnsibleModule, one: Dict[str, str]) -> Tuple[str, str]:
     for tried in range(TRIES):
         rc, _out, err = module.run_command(docker_command("pull", "--quiet", one["pull"]))
         # What has a remedy is not mended by another try, but for a registry that does not answer.
-        if rc == 0 or remedy(last_words(err)) not in ("", UNREACHABLE):
+        if rc == 0 or remedy(last_error(err)) not in ("", UNREACHABLE):
             break
         if tried + 1 < TRIES:
             time.sleep(PAUSE)
     if rc == 0 and one["local"] != one["pull"] and "@" not in one["local"]:
         rc, _out, err = module.run_command(docker_command("tag", one["pull"], one["local"]))
     if rc:
-        return "", told(err)
+        return "", with_remedy(err)
     return module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", one["local"]))[1].strip(), ""
 
 

@@ -64,24 +64,26 @@ from typing import Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images.section import copy_command, record, save, told
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
+from ansible_collections.slipway.node.plugins.module_utils.images.record import record
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
+from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import copy_command
 
 
 def source(module: AnsibleModule, folder: str) -> Tuple[str, bool, str]:
     """Return what skopeo is to read, whether that has a manifest to keep, and the digest of a saved configuration."""
     params = module.params
     if params["archive"]:
-        about = image_archive.facts(params["archive"], params["name"], params["image"])
+        about = archive.facts(params["archive"], params["name"], params["image"])
         inside = ":" + about["inside"] if about["inside"] else ""
         # An archive of `docker save` has no manifest, so one is made.
         return "%s:%s%s" % (about["transport"], params["archive"], inside), about["transport"] == "oci-archive", ""
     if not params["location"].startswith("docker-daemon:"):
         return params["location"], True, ""
-    saved, error = save(module.run_command, params["location"].partition(":")[2], folder)
+    saved, error = archive.save(module.run_command, params["location"].partition(":")[2], folder)
     if error:
         module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], error))
-    (image,) = image_archive.read(saved)["images"]
+    (image,) = archive.read(saved)["images"]
     return "docker-archive:" + saved, False, image["parts"][0]["config"]
 
 
@@ -112,13 +114,13 @@ def main() -> None:
         _rc, version, _err = module.run_command(["skopeo", "--version"])
         rc, out, err = module.run_command(copy_command(params, version, keep) + [location, params["target"]])
         if rc:
-            module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], told(out + err)))
+            module.fail_json(msg="%s cannot be pushed: %s" % (params["name"], with_remedy(out + err)))
         if config and params["record"]:
             name = params["location"].partition(":")[2]
             _rc, identity, _err = module.run_command(docker_command("image", "inspect", "--format", "{{.Id}}", name))
             if identity.strip() != config:
                 record(params["record"], "pushed", params["name"], config, identity.strip())
-    except image_archive.ArchiveError as error:
+    except archive.ArchiveError as error:
         module.fail_json(msg=str(error))
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -77,40 +77,41 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
-from ansible_collections.slipway.node.plugins.module_utils.images.section import save, sif_state_path, told
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
+from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif_state_path
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import AUTH_VARIABLES
 
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def alone(path: str, image: str, folder: str) -> str:
+def single_image(path: str, image: str, folder: str) -> str:
     """Write an archive with one image of another archive; return its path."""
-    archive = image_archive.read(path)
-    chosen = image_archive.choose(path, archive, image, image)
+    contents = archive.read(path)
+    chosen = archive.choose(path, contents, image, image)
     machine = os.uname().machine
-    part = image_archive.part(path, chosen, "linux/" + ARCHITECTURES.get(machine, machine))
+    part = archive.part(path, chosen, "linux/" + ARCHITECTURES.get(machine, machine))
     target = os.path.join(folder, "image.tar")
     with open(target, "wb") as file:
-        image_archive.stream(path, archive, part, "slipway/image:1", file)
+        archive.stream(path, contents, part, "slipway/image:1", file)
     return target
 
 
 def source(module: AnsibleModule, folder: str) -> str:
     """Return what the program is to read."""
-    archive, location = module.params["archive"], module.params["location"]
-    if archive:
-        about = image_archive.facts(archive, os.path.basename(module.params["path"]), module.params["image"])
+    given, location = module.params["archive"], module.params["location"]
+    if given:
+        about = archive.facts(given, os.path.basename(module.params["path"]), module.params["image"])
         if about["inside"]:
-            return "docker-archive:" + alone(archive, about["inside"], folder)
-        return "%s:%s" % (about["transport"], archive)
+            return "docker-archive:" + single_image(given, about["inside"], folder)
+        return "%s:%s" % (about["transport"], given)
     if not location.startswith("docker-daemon:"):
         return location
-    saved, error = save(module.run_command, location.partition(":")[2], folder)
+    saved, error = archive.save(module.run_command, location.partition(":")[2], folder)
     if error:
         module.fail_json(msg="%s cannot be made from %s: %s" % (module.params["path"], location, error))
-    written = alone(saved, "", folder)
+    written = single_image(saved, "", folder)
     os.unlink(saved)
     return "docker-archive:" + written
 
@@ -154,7 +155,9 @@ def main() -> None:
         rc, out, err = module.run_command(command, environ_update=environment)
         if rc or not os.path.exists(part):
             said = [line for line in (out + err).splitlines() if "FATAL" in line] or (out + err).splitlines()
-            module.fail_json(msg="%s cannot be made from %s: %s" % (path, params["source"], told("\n".join(said))))
+            module.fail_json(
+                msg="%s cannot be made from %s: %s" % (path, params["source"], with_remedy("\n".join(said)))
+            )
         note = {"source": params["source"], "digest": params["digest"], "sha256": sha256(part)}
         note["size"] = os.stat(part).st_size
         written = os.path.join(work, "note")
@@ -167,7 +170,7 @@ def main() -> None:
         moves = [(part, path), (written, sif_state_path(path))]
         for made, place in moves if os.path.exists(path) else reversed(moves):
             os.rename(made, place)
-    except image_archive.ArchiveError as error:
+    except archive.ArchiveError as error:
         module.fail_json(msg=str(error))
     finally:
         shutil.rmtree(work, ignore_errors=True)

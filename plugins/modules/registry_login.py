@@ -79,7 +79,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
-from ansible_collections.slipway.node.plugins.module_utils.registry_client.section import (
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import (
     RECORD,
     auth_of,
     config_path,

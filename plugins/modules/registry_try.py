@@ -58,7 +58,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
-from ansible_collections.slipway.node.plugins.module_utils.registry_client.section import config_path
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import config_path
 
 CERTIFICATES = "/etc/docker/certs.d"
 # An upload that is begun makes no image. It is not cancelled, which leaves a file that nothing clears away (2.8).

@@ -144,9 +144,9 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.images import section  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry import section  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry_client import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import observe, plan, want  # noqa: F401, F811
 

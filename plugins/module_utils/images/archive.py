@@ -8,11 +8,14 @@ image store do not load OCI archives, and skopeo's way into an engine speaks an 
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zlib
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
+from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 
 # Manifests and configurations are smaller, layers may be.
 _SMALL = 4 * 1024 * 1024
@@ -101,9 +104,9 @@ def part(path: str, image: Dict[str, Any], platform: str) -> Dict[str, Any]:
 def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
     """Return what there is to know of the image of an archive that is meant, without its layers.
 
-    ``ids`` has all by which an engine may know it: ids of its parts and digests. ``whole`` is by what a registry knows
-    it once it was copied there with all its platforms: an archive of `docker save` gets a new manifest then. ``inside``
-    is its name in an archive of several.
+    ``ids`` has all by which an engine may know it: ids of its parts and digests. ``pushed_digest`` is by what a
+    registry knows it once it was copied there with all its platforms: an archive of `docker save` gets a new manifest
+    then. ``inside`` is its name in an archive of several.
     """
     archive = read(path)
     image = choose(path, archive, name, wanted)
@@ -111,10 +114,20 @@ def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
     oci = archive["format"] == "oci"
     return {
         "ids": sorted(ids - {""}),
-        "whole": image["digest"] if oci else image["parts"][0]["config"],
+        "pushed_digest": image["digest"] if oci else image["parts"][0]["config"],
         "transport": "oci-archive" if oci else "docker-archive",
         "inside": image["tags"][0] if len(archive["images"]) > 1 and image["tags"] else "",
     }
+
+
+def save(run: Callable[..., Tuple[int, str, str]], name: str, folder: str) -> Tuple[str, str]:
+    """Save an image of the engine in a folder; return the archive's path, or an error.
+
+    By the ``docker`` command, which talks to any engine: what skopeo and Singularity speak is too old for new ones.
+    """
+    path = os.path.join(folder, "saved.tar")
+    rc, out, err = run(docker_command("save", "--output", path, name))
+    return path, with_remedy(out + err) if rc else ""
 
 
 def stream(path: str, archive: Dict[str, Any], chosen: Dict[str, Any], name: str, out: BinaryIO) -> None:

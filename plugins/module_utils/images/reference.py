@@ -131,12 +131,12 @@ def _split(text: str) -> Tuple[str, str]:
 
 def _familiar(registry: str, repository: str) -> str:
     """Return the shortest form that means the same."""
-    whole = "%s/%s" % (registry, repository)
+    full = "%s/%s" % (registry, repository)
     if registry != HUB:
-        return whole
+        return full
     first, _slash, rest = repository.partition("/")
     short = rest if first == "library" and "/" not in rest else repository
-    return short if _split(short)[0] == HUB else whole
+    return short if _split(short)[0] == HUB else full
 
 
 def _check_repository(text: str, repository: str) -> None:

@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import parse, parse_registry, parse_source
-from ansible_collections.slipway.node.plugins.module_utils.images.section import network
+from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import network
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site, cast
 
 REMOVAL_INPUTS = ("state", "push_host", "sif_host", "sif_path", "sif_distribute")
@@ -60,10 +60,10 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         name: [] if role in site.left_out else inputs[name]
         for name, role in (("preload", "docker_ce"), ("sif", "singularity"))
     }
-    preload = _whole("images_preload", given["preload"], lambda one: _preload(one, inputs["refresh"]), problems)
+    preload = _complete("images_preload", given["preload"], lambda one: _preload(one, inputs["refresh"]), problems)
     # The archives of what is pushed are read for the one host that pushes.
-    push = _whole("images_push", inputs["push"] if push_host == site.host else [], _push, problems)
-    sif = _whole("images_sif", given["sif"], lambda one: _sif(one, folder), problems)
+    push = _complete("images_push", inputs["push"] if push_host == site.host else [], _push, problems)
+    sif = _complete("images_sif", given["sif"], lambda one: _sif(one, folder), problems)
     if inputs["push"]:
         problems += _wrong_host("images_push_host", push_host, site)
     if sif:
@@ -155,21 +155,21 @@ def _is_registry(text: str) -> bool:
         return False
 
 
-def _whole(
+def _complete(
     key: str, entries: list[dict[str, Any]], maker: Callable[[dict[str, Any]], dict[str, Any]], problems: list[str]
 ) -> list[dict[str, Any]]:
     done, taken = [], set()
     for one in entries:
         try:
-            whole = maker(one)
+            entry = maker(one)
         except ValueError as error:
             problems.append(f"{key}: {error}")
             continue
-        name = whole.get("local") or whole.get("path") or whole["name"]
+        name = entry.get("local") or entry.get("path") or entry["name"]
         if name in taken:
             problems.append(f"{key}: {name} is listed twice. Leave one of them.")
         taken.add(name)
-        done.append(whole)
+        done.append(entry)
     return done
 
 
@@ -177,7 +177,7 @@ def _preload(one: dict[str, Any], refresh: bool) -> dict[str, Any]:
     name, given = parse(one.get("name")), _given(one)
     base = f"{name['registry']}/{name['repository']}"
     local = parse(f"{base}:{name['tag']}" if name["tag"] else f"{base}@{name['digest']}")["familiar"]
-    whole = {
+    entry = {
         "name": name["familiar"],
         "local": local,
         "pull": "",
@@ -191,16 +191,16 @@ def _preload(one: dict[str, Any], refresh: bool) -> dict[str, Any]:
             raise ValueError(
                 f"{name['familiar']} has a digest, which an archive cannot be pulled by. Leave @sha256:... out."
             )
-        return whole
+        return entry
     if given["source"] and not name["tag"]:
         raise ValueError(f"{name['familiar']} comes from {given['source']}: give it a tag instead of a digest.")
     source = _registry_source(given["source"]) if given["source"] else name
     pulled = f"{source['registry']}/{source['repository']}"
     pulled = parse(f"{pulled}@{source['digest']}" if source["digest"] else f"{pulled}:{source['tag']}")["familiar"]
-    whole.update(pull=pulled, digest=source["digest"], source=pulled if pulled != local else "")
+    entry.update(pull=pulled, digest=source["digest"], source=pulled if pulled != local else "")
     asked = one.get("refresh")
-    whole["refresh"] = bool(refresh if asked is None else asked) and not source["digest"]
-    return whole
+    entry["refresh"] = bool(refresh if asked is None else asked) and not source["digest"]
+    return entry
 
 
 def _push(one: dict[str, Any]) -> dict[str, Any]:
@@ -218,8 +218,8 @@ def _sif(one: dict[str, Any], folder: str) -> dict[str, Any]:
         raise ValueError(f"{name!r} cannot name a SIF file. Write a file name without a folder, as in tool.sif.")
     if not given["archive"] and not given["source"]:
         raise ValueError(f"{name} needs a source or an archive.")
-    whole = _source(given, name, transports=("docker", "docker-daemon", "library", "oras", "shub"))
-    return {"path": f"{folder}/{name}", "name": name, "no_https": bool(one.get("no_https", False)), **whole}
+    entry = _source(given, name, transports=("docker", "docker-daemon", "library", "oras", "shub"))
+    return {"path": f"{folder}/{name}", "name": name, "no_https": bool(one.get("no_https", False)), **entry}
 
 
 def _given(one: dict[str, Any]) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def _registry_source(text: str) -> dict[str, str]:
 def _archive(given: dict[str, Any], name: str) -> dict[str, Any]:
     """Return what is known of an entry's archive; of one that is on the controller, all."""
     path, remote = given["archive"], given["remote"] and bool(given["archive"])
-    about: dict[str, Any] = {"ids": [], "whole": "", "transport": "", "inside": ""}
+    about: dict[str, Any] = {"ids": [], "pushed_digest": "", "transport": "", "inside": ""}
     if path and not remote:
         path = os.path.expanduser(path)
         about = _facts(path, name, given["archive_image"])
@@ -290,4 +290,4 @@ def _facts(path: str, name: str, wanted: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _facts_once(path: str, name: str, wanted: str, _time: int, _size: int) -> dict[str, Any]:
-    return image_archive.facts(path, name, wanted)
+    return archive.facts(path, name, wanted)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, play_only_problems
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import digest, secrets
 
 # The authority tells our files from those of others.
 REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certificate_authority")
@@ -13,50 +15,50 @@ REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certif
 
 def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], list[str]]:
     """Return what the host needs to know, without passwords, and what is wrong with the inputs."""
-    inputs = registry.filled(inputs, site)
+    inputs = with_defaults(inputs, site)
     absent = inputs["state"] == "absent"
-    endpoints, problems = registry.endpoints(inputs["client_hosts"], site.hostvars, removed=absent)
-    known = [account["name"] for account in inputs["accounts"]]
-    strangers = sorted({login["account"] for login in inputs["client_logins"]} - set(known))
+    registries, problems = endpoints(inputs["client_hosts"], site.hostvars, removed=absent)
+    account_names = [account["name"] for account in inputs["accounts"]]
+    unknown_accounts = sorted({login["account"] for login in inputs["client_logins"]} - set(account_names))
     if not absent:
-        problems += registry.unseen(site)
-    if strangers and not absent:
+        problems += play_only_problems(site)
+    if unknown_accounts and not absent:
         problems.append(
-            f"registry_client_logins names accounts that registry_accounts has not: {', '.join(strangers)}. "
+            f"registry_client_logins names accounts that registry_accounts has not: {', '.join(unknown_accounts)}. "
             "Set registry_accounts for the clients too, best in group_vars/all."
         )
-    held = registry.secrets(inputs)
-    authority = held["authority"]
+    credentials = secrets(inputs)
+    authority = credentials["authority"]
     made = {
         "state": inputs["state"],
-        "addresses": [one["address"] for one in endpoints if one["tls"] and (authority or absent)],
+        "addresses": [one["address"] for one in registries if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
-        "authority_file": held["authority_file"],
-        "authority_sha256": registry.digest(authority) if authority else "",
+        "authority_file": credentials["authority_file"],
+        "authority_sha256": digest(authority) if authority else "",
         "logins": [
             {
                 "user": login["user"],
                 "account": login["account"],
                 "address": one["address"],
                 "tls": one["tls"],
-                "fingerprint": held["fingerprints"].get(login["account"], ""),
+                "fingerprint": credentials["fingerprints"].get(login["account"], ""),
             }
             for login in inputs["client_logins"]
-            for one in endpoints
+            for one in registries
             if one["accounts"]
         ],
     }
     # What a client can try: each login, and the registries without one.
     with_login = {one["address"]: one["user"] for one in reversed(made["logins"])}
     made["registries"] = [
-        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in endpoints
+        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in registries
     ]
     return made, problems
 
 
 def logins(inputs: dict[str, Any], site: reader.Site) -> dict[str, list[dict[str, Any]]]:
     """Return each user's logins with their passwords."""
-    passwords = registry.secrets(registry.filled(inputs, site))["passwords"]
+    passwords = secrets(with_defaults(inputs, site))["passwords"]
     made: dict[str, list[dict[str, Any]]] = {}
     for login in prepare(inputs, site)[0]["logins"]:
         made.setdefault(login["user"], []).append({**login, "password": passwords[login["account"]]})

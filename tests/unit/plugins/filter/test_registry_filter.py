@@ -3,7 +3,7 @@
 import pytest
 from ansible_collections.slipway.node.plugins.filter import registry
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import endpoints
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints
 from ansible_collections.slipway.node.plugins.plugin_utils.registry_client import inputs as registry_client
 
 HOSTS = ["reg", "other"]

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.modules import images_sif
 
 
@@ -21,15 +21,15 @@ def test_one_image_of_several_is_written_alone(tmp_path):
         config = json.dumps({"os": "linux", "architecture": architecture, "name": name}).encode()
         files[f"{hashlib.sha256(config).hexdigest()}.json"] = config
         table.append({"Config": f"{hashlib.sha256(config).hexdigest()}.json", "RepoTags": [f"{name}:1"], "Layers": []})
-    with tarfile.open(tmp_path / "saved.tar", "w") as archive:
+    with tarfile.open(tmp_path / "saved.tar", "w") as file:
         for path, data in {**files, "manifest.json": json.dumps(table).encode()}.items():
             member = tarfile.TarInfo(path)
             member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    written = images_sif.alone(str(tmp_path / "saved.tar"), "tool:1", str(tmp_path))
-    (image,) = image_archive.read(written)["images"]
-    wanted = image_archive.facts(str(tmp_path / "saved.tar"), "x:1", "tool:1")
-    assert image["parts"][0]["config"] == wanted["whole"]
+            file.addfile(member, io.BytesIO(data))
+    written = images_sif.single_image(str(tmp_path / "saved.tar"), "tool:1", str(tmp_path))
+    (image,) = archive.read(written)["images"]
+    wanted = archive.facts(str(tmp_path / "saved.tar"), "x:1", "tool:1")
+    assert image["parts"][0]["config"] == wanted["pushed_digest"]
 
 
 @pytest.mark.parametrize("old", [None, "old"])
@@ -80,17 +80,17 @@ def test_an_image_of_the_engine_is_saved_by_docker(tmp_path, monkeypatch):
         def run_command(self, command):
             path = command[-2]
             assert command == docker_command("save", "--output", path, "app:1")
-            with tarfile.open(path, "w") as archive:
+            with tarfile.open(path, "w") as file:
                 table = json.dumps([{"Config": name, "RepoTags": ["app:1"], "Layers": []}]).encode()
                 for inside, data in ((name, config), ("manifest.json", table)):
                     member = tarfile.TarInfo(inside)
                     member.size = len(data)
-                    archive.addfile(member, io.BytesIO(data))
+                    file.addfile(member, io.BytesIO(data))
             return 0, "", ""
 
     location = images_sif.source(Module(), str(tmp_path))
     assert location == f"docker-archive:{tmp_path}/image.tar"
-    (image,) = image_archive.read(f"{tmp_path}/image.tar")["images"]
+    (image,) = archive.read(f"{tmp_path}/image.tar")["images"]
     assert image["parts"][0]["config"] == f"sha256:{hashlib.sha256(config).hexdigest()}"
     # The saved one is not needed beside it.
     assert os.listdir(tmp_path) == ["image.tar"]

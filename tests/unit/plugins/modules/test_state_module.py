@@ -6,9 +6,8 @@ import os
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, run_limited
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
-from ansible_collections.slipway.node.plugins.module_utils.images import section as images
-from ansible_collections.slipway.node.plugins.module_utils.registry_client import section as registry_client
-from ansible_collections.slipway.node.plugins.modules.state import probe
+from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe
+from ansible_collections.slipway.node.plugins.modules.state import load, probe
 
 PLATFORM = describe("Debian", "12.15", "bookworm", "x86_64")
 
@@ -83,12 +82,12 @@ def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypat
     monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.engine.host.LIMIT", 0.5)
     one = {"name": "app:1", "local": "app:1", "pull": "app:1", "source": "", "archive": "", "remote": False}
     inputs = {"state": "present", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
-    state = probe(images, Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
+    state = probe(load("images"), Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
     assert state["error"].startswith("`") and "docker" in state["error"] and "does not answer within" in state["error"]
 
 
 def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
     (tmp_path / "record").write_text("null")
-    monkeypatch.setattr(registry_client, "RECORD", str(tmp_path / "record"))
+    monkeypatch.setattr(observe, "RECORD", str(tmp_path / "record"))
     inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority_file": "", "authority_sha256": ""}
-    assert probe(registry_client, Host(), PLATFORM, {**inputs, "logins": [], "registries": []})["error"] == ""
+    assert probe(load("registry_client"), Host(), PLATFORM, {**inputs, "logins": [], "registries": []})["error"] == ""

@@ -8,7 +8,8 @@ import re
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.images import archive as image_archive
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.archive import ArchiveError
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -74,54 +75,54 @@ def multi(tmp_path):
 
 
 def test_an_archive_of_docker_save(saved):
-    archive = image_archive.read(saved)
-    assert archive["format"] == "docker"
-    assert [image["tags"] for image in archive["images"]] == [["app:1"], ["tool:1"]]
-    facts = image_archive.facts(saved, "somewhere:5000/x:1", "docker.io/library/tool:1")
-    (part,) = archive["images"][1]["parts"]
+    contents = archive.read(saved)
+    assert contents["format"] == "docker"
+    assert [image["tags"] for image in contents["images"]] == [["app:1"], ["tool:1"]]
+    facts = archive.facts(saved, "somewhere:5000/x:1", "docker.io/library/tool:1")
+    (part,) = contents["images"][1]["parts"]
     assert facts == {
         "ids": [part["config"]],
-        "whole": part["config"],
+        "pushed_digest": part["config"],
         "transport": "docker-archive",
         "inside": "tool:1",
     }
 
 
 def test_an_archive_of_a_list(multi):
-    facts = image_archive.facts(multi, "h:5000/multi:1")
-    (image,) = image_archive.read(multi)["images"]
-    assert facts["whole"] == image["digest"]
+    facts = archive.facts(multi, "h:5000/multi:1")
+    (image,) = archive.read(multi)["images"]
+    assert facts["pushed_digest"] == image["digest"]
     assert facts["transport"] == "oci-archive"
     assert [part["platform"] for part in image["parts"]] == ["linux/amd64", "linux/arm64"]
     assert len(facts["ids"]) == 5
-    assert image_archive.part(multi, image, "linux/arm64")["layers"] == [f"blobs/sha256/{sha(b'B')[7:]}"]
+    assert archive.part(multi, image, "linux/arm64")["layers"] == [f"blobs/sha256/{sha(b'B')[7:]}"]
 
 
 def test_a_platform_that_is_not_in_it_is_named(multi):
-    (image,) = image_archive.read(multi)["images"]
+    (image,) = archive.read(multi)["images"]
     with pytest.raises(ArchiveError, match="no image for linux/s390x, only for linux/amd64, linux/arm64"):
-        image_archive.part(multi, image, "linux/s390x")
+        archive.part(multi, image, "linux/s390x")
 
 
 def test_compressed_archives_are_read(multi, tmp_path):
     (tmp_path / "multi.tar.gz").write_bytes(gzip.compress((tmp_path / "multi.tar").read_bytes()))
-    assert image_archive.read(str(tmp_path / "multi.tar.gz")) == image_archive.read(multi)
+    assert archive.read(str(tmp_path / "multi.tar.gz")) == archive.read(multi)
 
 
 def test_the_image_that_is_called_like_the_wanted_name_is_meant(saved):
-    archive = image_archive.read(saved)
-    assert image_archive.choose(saved, archive, "docker.io/library/app:1")["tags"] == ["app:1"]
+    contents = archive.read(saved)
+    assert archive.choose(saved, contents, "docker.io/library/app:1")["tags"] == ["app:1"]
 
 
 @pytest.mark.parametrize(("wanted", "said"), [("", "none is other:2"), ("ap:1", "none is ap:1")])
 def test_which_image_is_meant_must_be_clear(saved, wanted, said):
     with pytest.raises(ArchiveError, match=f"holds app:1; tool:1, of which {said}. Name one of them in archive_image"):
-        image_archive.choose(saved, image_archive.read(saved), "other:2", wanted)
+        archive.choose(saved, archive.read(saved), "other:2", wanted)
 
 
 def test_a_tag_alone_names_an_image_of_an_oci_archive(multi):
-    archive = image_archive.read(multi)
-    assert image_archive.choose(multi, archive, "h:5000/x:1", "1.0")["tags"] == ["1.0"]
+    contents = archive.read(multi)
+    assert archive.choose(multi, contents, "h:5000/x:1", "1.0")["tags"] == ["1.0"]
 
 
 @pytest.mark.parametrize(
@@ -139,29 +140,29 @@ def test_a_tag_alone_names_an_image_of_an_oci_archive(multi):
 )
 def test_other_archives_are_refused_with_a_reason(tmp_path, files, error):
     with pytest.raises(ArchiveError, match=re.escape(error)):
-        image_archive.read(write(tmp_path / "other.tar", files))
+        archive.read(write(tmp_path / "other.tar", files))
 
 
 def test_a_file_that_is_no_archive_and_one_that_is_not_there(tmp_path):
     (tmp_path / "text").write_text("text")
     with pytest.raises(ArchiveError, match="cannot be read as a tar archive"):
-        image_archive.read(str(tmp_path / "text"))
+        archive.read(str(tmp_path / "text"))
     with pytest.raises(ArchiveError, match=r"does not exist\. Correct the path"):
-        image_archive.read(str(tmp_path / "none.tar"))
+        archive.read(str(tmp_path / "none.tar"))
 
 
 def test_a_truncated_archive_is_refused(multi, tmp_path):
     data = gzip.compress((tmp_path / "multi.tar").read_bytes())
     (tmp_path / "cut.tar.gz").write_bytes(data[: len(data) // 2])
     with pytest.raises(ArchiveError, match="cannot be read as a tar archive"):
-        image_archive.read(str(tmp_path / "cut.tar.gz"))
+        archive.read(str(tmp_path / "cut.tar.gz"))
 
 
 def streamed(path: str, name: str, platform: str, wanted: str = "") -> dict:
     out = io.BytesIO()
-    archive = image_archive.read(path)
-    image = image_archive.choose(path, archive, name, wanted)
-    image_archive.stream(path, archive, image_archive.part(path, image, platform), name, out)
+    contents = archive.read(path)
+    image = archive.choose(path, contents, name, wanted)
+    archive.stream(path, contents, archive.part(path, image, platform), name, out)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as read:
         return {member.name: read.extractfile(member).read() for member in read if member.isfile()}
 
@@ -181,3 +182,16 @@ def test_one_image_of_several_is_named_and_the_others_are_not(saved):
     assert table["RepoTags"] == ["team/tool:9"]
     assert table["Layers"] == ["tool/layer.tar"]
     assert "repositories" not in files
+
+
+def test_an_image_of_an_engine_is_saved_by_its_own_client():
+    asked = []
+
+    def run(command):
+        asked.append(command)
+        return (0, "", "") if len(asked) == 1 else (1, "", "Cannot connect to the Docker daemon at unix:///x")
+
+    path = "/var/tmp/saved.tar"
+    assert archive.save(run, "app:1", "/var/tmp") == (path, "")
+    assert asked == [docker_command("save", "--output", path, "app:1")]
+    assert "No Docker engine answers" in archive.save(run, "app:1", "/var/tmp")[1]

@@ -21,7 +21,7 @@ def prepared(site=None, **inputs):
     return prepare(values, site or Site(settings={"cache_dir": "/cache"}))
 
 
-def whole(key, entries, **more):
+def completed(key, entries, **more):
     done, wrong = prepared(**{key: entries}, **more)
     assert not wrong
     return done["build" if key == "sif" else key]
@@ -67,29 +67,29 @@ def archive(tmp_path):
     ],
 )
 def test_an_image_to_preload(entry, local, pull, source, digest):
-    (one,) = whole("preload", [entry])
+    (one,) = completed("preload", [entry])
     assert (one["local"], one["pull"], one["source"], one["digest"]) == (local, pull, source, digest)
 
 
 def test_refresh_is_for_tags():
     entries = [{"name": "a"}, {"name": f"a@{DIGEST}"}, {"name": "b", "refresh": False}]
-    assert [one["refresh"] for one in whole("preload", entries, refresh=True)] == [True, False, False]
-    assert [one["refresh"] for one in whole("preload", [{"name": "a", "refresh": True}])] == [True]
+    assert [one["refresh"] for one in completed("preload", entries, refresh=True)] == [True, False, False]
+    assert [one["refresh"] for one in completed("preload", [{"name": "a", "refresh": True}])] == [True]
 
 
 def test_an_archive_on_the_controller_is_known_by_its_image(archive):
     path, identity = archive
-    (one,) = whole("preload", [{"name": "team/app:1", "archive": path}])
+    (one,) = completed("preload", [{"name": "team/app:1", "archive": path}])
     assert (one["archive"], one["ids"], one["pull"]) == (path, [identity], "")
-    (one,) = whole("push", [{"name": "h:5000/app:1", "archive": path}])
-    assert (one["kind"], one["whole"], one["transport"]) == ("archive", identity, "docker-archive")
+    (one,) = completed("push", [{"name": "h:5000/app:1", "archive": path}])
+    assert (one["kind"], one["pushed_digest"], one["transport"]) == ("archive", identity, "docker-archive")
     assert (one["title"], one["target"]) == ("archive app.tar", "docker://h:5000/app:1")
 
 
 def test_an_archive_of_the_host_is_left_to_the_probe():
-    (one,) = whole("preload", [{"name": "app:1", "archive": "/srv/none.tar", "remote": True}])
+    (one,) = completed("preload", [{"name": "app:1", "archive": "/srv/none.tar", "remote": True}])
     assert (one["remote"], one["ids"]) == (True, [])
-    (one,) = whole("sif", [{"name": "a.sif", "source": "oci-archive:/srv/a.tar:1.0"}])
+    (one,) = completed("sif", [{"name": "a.sif", "source": "oci-archive:/srv/a.tar:1.0"}])
     assert (one["archive"], one["remote"], one["archive_image"], one["kind"]) == ("/srv/a.tar", True, "1.0", "archive")
 
 
@@ -103,7 +103,7 @@ def test_an_archive_of_the_host_is_left_to_the_probe():
     ],
 )
 def test_a_sif_file(source, kind, location, title):
-    (one,) = whole("sif", [{"name": "tool.sif", "source": source}])
+    (one,) = completed("sif", [{"name": "tool.sif", "source": source}])
     assert (one["path"], one["kind"], one["location"], one["title"]) == ("/opt/sif/tool.sif", kind, location, title)
 
 

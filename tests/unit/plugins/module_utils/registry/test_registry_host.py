@@ -4,9 +4,10 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command
-from ansible_collections.slipway.node.plugins.module_utils.registry import section
+from ansible_collections.slipway.node.plugins.module_utils.registry import answers, observe, plan
+from ansible_collections.slipway.node.plugins.module_utils.registry.want import WRITTEN
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import prepare
 
 FORWARD = "/proc/sys/net/ipv4/ip_forward"
 
@@ -36,7 +37,7 @@ def wanted(tmp_path):
         options, default = reader.specification("registry"), reader.defaults("registry")
         values, problems = reader.read(options, default, given, lambda value: value, "registry_")
         site = reader.Site("reg", {"cache_dir": f"{tmp_path}/cache"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
-        made, wrong = registry.prepare(values, site)
+        made, wrong = prepare(values, site)
         assert problems + wrong == []
         return made
 
@@ -45,13 +46,13 @@ def wanted(tmp_path):
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_folders_of_others_in_the_folder_of_configuration_are_left(wanted, tmp_path, state):
-    for name, text in (("old", f"{section.WRITTEN}: changes here are lost.\n"), ("foreign", "key: value\n")):
+    for name, text in (("old", f"{WRITTEN}: changes here are lost.\n"), ("foreign", "key: value\n")):
         (tmp_path / "conf" / name).mkdir(parents=True)
         (tmp_path / "conf" / name / "config.yml").write_text(text)
     (tmp_path / "conf/images/docker").mkdir(parents=True)
     want = wanted(state=state)
-    observed = section.observe(Machine(), want)
-    touched = [entry["item"] for entry in section.compare(want, observed)]
+    observed = observe.observe(Machine(), want)
+    touched = [entry["item"] for entry in plan.compare(want, observed)]
     assert f"{tmp_path}/conf/old/" in touched
     assert not [item for item in touched if "/foreign" in item or "/images" in item]
     assert observed["changes"]["remove"] == [f"{tmp_path}/conf/old/"]
@@ -59,10 +60,10 @@ def test_folders_of_others_in_the_folder_of_configuration_are_left(wanted, tmp_p
 
 def test_a_schedule_that_systemd_does_not_take_is_refused_before_it_is_written(wanted):
     want = wanted(collect_schedule="every sunday")
-    reasons = section.refusals(want, section.observe(Machine(), want))
+    reasons = plan.refusals(want, observe.observe(Machine(), want))
     assert [reason for reason in reasons if reason.startswith('registry_collect_schedule is "every sunday"')]
     takes = Machine({"systemd-analyze calendar every sunday": "Normalized form: Sun *-*-* 00:00:00\n"})
-    assert section.refusals(want, section.observe(takes, want)) == []
+    assert plan.refusals(want, observe.observe(takes, want)) == []
 
 
 @pytest.mark.parametrize(("forwards", "refused"), [("0\n", 1), ("1\n", 0), (None, 0)])
@@ -80,10 +81,10 @@ def test_a_host_that_does_not_forward_to_its_containers_is_named(wanted, forward
         " ".join(docker_command("inspect", "c1")): json.dumps([running]),
         "systemd-analyze": "",
     }
-    observed = section.observe(Machine(answers, {FORWARD: forwards}), want)
+    observed = observe.observe(Machine(answers, {FORWARD: forwards}), want)
     assert list(observed["answers"]) == ["main"]
     assert observed["containers"]["slipway-registry-main"]["ports"] == ["1"]
-    reasons = section.refusals(want, observed)
+    reasons = plan.refusals(want, observed)
     assert len(reasons) == refused and all("net.ipv4.ip_forward is 0 on this host" in reason for reason in reasons)
 
 
@@ -94,5 +95,7 @@ def test_what_a_registry_says_to_either_output_is_read_from_the_host_s_own_engin
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     one = {"container": "main", "service": "main", "answer": 200}
-    said = section._said(Host(), {"services": [one]}, {"containers": {"main": {}}, "answers": {"main": "refused"}})
-    assert said == {"main": ["level=error unix:///var/run/docker.sock"]}
+    errors = answers.container_errors(
+        Host(), {"services": [one]}, {"containers": {"main": {}}, "answers": {"main": "refused"}}
+    )
+    assert errors == {"main": ["level=error unix:///var/run/docker.sock"]}

@@ -8,9 +8,12 @@ import bcrypt
 import pytest
 import yaml
 from ansible.errors import AnsibleUndefinedVariable
-from ansible_collections.slipway.node.plugins.module_utils.registry import section
+from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import accounts, parse_htpasswd
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry import inputs as registry
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import endpoints, secrets
+from ansible_collections.slipway.node.plugins.plugin_utils.registry import files as written
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import prepare, with_defaults
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances
 
 SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
 S3 = {"driver": "s3", "options": {"bucket": "b", "region": "r"}, "secrets": {"accesskey": "AK", "secretkey": "SK"}}
@@ -30,11 +33,11 @@ def read(*instances, **inputs):
 
 
 def files(*instances, **inputs):
-    return registry.files(registry.filled(read(*instances, **inputs), SITE), SITE)
+    return written.files(with_defaults(read(*instances, **inputs), SITE), SITE)
 
 
 def problems(*instances, **inputs):
-    return "\n".join(registry.prepare(read(*instances, **inputs), SITE)[1])
+    return "\n".join(prepare(read(*instances, **inputs), SITE)[1])
 
 
 def config(*instances, service="main", **inputs):
@@ -56,7 +59,7 @@ def secrets_dir(tmp_path):
 
 
 def test_a_store_has_tls_and_accounts_unless_told_otherwise():
-    (one,) = registry.whole(read({"name": "main"}))
+    (one,) = complete_instances(read({"name": "main"}))
     assert (one["tls"], one["accounts"], one["port"], one["path"]) == (True, True, 5000, "/opt/data/registry/main")
     settings = config({"name": "main"})
     assert settings["auth"]["htpasswd"]["path"] == "/etc/slipway/htpasswd"
@@ -140,8 +143,8 @@ def test_rules_of_retention_are_made_whole():
     ],
 )
 def test_a_rule_of_retention_says_how_much(rule, good):
-    told = problems({"name": "main"}, retention=[{"repository": "ci/*", **rule}])
-    assert told == "" if good else "does not say what is kept: give keep, days or both, above 0" in told
+    message = problems({"name": "main"}, retention=[{"repository": "ci/*", **rule}])
+    assert message == "" if good else "does not say what is kept: give keep, days or both, above 0" in message
 
 
 def test_anonymous_pull_is_a_second_registry_that_cannot_write():
@@ -168,7 +171,7 @@ def test_secrets_are_in_private_files_alone():
     holding = {path: file for path, file in written.items() if "SK" in file["content"]}
     assert sorted(holding) == ["/etc/slipway/registry/g/keyfile.json", "/etc/slipway/registry/main/config.yml"]
     assert {(file["mode"], file["secret"]) for file in holding.values()} == {("0600", True)}
-    assert "SK" not in json.dumps(registry.prepare(read({"name": "main", "storage": S3}), SITE))
+    assert "SK" not in json.dumps(prepare(read({"name": "main", "storage": S3}), SITE))
 
 
 def test_nothing_that_a_password_could_be_guessed_by_stands_in_a_module_s_arguments():
@@ -176,21 +179,19 @@ def test_nothing_that_a_password_could_be_guessed_by_stands_in_a_module_s_argume
     cache = {**HUB, "upstream": {"url": "https://quay.io", "proxy": "http://user:SK@proxy:3128"}}
     path = "/etc/slipway/registry/hub/environment"
     one, other = (reader.Site("reg", SITE.settings, SITE.groups, hostvars=SITE.hostvars) for _site in range(2))
-    want = registry.prepare(read(cache, accounts=[]), one)[0]
+    want = prepare(read(cache, accounts=[]), one)[0]
     assert one.sealed[want["files"][path]["seal"]] == files(cache, accounts=[])[path]["content"]
     # Sealed by a key that each run makes anew.
-    assert registry.prepare(read(cache, accounts=[]), other)[0]["files"][path]["seal"] not in one.sealed
+    assert prepare(read(cache, accounts=[]), other)[0]["files"][path]["seal"] not in one.sealed
     labels = {
-        registry.prepare(read({**cache, "upstream": {**cache["upstream"], "password": guess}}), SITE)[0]["services"][0][
-            "digest"
-        ]
+        prepare(read({**cache, "upstream": {**cache["upstream"], "password": guess}}), SITE)[0]["services"][0]["digest"]
         for guess in ("SK", "guess")
     }
     assert len(labels) == 1
 
 
 def test_hosts_that_share_a_disk_for_copies_have_a_folder_each():
-    want = registry.prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]
+    want = prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]
     assert (want["backup_dir"], want["restore_dir"]) == ("/mnt/backup/reg", "/mnt/copies/reg")
 
 
@@ -227,10 +228,10 @@ def test_each_instance_has_a_secret_of_its_own(secrets_dir):
 def test_no_schedule_means_no_units(secrets_dir):
     assert not [path for path in files({"name": "main"}, collect_schedule="") if "systemd" in path]
     never, sundays = (
-        registry.prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
+        prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
         for one in ("", "Sun 03:30")
     )
-    assert (never["timer"], len(never["no_units"]), sundays["no_units"]) == ("", 2, [])
+    assert (never["timer"], len(never["unwanted_units"]), sundays["unwanted_units"]) == ("", 2, [])
     assert (
         "OnCalendar=Sun 03:30"
         in files({"name": "main"})["/etc/systemd/system/slipway-registry-collect.timer"]["content"]
@@ -269,9 +270,9 @@ def test_no_schedule_means_no_units(secrets_dir):
     ],
 )
 def test_what_cannot_be_is_told_without_secrets(instances, problem):
-    told = problems(*instances)
-    assert problem in told
-    assert "SK" not in told
+    message = problems(*instances)
+    assert problem in message
+    assert "SK" not in message
 
 
 @pytest.mark.parametrize(
@@ -318,8 +319,8 @@ def test_images_are_not_where_the_engine_has_its_data(root, path, refused):
     instance = {"name": "a", "storage": {"path": path}}
     # Whatever removes them is refused as well, but no removal that leaves them.
     for inputs, count in (({}, refused), ({"state": "absent", "purge_data": True}, refused), ({"state": "absent"}, 0)):
-        told = registry.prepare(read(instance, **inputs), site)[1]
-        assert len(told) == count and all("Choose another storage path" in one for one in told)
+        wrong = prepare(read(instance, **inputs), site)[1]
+        assert len(wrong) == count and all("Choose another storage path" in one for one in wrong)
 
 
 @pytest.mark.parametrize(
@@ -337,8 +338,8 @@ def test_images_are_not_where_the_engine_has_its_data(root, path, refused):
 def test_what_another_host_pushes_to_is_collected_by_none(other, inputs, refused):
     seen = {"registry_instances": [{"name": "b", "port": 1, "storage": S3}], **other}
     site = reader.Site("reg", SITE.settings, {"registry_hosts": ["reg", "two"]}, hostvars={"reg": {}, "two": seen})
-    told = "\n".join(registry.prepare(read({"name": "a", "storage": S3}, **inputs), site)[1])
-    assert ("and b of two in s3/" in told) is refused
+    message = "\n".join(prepare(read({"name": "a", "storage": S3}, **inputs), site)[1])
+    assert ("and b of two in s3/" in message) is refused
 
 
 @pytest.mark.parametrize(
@@ -352,60 +353,60 @@ def test_what_another_host_pushes_to_is_collected_by_none(other, inputs, refused
 )
 def test_the_object_store_s_address_is_known_beforehand(options, endpoint):
     instance = {"name": "a", "storage": {"driver": "s3", "options": options}}
-    (one,) = registry.prepare(read(instance), SITE)[0]["services"]
+    (one,) = prepare(read(instance), SITE)[0]["services"]
     assert one["endpoint"] == endpoint
 
 
 def test_fingerprints_tell_passwords_apart_and_need_the_secret(secrets_dir, tmp_path):
     accounts = [{"name": "a", "password": "made"}, {"name": "slipway"}]
-    held = registry.secrets(read(accounts=accounts, secrets_dir=secrets_dir))
-    assert len(set(held["fingerprints"].values())) == 2
-    assert "made" not in json.dumps(registry.prepare(read(accounts=accounts, secrets_dir=secrets_dir), SITE))
+    credentials = secrets.secrets(read(accounts=accounts, secrets_dir=secrets_dir))
+    assert len(set(credentials["fingerprints"].values())) == 2
+    assert "made" not in json.dumps(prepare(read(accounts=accounts, secrets_dir=secrets_dir), SITE))
     (tmp_path / "secret").unlink()
-    assert set(registry.secrets(read(accounts=accounts, secrets_dir=secrets_dir))["fingerprints"].values()) == {""}
+    assert set(secrets.secrets(read(accounts=accounts, secrets_dir=secrets_dir))["fingerprints"].values()) == {""}
 
 
 def test_accounts_are_hashed_on_the_controller_and_known_on_the_host(secrets_dir):
     inputs = read(accounts=[{"name": "slipway"}, {"name": "a", "password": "x"}], secrets_dir=secrets_dir)
-    text = registry.htpasswd(inputs, cost=4)
-    entries = {name: hashed for name, hashed, _mark in section.parse_htpasswd(text)}
+    text = secrets.htpasswd(inputs, cost=4)
+    entries = {name: hashed for name, hashed, _mark in parse_htpasswd(text)}
     assert bcrypt.checkpw(b"made", entries["slipway"].encode()) and bcrypt.checkpw(b"x", entries["a"].encode())
-    found = section.accounts((text, "0600"), registry.prepare(inputs, SITE)[0]["accounts"])
+    found = accounts((text, "0600"), prepare(inputs, SITE)[0]["accounts"])
     assert found["accounts"] == {"slipway": True, "a": True}
 
 
 def test_a_controller_without_bcrypt_needs_it_for_accounts_alone(secrets_dir, monkeypatch):
-    monkeypatch.setattr(registry, "bcrypt", None)
-    told = registry.prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
-    assert [text.partition(":")[2].split(" -m ")[1] for text in told] == ["pip install bcrypt."]
-    assert registry.prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
+    monkeypatch.setattr(secrets, "bcrypt", None)
+    wrong = prepare(read(accounts=[{"name": "a"}], secrets_dir=secrets_dir), SITE)[1]
+    assert [text.partition(":")[2].split(" -m ")[1] for text in wrong] == ["pip install bcrypt."]
+    assert prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
 
 
 def test_a_file_of_accounts_without_passwords_is_never_made():
     with pytest.raises(ValueError, match="no password for slipway"):
-        registry.htpasswd(registry.filled(read(), SITE))
+        secrets.htpasswd(with_defaults(read(), SITE))
 
 
 def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
-    assert registry.prepare(read(), SITE)[0]["lacking"] == ["secret", "passwords/slipway", "authority"]
-    assert registry.prepare(read(secrets_dir=secrets_dir), SITE)[0]["lacking"] == []
+    assert prepare(read(), SITE)[0]["missing_secrets"] == ["secret", "passwords/slipway", "authority"]
+    assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["missing_secrets"] == []
     plain = read({"name": "a", "tls": False}, accounts=[{"name": "b", "password": "x"}])
-    assert registry.prepare(plain, SITE)[0]["lacking"] == ["secret"]
+    assert prepare(plain, SITE)[0]["missing_secrets"] == ["secret"]
 
 
 def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     site = reader.Site("reg", {"cache_dir": "~/.cache/slipway"})
-    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
+    assert with_defaults(read(), site)["secrets_dir"] == str(tmp_path / ".local/share/slipway/registry")
     # Where they are already, they stay.
     (tmp_path / ".cache/slipway/registry").mkdir(parents=True)
-    assert registry.filled(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
+    assert with_defaults(read(), site)["secrets_dir"] == str(tmp_path / ".cache/slipway/registry")
 
 
 def test_defaults_follow_others():
-    filled = registry.filled(read(version="2.8.3"), SITE)
-    assert (filled["hostname"], filled["image"]) == ("reg", "registry:2.8.3")
-    assert (filled["secrets_dir"], filled["client_hosts"]) == ("/nonexistent/registry", ["reg"])
+    inputs = with_defaults(read(version="2.8.3"), SITE)
+    assert (inputs["hostname"], inputs["image"]) == ("reg", "registry:2.8.3")
+    assert (inputs["secrets_dir"], inputs["client_hosts"]) == ("/nonexistent/registry", ["reg"])
 
 
 @pytest.mark.parametrize(
@@ -430,12 +431,10 @@ def test_a_certificate_that_nothing_uses_is_not_judged():
 
 
 def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
-    want, wrong = registry.prepare(
-        read({"name": "a", "storage": {"path": "/data"}}, state="absent", purge_data=True), SITE
-    )
+    want, wrong = prepare(read({"name": "a", "storage": {"path": "/data"}}, state="absent", purge_data=True), SITE)
     assert wrong == []
     assert want["purge"] == ["/data/docker", "/data/scheduler-state.json", "/data/.slipway"]
-    assert registry.prepare(read(state="absent", accounts=[]), SITE)[0]["purge"] == []
+    assert prepare(read(state="absent", accounts=[]), SITE)[0]["purge"] == []
 
 
 @pytest.mark.parametrize(
@@ -460,7 +459,7 @@ class Unknown(dict):
 
 @pytest.mark.parametrize("kind", [dict, Unknown])
 def test_facts_of_another_host_that_nobody_gathered_are_told(kind):
-    found, (problem,) = registry.endpoints(["reg"], {"reg": kind(registry_hostname="{{ ansible_facts.fqdn }}")})
+    found, (problem,) = endpoints.endpoints(["reg"], {"reg": kind(registry_hostname="{{ ansible_facts.fqdn }}")})
     assert found == [] and problem.startswith("Other hosts need registry_hostname of reg, but it cannot be read: ")
     assert "Write a fixed value, or gather" in problem and "slipway_gather_facts" not in problem
 
@@ -478,4 +477,4 @@ def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
         ({**default, **inventory, "registry_data_dir": "/data"}, ["registry_data_dir"]),
     ):
         site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
-        assert [problem.split(" is set by a play")[0] for problem in registry.unseen(site)] == named
+        assert [problem.split(" is set by a play")[0] for problem in endpoints.play_only_problems(site)] == named

@@ -1,0 +1,34 @@
+"""SIF files of a host, and the notes beside them, which say what they were made from."""
+
+import json
+import os
+from typing import Any, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+
+
+def sif_state_path(path: str) -> str:
+    """Return the file beside a SIF file that says what it was made from."""
+    return "%s/.%s.slipway.json" % (os.path.dirname(path), os.path.basename(path))
+
+
+def managed_files(host: Host, folder: str) -> List[str]:
+    """Return the SIF files of a folder that the role made or placed, by the notes beside them."""
+    notes = [os.path.basename(path) for path in host.glob(folder + "/.*.slipway.json")] if folder else []
+    return ["%s/%s" % (folder, name[1 : -len(".slipway.json")]) for name in notes]
+
+
+def sif(host: Host, path: str) -> Dict[str, Any]:
+    """Return a SIF file's size, what is noted of it, and the sum of one without a note, which is not Slipway's."""
+    try:
+        size = os.stat(path).st_size  # type: Any
+    except OSError:
+        size = None
+    text = host.read(sif_state_path(path))
+    try:
+        note = json.loads(text or "{}")
+    except ValueError:
+        note = {}
+    unmanaged = files.sha256(path) if text is None else ""
+    return {"size": size, "note": note if isinstance(note, dict) else {}, "unmanaged": unmanaged}

@@ -1,0 +1,61 @@
+"""What registries and the upstreams of caches answer, as to a client, and what a registry that fails says."""
+
+import http.client
+import os
+import re
+import ssl
+from typing import Any, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
+from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import first_certificate
+
+TIMEOUT = 10
+# What a registry says goes to either output, and this is worth showing.
+MERGED_OUTPUT = ("sh", "-c", 'exec "$@" 2>&1', "sh")
+ERROR_LINE = re.compile("level=(error|fatal)|panic|onfigur")
+
+
+def answer(one: Dict[str, Any]) -> Any:
+    """Ask a registry for /v2/ without an account; return the HTTP status, or why there is none."""
+    address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(one["address"], one["address"])
+    try:
+        if one["tls"]:
+            # The folder's certificate was judged by itself; here it matters that this is the one that is served.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(address, one["port"], timeout=TIMEOUT, context=context)  # type: http.client.HTTPConnection
+        else:
+            connection = http.client.HTTPConnection(address, one["port"], timeout=TIMEOUT)
+        connection.connect()
+        if one["tls"] and first_certificate(one["certificate"]) != connection.sock.getpeercert(True):  # type: ignore
+            return "another certificate"
+        connection.request("GET", "/v2/")
+        response = connection.getresponse()
+        status = response.status
+        registry = response.getheader("Docker-Distribution-Api-Version", "")
+        connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return "does not answer: %s" % (getattr(error, "strerror", "") or error)
+    # One that is ill says 503 and not what it is.
+    return status if registry.startswith("registry/2") or status == 503 else "something that is no registry answers"
+
+
+def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
+    """Ask a cache's upstream as the cache does; return why it does not answer, empty where it does."""
+    folder = "%s/%s" % (want["config_dir"], one["service"])
+    pairs = [line.partition("=") for line in (host.read(folder + "/environment") or "").splitlines()]
+    proxies = dict((name.partition("_")[0].lower(), value) for name, _, value in pairs)
+    authority = folder + "/upstream.crt"
+    why = ask_registry(one["upstream"], proxies, [authority] if os.path.exists(authority) else [], timeout=TIMEOUT)
+    return "%s: %s" % (one["upstream"], why) if why else ""
+
+
+def container_errors(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
+    """Return the last words of containers that are there and do not answer as they should."""
+    found = {}
+    for one in want["services"]:
+        if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
+            out = host.run(*MERGED_OUTPUT, *docker_command("logs", "--tail", "50", one["container"]))[1]
+            found[one["container"]] = [line[:300] for line in out.splitlines() if ERROR_LINE.search(line)][-3:]
+    return found

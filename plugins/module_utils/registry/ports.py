@@ -1,0 +1,42 @@
+"""Ports of registries: who listens on them, and whether the firewall lets them through."""
+
+import errno
+import re
+import socket
+from typing import List
+
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+
+
+def listening_program(host: Host, address: str, port: int) -> str:
+    """Return who listens on a port, empty where nobody does."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            probe.bind((address, port))
+            return ""
+        except socket.error as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return "nobody, but this host has no address %s" % address
+    out = host.run("ss", "-Hltnp", "sport = :%d" % port)[1]
+    found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', out)
+    return "%s (pid %s)" % found.groups() if found else "another program"
+
+
+def closed_ports(host: Host, ports: List[int]) -> List[str]:
+    """Return the ports that a firewall which is active does not let through."""
+    if not ports:
+        return []
+    if host.glob("/usr/bin/firewall-cmd") and host.run("firewall-cmd", "--state")[0] == 0:
+        listed = host.run("firewall-cmd", "--list-ports")[1].split()
+    elif host.glob("/usr/sbin/ufw"):
+        out = host.run("ufw", "status")[1]
+        if not out.startswith("Status: active"):
+            return []
+        listed = [line.split()[0] for line in out.splitlines() if "ALLOW" in line]
+    else:
+        return []
+    return ["%d/tcp" % port for port in ports if "%d/tcp" % port not in listed]

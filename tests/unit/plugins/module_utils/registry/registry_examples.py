@@ -1,0 +1,98 @@
+"""Registries, wanted and observed, for the tests of the section ``registry``."""
+
+import copy
+
+DIR = "/etc/slipway/registry"
+SERVICE = {
+    "service": "main",
+    "container": "slipway-registry-main",
+    "digest": "d1",
+    "address": "127.0.0.1",
+    "port": 5000,
+    "ports": [["", 5000]],
+    "tls": True,
+    "answer": 401,
+    "data": "/data/main",
+    "writes": True,
+    "upstream": "",
+    "endpoint": "",
+    "htpasswd": f"{DIR}/main/htpasswd",
+    "certificate": f"{DIR}/tls/tls.crt",
+}
+WANT = {
+    "state": "present",
+    "project": "slipway-registry",
+    "config_dir": DIR,
+    "image": "registry:2.8.3",
+    "files": {f"{DIR}/main/config.yml": {"seal": "s1", "mode": "0600", "secret": True}},
+    "services": [SERVICE],
+    "accounts": {"alice": "f1"},
+    "tls": {
+        "certificate": f"{DIR}/tls/tls.crt",
+        "key": f"{DIR}/tls/tls.key",
+        "authority": f"{DIR}/tls/ca.crt",
+        "authority_sha256": "a1",
+        "names": ["registry.example.org"],
+        "renew_days": 30,
+        "given": False,
+        "system_trust": False,
+        "replace": False,
+    },
+    "secrets_dir": "/secrets",
+    "timer": "collect.timer",
+    "open_ports": [5000],
+    "minimum_free": 0,
+    "purge": [],
+}
+GOOD = {
+    "files": {f"{DIR}/main/config.yml": {"same": True, "mode": "0600", "owner": "0:0"}},
+    "units": [],
+    "engine_unreachable": False,
+    "folders": [f"{DIR}/main/", f"{DIR}/tls/"],
+    "containers": {
+        "slipway-registry-main": {
+            "status": "running",
+            "image": "sha256:i1",
+            "digest": "d1",
+            "ports": ["5000"],
+            "read_only": False,
+        }
+    },
+    "maintenance": False,
+    "purge": [],
+    "image": "sha256:i1",
+    "data": {
+        "/data/main": {"there": True, "marked": True, "empty": False, "interrupted_restore": False, "unwritable": ""}
+    },
+    "accounts": {f"{DIR}/main/htpasswd": {"accounts": {"alice": True}, "mode": "0600"}},
+    "names": ["localhost", "registry.example.org"],
+    "certificate": {"error": "", "names": ["localhost", "registry.example.org"], "days": 300, "mode": "0600"},
+    "answers": {"main": 401},
+    "blocked": [],
+    "unwritable": [],
+    "emptied": [],
+    "bad_schedule": [],
+    "ip_forward": True,
+    "upstreams": {},
+    "container_errors": {},
+    "timer": "active",
+    "closed_ports": [],
+}
+CONTAINER = "container slipway-registry-main"
+
+
+def changed(base, path, value):
+    result = copy.deepcopy(base)
+    place = result
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return result
+
+
+class FakeHost:
+    def __init__(self, answers):
+        self.answers = answers
+
+    def run(self, *command):
+        return 0, self.answers.get(" ".join(command), "")

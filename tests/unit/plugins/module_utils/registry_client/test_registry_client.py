@@ -1,0 +1,99 @@
+"""The section ``registry_client``: whose authority is trusted, and who is logged in where."""
+
+import copy
+
+import pytest
+from ansible_collections.slipway.node.plugins.filter.report import drift_text
+from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.want import want
+
+LOGIN = {"user": "root", "account": "slipway", "address": "reg:5000", "tls": True, "fingerprint": "f1"}
+CLIENT_INPUTS = {
+    "state": "present",
+    "addresses": ["reg:5000"],
+    "system_trust": True,
+    "authority_file": "/secrets/ca.crt",
+    "authority_sha256": "a1",
+    "logins": [LOGIN],
+    "registries": [],
+}
+CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"
+DEBIAN, ROCKY = (platforms.describe(name, "12", "", "x86_64") for name in ("Debian", "Rocky"))
+CLIENT = want(CLIENT_INPUTS, DEBIAN)
+CLIENT_GOOD = {
+    "files": {CERT: "a1", ANCHOR: "a1"},
+    "writable": [],
+    "trusted": True,
+    "logins": ["logged in"],
+    "recorded": {},
+}
+
+
+def changed(base, path, value):
+    result = copy.deepcopy(base)
+    place = result
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return result
+
+
+def test_a_client_s_authority_is_where_its_platform_looks():
+    assert CLIENT["files"] == {CERT: "a1", ANCHOR: "a1"}
+    rocky = want(CLIENT_INPUTS, ROCKY)
+    assert (rocky["anchor"], rocky["renew"]) == (
+        "/etc/pki/ca-trust/source/anchors/slipway-registry.pem",
+        "update-ca-trust",
+    )
+    plain = want({**CLIENT_INPUTS, "addresses": []}, DEBIAN)
+    assert (plain["files"], plain["bundle"]) == ({}, "")
+
+
+def test_a_client_as_wanted_has_no_drift():
+    assert plan.compare(CLIENT, CLIENT_GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (["files", CERT], "", f"{CERT}: absent -> the registries' authority"),
+        (["writable"], [CERT], f"{CERT}: writable -> mode 0444"),
+        (["trusted"], False, "/etc/ssl/certs/ca-certificates.crt: without the registries' authority -> with it"),
+        (["logins"], ["another password"], "login of root to reg:5000: another password -> slipway's password"),
+        (["recorded"], {"root": ["old:1", "reg:5000"]}, "login of root to old:1: present -> absent"),
+        (["recorded"], {"alice": ["reg:5000"]}, "login of alice to reg:5000: present -> absent"),
+    ],
+)
+def test_a_client_s_drift_reads_well(path, value, line):
+    assert drift_text(plan.compare(CLIENT, changed(CLIENT_GOOD, path, value))) == line
+
+
+def test_who_is_listed_no_longer_is_logged_out():
+    observed = changed(CLIENT_GOOD, ["recorded"], {"alice": ["reg:5000"], "root": ["old:1", "reg:5000"]})
+    # Logging in takes back what is not listed beside it.
+    made = plan.changes(CLIENT, observed)
+    assert (made["log_in"], made["log_out"]) == (["root"], ["alice"])
+    assert {one["phase"] for one in plan.compare(CLIENT, observed)} == {"log_in", "log_out"}
+
+
+def test_removal_takes_back_logins_and_trust_and_leaves_what_is_of_others():
+    wanted = want({**CLIENT_INPUTS, "state": "absent", "logins": []}, DEBIAN)
+    observed = {**CLIENT_GOOD, "recorded": {"root": ["reg:5000"]}}
+    assert drift_text(plan.compare(wanted, observed)).splitlines() == [
+        "login of root to reg:5000: present -> absent",
+        f"{CERT}: present -> absent",
+        f"{ANCHOR}: present -> absent",
+    ]
+    foreign = changed(observed, ["files", CERT], "of another")
+    assert plan.changes(wanted, foreign)["remove"] == [ANCHOR]
+    gone = {"files": {CERT: "", ANCHOR: ""}, "trusted": True, "logins": [], "recorded": {}}
+    assert plan.compare(wanted, gone) == []
+
+
+def test_the_system_s_store_is_searched_for_the_certificate(tls, tmp_path):
+    text = (tmp_path / "ca.crt").read_text()
+    other = (tmp_path / "tls.crt").read_text()
+    assert observe.in_bundle(f"# a comment\n{other}\n{text}", text.replace("\n", "\r\n"))
+    assert not observe.in_bundle(other, text)
+    assert not observe.in_bundle(other, "")
