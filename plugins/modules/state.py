@@ -141,8 +141,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import Ho
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import section  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import section  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import section  # noqa: F401, F811

@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 Entry = Dict[str, Any]
 
+FILE = "/etc/docker/daemon.json"
+
 # The keys that a SIGHUP applies (of features only some), each with the value that stands for its absence, since a
 # reload ignores a key that is gone.
 RELOADABLE = {

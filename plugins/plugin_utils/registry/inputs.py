@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.section import OWN_FOLDERS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS
 from ansible_collections.slipway.node.plugins.module_utils.registry.section import (
     DATA,
     DATA_MARK,

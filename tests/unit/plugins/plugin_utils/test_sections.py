@@ -1,6 +1,5 @@
 """Every role with its defaults has a wanted state on every platform, and Docker's, Go's and Debian's names for it."""
 
-import importlib
 import json
 from types import SimpleNamespace
 
@@ -8,6 +7,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.modules.state import load
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs, sections
 
 HOSTS = [
@@ -39,9 +39,8 @@ def prepared(tmp_path_factory):
 @pytest.mark.parametrize("host", HOSTS, ids=" ".join)
 @pytest.mark.parametrize("section", inputs.SECTIONS)
 def test_every_platform_has_a_wanted_state(prepared, section, host, architecture):
-    module = importlib.import_module(f"ansible_collections.slipway.node.plugins.module_utils.{section}.section")
     platform = platforms.describe(*host, architecture)
-    want = module.want(prepared[section], platform)
+    want = load(section).want(prepared[section], platform)
     # It is a module's answer.
     assert json.loads(json.dumps(want)) and want["state"] == "present"
     text = json.dumps(want)
