@@ -109,7 +109,7 @@ def ask(mirror: str, want: Dict[str, Any], packages: List[str]) -> Dict[str, Any
         replace(scratch + "/key.asc", want["key"], 0o644)
         offered = (offered_by_apt if want["manager"] == "apt" else offered_by_dnf)(mirror, want, packages, scratch)
         answer["specs"] = [
-            spec(want["manager"], name, pick(name, want["versions"][name], offered)) for name in packages
+            spec(want["manager"], name, resolve_version(name, want["versions"][name], offered)) for name in packages
         ]
     except Unusable as error:
         answer["reason"] = str(error)
@@ -213,14 +213,14 @@ def group(pairs: Any) -> Dict[str, List[str]]:
     return grouped
 
 
-def pick(name: str, wish: str, offered: Dict[str, List[str]]) -> str:
-    """Return the newest offered version of a package that satisfies the wish.
+def resolve_version(name: str, wanted: str, offered: Dict[str, List[str]]) -> str:
+    """Return the newest offered version of a package that satisfies the wanted one.
 
     :raises Unusable: the package or version is not offered, with those that are.
     """
-    version = versions.resolve(wish, offered.get(name, []))
+    version = versions.resolve(wanted, offered.get(name, []))
     if version is None and name in offered:
-        raise Unusable("it has no %s %s; it offers %s" % (name, wish, versions.describe(offered[name])))
+        raise Unusable("it has no %s %s; it offers %s" % (name, wanted, versions.describe(offered[name])))
     if version is None:
         raise Unusable("it has no package %s for this release and architecture" % name)
     return version

@@ -147,11 +147,11 @@ def describe(found: Dict[str, Any], decision: Dict[str, Any]) -> Dict[str, Any]:
     keys = restart or pending or reload
     changed = any(step[0] != "record" for step in decision["steps"])
     if pending:
-        said = pending_text(pending, found["running"])
+        message = pending_text(pending, found["running"])
     elif how == "none":
-        said = "files changed, nothing to load" if changed else "nothing to do"
+        message = "files changed, nothing to load" if changed else "nothing to do"
     else:
-        said = "%s for %s" % (how, ", ".join(keys) or "a failed daemon")
+        message = "%s for %s" % (how, ", ".join(keys) or "a failed daemon")
     return {
         "changed": changed,
         "apply": how,
@@ -160,7 +160,7 @@ def describe(found: Dict[str, Any], decision: Dict[str, Any]) -> Dict[str, Any]:
         "running": found["running"] if pending else [],
         "files": [found["paths"][name] for name in decision["names"]],
         "diff": [diff(found, name) for name in decision["names"]],
-        "msg": said,
+        "msg": message,
     }
 
 

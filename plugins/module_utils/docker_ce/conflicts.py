@@ -6,14 +6,14 @@ import re
 from typing import Any, Dict, List, Set
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import CAREFUL
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import SHARED_RUNTIMES
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 
 # Docker's own in containerd.
 NAMESPACES = ("moby", "plugins.moby")
 
 
-def in_the_way(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def obstacles(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin has to clear away first, as sentences with their remedies."""
     reasons = []
     if host.glob("/snap/docker/current", "/var/lib/snapd/snap/docker/current"):
@@ -37,23 +37,23 @@ def in_the_way(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Li
         )
     if want["manager"] == "dnf" and observed["changes"]["install"]:
         patterns = excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude")
-        hit = [
+        excluded_by = [
             one for one in patterns if any(fnmatch.fnmatchcase(name, one) for name in observed["changes"]["install"])
         ]
-        if hit:
+        if excluded_by:
             reasons.append(
                 "/etc/dnf/dnf.conf excludes %s, so dnf cannot install it; take that out of its line excludepkgs or "
-                "exclude, since docker_ce_hold keeps the version." % ", ".join(hit)
+                "exclude, since docker_ce_hold keeps the version." % ", ".join(excluded_by)
             )
     return reasons
 
 
-def in_use(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
+def other_users(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
     """Return who else uses packages that are to be replaced: packages that need them, and what runs on them."""
     if not shared:
         return []
     reasons = []
-    for name in [name for name in shared if name in CAREFUL]:
+    for name in [name for name in shared if name in SHARED_RUNTIMES]:
         if want["manager"] == "apt":
             # apt itself would quietly put crun in runc's place, under containers that runc made.
             _rc, out = host.run(
@@ -63,19 +63,20 @@ def in_use(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
         else:
             _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", name)
             users = [line for line in out.splitlines() if line and " " not in line]
-        going = set(want["conflicting"]) | set(want["packages"])
-        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - going)]
+        replaced = set(want["conflicting"]) | set(want["packages"])
+        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - replaced)]
     # conmon watches over each of podman's containers, kubelet over a cluster's.
     programs = ["podman", "buildah", "conmon"] if "runc" in shared else []
     programs += ["kubelet"] if set(shared) & {"containerd", "containerd.io"} else []
     commands = _commands(host)
     running = {words[0].rsplit("/", 1)[-1] for words in commands}
     reasons += ["%s is running" % name for name in programs if name in running]
-    spaces = sorted({space for space, _id in _shims(commands)} - set(NAMESPACES))
-    reasons += ["containerd runs containers of %s" % space for space in spaces]
+    namespaces = sorted({namespace for namespace, _id in _shims(commands)} - set(NAMESPACES))
+    reasons += ["containerd runs containers of %s" % namespace for namespace in namespaces]
     if want["state"] == "absent" and want["purge_data"]:
         reasons += [
-            "containerd keeps images or containers of %s" % space for space in sorted(_keeping(host) - set(spaces))
+            "containerd keeps images or containers of %s" % namespace
+            for namespace in sorted(_namespaces_in_use(host) - set(namespaces))
         ]
     return reasons
 
@@ -91,14 +92,14 @@ def needing(name: str, out: str) -> List[str]:
     return users
 
 
-def _keeping(host: Host) -> Set[str]:
+def _namespaces_in_use(host: Host) -> Set[str]:
     """Return the namespaces that are not Docker's and in which containerd, where it answers, keeps something."""
-    spaces = host.run("ctr", "namespaces", "ls", "--quiet")[1].split() if host.glob("/usr/bin/ctr") else []
+    namespaces = host.run("ctr", "namespaces", "ls", "--quiet")[1].split() if host.glob("/usr/bin/ctr") else []
     kinds = ("images", "containers")
     return {
-        space
-        for space in set(spaces) - set(NAMESPACES)
-        if any(host.run("ctr", "--namespace", space, kind, "ls", "--quiet")[1].strip() for kind in kinds)
+        namespace
+        for namespace in set(namespaces) - set(NAMESPACES)
+        if any(host.run("ctr", "--namespace", namespace, kind, "ls", "--quiet")[1].strip() for kind in kinds)
     }
 
 
@@ -108,7 +109,7 @@ def containers(host: Host) -> List[str]:
         rc, out = docker(host, SOCKET, "ps", "--format", "{{.Names}}")
         if rc == 0:
             return sorted(out.split())
-    return sorted(one[:12] for space, one in _shims(_commands(host)) if space == "moby")
+    return sorted(one[:12] for namespace, one in _shims(_commands(host)) if namespace == "moby")
 
 
 def _commands(host: Host) -> List[List[str]]:

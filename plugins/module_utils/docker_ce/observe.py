@@ -3,7 +3,7 @@
 import re
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import containers, in_the_way, in_use
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import containers, obstacles, other_users
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS, data_roots, engine_data
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, runs
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import (
@@ -40,7 +40,7 @@ SOURCE_FILES = {
     "apt": ["/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"],
     "dnf": ["/etc/yum.repos.d/*.repo"],
 }
-_TRUSTED = "/etc/apt/trusted.gpg"
+_TRUSTED_KEYRING = "/etc/apt/trusted.gpg"
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -53,47 +53,50 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     key = host.read(want["key_file"])
     observed = {
         "packages": packages,
-        "installed": next(
+        "installed_version": next(
             (versions.upstream(packages[name]["version"]) for name in ENGINE_PACKAGES if name in packages), ""
         ),
         "files": files,
         "mirror": mirror,
         "wanted_files": repository_files(want, mirror) if mirror in want["mirrors"] else {},
         "key": "missing" if key is None else "right" if key == want["key"] else "another key",
-        "present": [path for path in files if files[path] is not None] + ([] if key is None else [want["key_file"]]),
-        "known": bool(host.glob(*["/var/lib/dpkg/info/%s.list" % name for name in ENGINE_PACKAGES])),
+        "present_files": [path for path in files if files[path] is not None]
+        + ([] if key is None else [want["key_file"]]),
+        "known_to_dpkg": bool(host.glob(*["/var/lib/dpkg/info/%s.list" % name for name in ENGINE_PACKAGES])),
         "leftovers": _leftovers(host, want),
         "services": _services(host),
         "group": _group(host),
         "containers": [],
         "configured": host.read(daemon_json.FILE) is not None,
-        "in_use": [],
-        "in_the_way": [],
+        "other_users": [],
+        "obstacles": [],
         "imported_keys": [],
-        "data": [],
-        "emptied": [],
-        "purge": [],
+        "data_folders": [],
+        "folders_to_empty": [],
+        "paths_to_remove": [],
         "lock": lock_holder(host),
     }  # type: Dict[str, Any]
     # What runs, which an installed package is not until a restart.
     engine = host.engine() if runs(observed) else {}
-    observed["engine"] = engine.get("ServerVersion", "").split("+")[0]
+    observed["running_version"] = engine.get("ServerVersion", "").split("+")[0]
     # A removal stops containers whatever the engine would do.
     observed["live_restore"] = bool(want["state"] == "present" and engine.get("LiveRestoreEnabled"))
-    observed["in_containerd"] = daemon_json.has_snapshotter(engine)
+    observed["has_containerd_store"] = daemon_json.has_snapshotter(engine)
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        kept = dict((path, engine_data(host, path)) for path in data_roots(host, engine))
-        observed["data"] = [path for path, entries in kept.items() if entries]
+        entries_by_root = dict((path, engine_data(host, path)) for path in data_roots(host, engine))
+        observed["data_folders"] = [path for path, entries in entries_by_root.items() if entries]
         # Of its own folders all goes, also what comes until then: containerd makes folders while it runs.
-        observed["emptied"] = [path for path in observed["data"] if path in OWN_FOLDERS]
-        observed["purge"] = [one for path, entries in kept.items() if path not in OWN_FOLDERS for one in entries]
+        observed["folders_to_empty"] = [path for path in observed["data_folders"] if path in OWN_FOLDERS]
+        observed["paths_to_remove"] = [
+            one for path, entries in entries_by_root.items() if path not in OWN_FOLDERS for one in entries
+        ]
     observed["changes"] = todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = containers(host)
-    observed["in_use"] = in_use(host, want, todo["shared"])
+    observed["other_users"] = other_users(host, want, todo["shared_packages"])
     if want["state"] == "present":
-        observed["in_the_way"] = in_the_way(host, want, observed)
+        observed["obstacles"] = obstacles(host, want, observed)
     return observed
 
 
@@ -141,22 +144,22 @@ def _leftovers(host: Host, want: Dict[str, Any]) -> List[Dict[str, Any]]:
     if want["state"] == "absent":
         return []
     manager, found = want["manager"], []  # type: str, List[Dict[str, Any]]
-    kept = (want["repository_file"], want["key_file"], want["proxy_file"])
-    paths = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in kept]
+    own_files = (want["repository_file"], want["key_file"], want["proxy_file"])
+    paths = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in own_files]
     found += [{"what": path, "path": path, "kind": "file"} for path in paths]
     for path in host.glob(*SOURCE_FILES[manager]):
-        if path not in paths and path not in kept:
+        if path not in paths and path not in own_files:
             text = without_docker(path, host.read(path) or "", want["mirrors"])
             if text is not None:
                 found.append({"what": "Docker's entries in %s" % path, "path": path, "kind": "text", "text": text})
-    if manager == "apt" and host.glob(_TRUSTED) and host.glob("/usr/bin/gpg"):
+    if manager == "apt" and host.glob(_TRUSTED_KEYRING) and host.glob("/usr/bin/gpg"):
         # With apt's folder for a home, gpg makes none.
         options = ("--batch", "--no-options", "--no-default-keyring", "--homedir", "/etc/apt", "--with-colons")
-        _rc, out = host.run("gpg", *(options + ("--show-keys", _TRUSTED)))
+        _rc, out = host.run("gpg", *(options + ("--show-keys", _TRUSTED_KEYRING)))
         keys = re.findall(r"(?m)^pub:.*\nfpr:+([0-9A-F]+):", out)
         if want["fingerprint"] in keys:
             kind = "file" if len(keys) == 1 else "key"
-            found.append({"what": "Docker's key in %s" % _TRUSTED, "path": _TRUSTED, "kind": kind})
+            found.append({"what": "Docker's key in %s" % _TRUSTED_KEYRING, "path": _TRUSTED_KEYRING, "kind": kind})
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import CONTAINERD
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, without_hold
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import CAREFUL, ENGINE_PACKAGES, UNITS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry, sentence
 
@@ -26,7 +26,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += _compare_packages(want, observed["packages"])
     drift += _compare_hold(want, observed)
     # The first installation of an engine makes it, and one whose configuration is left from an earlier one does not.
-    if observed["group"] == "missing" and (observed["installed"] or observed["known"]):
+    if observed["group"] == "missing" and (observed["installed_version"] or observed["known_to_dpkg"]):
         drift.append(_entry("manage_service", "group docker", "missing", "present"))
     drift += _compare_services(want, observed["services"])
     return drift
@@ -36,10 +36,10 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do. Pure.
 
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
-    are held. ``engine``: how it changes, as sentences;
-    ``runtime``: how containerd changes under it. ``stops``: whether one of them stops. ``shared``: packages to be
-    replaced that others than Docker use. ``tried``: the package whose engine is to judge the configuration first.
-    ``unmask``: units. ``group``: whether the group docker is to be made.
+    are held. ``engine``: how it changes, as sentences; ``containerd``: how containerd changes under it. ``stops``:
+    whether one of them stops. ``shared_packages``: packages to be replaced that others than Docker use.
+    ``validating_package``: the package whose engine is to judge the configuration first. ``unmask``: units.
+    ``make_group``: whether the group docker is to be made.
     """
     drift, packages = compare(want, observed), observed["packages"]
     phases = ("remove_conflicting", "install_packages", "remove_packages")
@@ -49,24 +49,26 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
         "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
         "install": want["packages"] if set(drifted) & set(ENGINE_PACKAGES) else drifted,
         "engine": [sentence(one) for one in drift if one["phase"] in phases and one["item"] in engines],
-        "runtime": [
+        "containerd": [
             sentence(one)
             for one in drift
             if one["phase"] in phases[:2] and one["item"] == "containerd.io" and "containerd.io" in packages
         ],
         "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
-        "group": any(one["item"] == "group docker" for one in drift),
+        "make_group": any(one["item"] == "group docker" for one in drift),
     }  # type: Dict[str, Any]
     todo["stops"] = bool(
         todo["engine"]
-        or todo["runtime"]
+        or todo["containerd"]
         or any(one["want"] == "stopped" or one["phase"] == "purge_data" for one in drift)
     )
-    todo["tried"] = next((name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), "")
-    shared = CAREFUL + ["containerd.io"]
-    todo["shared"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
+    todo["validating_package"] = next(
+        (name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), ""
+    )
+    shared = SHARED_RUNTIMES + ["containerd.io"]
+    todo["shared_packages"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
     if any(one["phase"] == "purge_data" and one["item"] == CONTAINERD for one in drift):
-        todo["shared"] = sorted({"containerd.io", *todo["shared"]})
+        todo["shared_packages"] = sorted({"containerd.io", *todo["shared_packages"]})
     return todo
 
 
@@ -79,29 +81,29 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "Containers run without their engine: %s. Start it with `systemctl start docker`, so that it can stop "
             "them, and run again." % containers
         ] * bool(containers and not runs(observed))
-        if observed["in_use"]:
+        if observed["other_users"]:
             refused.append(
                 "%s or its data would be removed, which others use: %s. Stop and remove what uses it, or take "
                 "docker_ce out of this host's slipway_roles."
-                % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
+                % (", ".join(todo["shared_packages"]), "; ".join(observed["other_users"]))
             )
         return refused
-    refused = list(observed["in_the_way"])
-    if observed["in_use"] and not want["remove_conflicting"]:
+    refused = list(observed["obstacles"])
+    if observed["other_users"] and not want["remove_conflicting"]:
         refused.append(
             "Installing Docker would replace %s, which others use: %s. Move those containers away and set "
             "docker_ce_remove_conflicting: true, or take docker_ce out of this host's slipway_roles."
-            % (", ".join(todo["shared"]), "; ".join(observed["in_use"]))
+            % (", ".join(todo["shared_packages"]), "; ".join(observed["other_users"]))
         )
-    if (todo["engine"] or todo["runtime"]) and not may_restart(want, observed):
+    if (todo["engine"] or todo["containerd"]) and not may_restart(want, observed):
         restarts = "the engine" if todo["engine"] else "containerd"
-        harm = "and these containers stop" if todo["engine"] else "on which these containers run"
+        consequence = "and these containers stop" if todo["engine"] else "on which these containers run"
         refused.append(
             "%s: that restarts %s%s. Set docker_ce_restart: always to have it done%s."
             % (
-                "; ".join(todo["engine"] + todo["runtime"]),
+                "; ".join(todo["engine"] + todo["containerd"]),
                 restarts,
-                ", %s: %s" % (harm, containers) if containers else "",
+                ", %s: %s" % (consequence, containers) if containers else "",
                 ", or stop them first" if containers and want["restart"] == "safe" else "",
             )
         )
@@ -118,7 +120,7 @@ def may_restart(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
     if not observed["changes"]["engine"]:
         return bool(observed["live_restore"] or not observed["containers"])
     to_be = want["versions"].get("docker-ce", "").split(":")[-1].split(".")[:2]
-    is_ = (observed["engine"] or observed["installed"]).split(".")[:2]
+    is_ = (observed["running_version"] or observed["installed_version"]).split(".")[:2]
     patch = len(to_be) == 2 and to_be == is_ and not observed["changes"]["remove"]
     return not observed["containers"] or bool(observed["live_restore"] and patch)
 
@@ -131,22 +133,22 @@ def runs(observed: Dict[str, Any]) -> bool:
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
     todo = observed["changes"]
-    told = []
+    sentences = []
     if observed["lock"] and {"install_packages", "remove_packages"} & {one["phase"] for one in compare(want, observed)}:
-        told.append(
+        sentences.append(
             "%s holds the lock of the packages; the run waits ten minutes for it. End it or wait." % observed["lock"]
         )
-    before_29 = observed["engine"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
-    if want["state"] == "present" and todo["engine"] and observed["in_containerd"] and before_29:
-        told.append(
+    before_29 = observed["running_version"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
+    if want["state"] == "present" and todo["engine"] and observed["has_containerd_store"] and before_29:
+        sentences.append(
             "After this downgrade `docker images` and `docker ps -a` will be empty, because Docker before 29 does not "
             "read containerd's image store. To keep them visible, set docker_daemon_options: {features: "
             "{containerd-snapshotter: true}}."
         )
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
-    if not observed["containers"] or observed["live_restore"] or refused or (todo["runtime"] and not todo["engine"]):
-        return told
-    return told + ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
+    if not observed["containers"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"]):
+        return sentences
+    return sentences + ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
 
 
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
@@ -155,12 +157,12 @@ def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
         for name, package in sorted(observed["packages"].items())
         if name in want["packages"] or name in want["engine_packages"]
     ]
-    drift += [_entry("remove_repository", path, "present", "absent") for path in observed["present"]]
+    drift += [_entry("remove_repository", path, "present", "absent") for path in observed["present_files"]]
     drift += [
         _entry("remove_repository", "RPM key %s" % one, "imported", "absent") for one in observed["imported_keys"]
     ]
     if want["purge_data"]:
-        drift += [_entry("purge_data", path, "holds data", "empty") for path in observed["data"]]
+        drift += [_entry("purge_data", path, "holds data", "empty") for path in observed["data_folders"]]
     return drift
 
 
@@ -168,7 +170,7 @@ def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[
     phase, key_file, key = "configure_repository", want["key_file"], observed["key"]
     if want["source"] != "mirrors":
         absent = "absent (docker_ce_source: %s)" % want["source"]
-        return [_entry(phase, path, "present", absent) for path in observed["present"]]
+        return [_entry(phase, path, "present", absent) for path in observed["present_files"]]
     drift, mirrors = [], want["mirrors"]
     wanted = mirrors[0] if len(mirrors) == 1 else "one of %d mirrors" % len(mirrors)
     if observed["files"][want["repository_file"]] is None:
@@ -188,13 +190,13 @@ def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[
 def _compare_packages(want: Dict[str, Any], packages: Dict[str, Dict[str, Any]]) -> List[Dict[str, str]]:
     drift = []
     for name in want["packages"]:
-        wish = want["versions"][name]
+        version = want["versions"][name]
         if name not in packages:
-            drift.append(_entry("install_packages", name, "not installed", wish or "the newest"))
+            drift.append(_entry("install_packages", name, "not installed", version or "the newest"))
         elif packages[name]["broken"]:
-            drift.append(_entry("install_packages", name, "half installed", wish or "installed"))
-        elif not versions.satisfies(wish, packages[name]["version"]):
-            drift.append(_entry("install_packages", name, versions.upstream(packages[name]["version"]), wish))
+            drift.append(_entry("install_packages", name, "half installed", version or "installed"))
+        elif not versions.satisfies(version, packages[name]["version"]):
+            drift.append(_entry("install_packages", name, versions.upstream(packages[name]["version"]), version))
     return drift
 
 

@@ -24,7 +24,7 @@ CONFLICTING = {
     " docker-logrotate docker-engine docker-selinux docker-engine-selinux podman-docker containerd runc",
 }
 # Conflicting packages that others than Docker use.
-CAREFUL = ["containerd", "runc"]
+SHARED_RUNTIMES = ["containerd", "runc"]
 FILES = {
     "apt": {
         "repository_file": "/etc/apt/sources.list.d/docker.sources",
@@ -57,8 +57,8 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         )
     if problems:
         raise platforms.InputProblem(*problems)
-    wishes = dict((name, inputs["version"]) for name in VERSIONED_PACKAGES) if mirrors else {}
-    wishes.update((name, str(version)) for name, version in inputs["package_versions"].items())
+    wanted_versions = dict((name, inputs["version"]) for name in VERSIONED_PACKAGES) if mirrors else {}
+    wanted_versions.update((name, str(version)) for name, version in inputs["package_versions"].items())
     upstream = list(dict.fromkeys(UPSTREAM_PACKAGES + VERSIONED_PACKAGES))
     conflicting = CONFLICTING[manager].split() if mirrors else upstream
     # Docker publishes for RHEL and, under centos, for everything built from it.
@@ -75,7 +75,7 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         key=inputs["keys"].get(manager, {}).get("text", ""),
         fingerprint=inputs["keys"].get(manager, {}).get("fingerprint", ""),
         packages=packages,
-        versions=dict((name, wishes.get(name, "")) for name in packages),
+        versions=dict((name, wanted_versions.get(name, "")) for name in packages),
         engine_packages=upstream,
         conflicting=[name for name in conflicting if name not in packages],
         remove_conflicting=inputs["remove_conflicting"],

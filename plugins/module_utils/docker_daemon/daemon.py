@@ -27,7 +27,7 @@ def observe(host: Host, found: Dict[str, Any]) -> Dict[str, Any]:
     else:
         # Somebody edited the files after the start: what was loaded is not known.
         loaded = dict((key, None) for key in wanted)
-    pending = [key for key in owned(found) if not _has(loaded, wanted, info, key)]
+    pending = [key for key in owned(found) if not _is_loaded(loaded, wanted, info, key)]
     return {"identity": process, "info": info, "loaded": loaded, "pending": pending}
 
 
@@ -78,7 +78,7 @@ def containers(host: Host, endpoint: str) -> List[str]:
     return sorted(out.split())
 
 
-def _has(loaded: Dict[str, Any], wanted: Dict[str, Any], info: Dict[str, Any], key: str) -> bool:
+def _is_loaded(loaded: Dict[str, Any], wanted: Dict[str, Any], info: Dict[str, Any], key: str) -> bool:
     """Tell whether the running daemon has a setting: it says so itself, or it is known to have loaded it."""
     if key in daemon_json.TYPES:
         verdict = daemon_json.reported(info, key, wanted.get(key))

@@ -17,13 +17,13 @@ def unmounted(host: Host, folder: str) -> str:
     return next((point for point in holding if point not in mounted), "")
 
 
-def of_others(host: Host, folder: str) -> bool:
+def holds_other_files(host: Host, folder: str) -> bool:
     """Tell whether a folder holds something and is no engine's data root, be it with user namespaces."""
     marks = host.glob(folder + "/engine-id", folder + "/image/*/layerdb", folder + "/[0-9]*.[0-9]*/containers")
     return not marks and host.glob(folder + "/*", folder + "/.*") not in ([], [folder + "/lost+found"])
 
 
-def moved(found: Dict[str, Any]) -> List[str]:
+def moved_keys(found: Dict[str, Any]) -> List[str]:
     """Return the keys of which another value leaves images and containers behind and that get one."""
     info = found["daemon"]["info"]
     moved = []

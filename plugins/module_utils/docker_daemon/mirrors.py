@@ -51,7 +51,7 @@ def is_direct(place: str, no_proxy: str) -> bool:
     return bool(bypass(place, {"no": no_proxy}))
 
 
-def without_dead(want: Dict[str, Any], config: Dict[str, Any], mirrors: Dict[str, str]) -> Dict[str, Any]:
+def without_dead_mirrors(want: Dict[str, Any], config: Dict[str, Any], mirrors: Dict[str, str]) -> Dict[str, Any]:
     """Return the wanted keys, without dead mirrors where asked for. Where all are dead, it may be the network."""
     alive = [one for one in config.get("registry-mirrors", []) if not mirrors.get(one)]
     return dict(config, **{"registry-mirrors": alive}) if want["probe_mirrors"] == "skip" and alive else config

@@ -8,7 +8,7 @@ import struct
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 
-def taken(host: Host, address: str) -> str:
+def overlap(host: Host, address: str) -> str:
     """Return what of this host's network a bridge would take, docker0's own aside; empty where that is nothing.
 
     Networks of default-address-pools are not looked at: Docker takes none of them that overlaps with a route.

@@ -15,8 +15,12 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import 
     mirrors,
     unit,
 )
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_root import moved, of_others, unmounted
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.networks import taken
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_root import (
+    holds_other_files,
+    moved_keys,
+    unmounted,
+)
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.networks import overlap
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import (
     SECRET,
     advice,
@@ -51,7 +55,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "reload": decision["reload"],
         "pending": decision["pending"],
         "running": found["running"],
-        "exposed": found["exposed"],
+        "exposed_files": found["exposed_files"],
         "state_left": want["state"] == "absent" and found["has_state"],
         "refused": refused(want, found) + audit.refusals(rules),
         "notes": advice(want, found, decision),
@@ -65,19 +69,19 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
     :raises DaemonJsonError: daemon.json is not what dockerd can read.
     :raises RecordError: the state file is not what Slipway keeps.
     """
-    where, known = paths(want), sealed or {}
-    is_ = dict((name, host.read(path)) for name, path in where.items())
+    files, known = paths(want), sealed or {}
+    is_ = dict((name, host.read(path)) for name, path in files.items())
     if "\ufffd" in (is_["config"] or ""):
-        daemon_json.check_encoding(host.read_bytes(where["config"]) or b"")
+        daemon_json.check_encoding(host.read_bytes(files["config"]) or b"")
     record = host.read(want["state_file"])
     state = parse_record(record, want["state_file"])
     current = daemon_json.parse(is_["config"] or "")
     present = want["state"] == "present"
-    config = _open(host, want["config"], current, known) if present else {}
+    config = _unseal(host, want["config"], current, known) if present else {}
     properties = daemon.unit_properties(host, want["service"])
     text = host.run("systemctl", "cat", want["service"])[1] if properties else ""
     variables = [host.read(path) or "" for path in unit.environment_files(text)]
-    words = unit.command(text, where["flags"], variables) if text else []
+    words = unit.command(text, files["flags"], variables) if text else []
 
     environment = _environment(host, want, is_["environment"], state, known) if present and want["proxy"] else None
     reasons = {}  # type: Dict[str, str]
@@ -85,31 +89,31 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
         # As the daemon will ask: through its proxies, whoever set them.
         proxies = unit.environment(text, variables + [environment or ""])
         reasons = mirrors.ask(host, config, dict(proxies, **_proxies(current)), want["mirror_timeout"])
-    wanted = mirrors.without_dead(want, config, reasons)
+    wanted = mirrors.without_dead_mirrors(want, config, reasons)
     merged, entries = daemon_json.merge(current, wanted, state["entries"])
-    clashes = unit.clashes(words, list(wanted) + (["proxies"] if environment is not None else []))
+    conflicts = unit.conflicts(words, list(wanted) + (["proxies"] if environment is not None else []))
 
-    to_be = dict((name, former(state, path, is_[name])) for name, path in where.items())
+    to_be = dict((name, former(state, path, is_[name])) for name, path in files.items())
     to_be["config"] = _config_text(
-        current, merged, is_["config"], to_be["config"] if where["config"] in state["files"] else ""
+        current, merged, is_["config"], to_be["config"] if files["config"] in state["files"] else ""
     )
     if environment is not None:
         to_be["environment"] = environment
-        to_be["proxy"] = unit.proxy_drop_in(where["environment"])
-    if present and clashes and want["take_over_flags"]:
-        to_be["flags"] = unit.drop_in(words, list(clashes))
+        to_be["proxy"] = unit.proxy_drop_in(files["environment"])
+    if present and conflicts and want["take_over_flags"]:
+        to_be["flags"] = unit.drop_in(words, list(conflicts))
     if wanted.get("data-root"):
         to_be["mounts"] = unit.mounts_drop_in(wanted["data-root"])
-    listens = unit.values(words, "hosts") + list(wanted.get("hosts") or [])
-    if wanted.get("group") and any(str(one).startswith("fd:") for one in listens):
+    listeners = unit.values(words, "hosts") + list(wanted.get("hosts") or [])
+    if wanted.get("group") and any(str(one).startswith("fd:") for one in listeners):
         to_be["socket"] = unit.group_drop_in(wanted["group"])
     secrets = [want["state_file"]]
     if (to_be["environment"] or "").startswith(unit.HEADER):
-        secrets.append(where["environment"])
+        secrets.append(files["environment"])
     if SEAL in json.dumps(want["config"]):
-        secrets.append(where["config"])
+        secrets.append(files["config"])
     found = {
-        "paths": where,
+        "paths": files,
         "is": is_,
         "to_be": to_be,
         "state": state,
@@ -124,24 +128,24 @@ def survey(host: Host, want: Dict[str, Any], sealed: Optional[Dict[str, str]] = 
             "is": unit.endpoint(words, current),
             "to_be": unit.endpoint(words, merged),
         },
-        "clashes": {} if want["take_over_flags"] else clashes,
+        "conflicting_flags": {} if want["take_over_flags"] else conflicts,
         "secrets": secrets,
-        "exposed": _exposed(host, secrets),
+        "exposed_files": _exposed_files(host, secrets),
     }
     found["daemon"] = daemon.observe(host, found)
     restart, _reload = daemon_json.split(found["daemon"]["pending"])
     found["running"] = daemon.containers(host, found["endpoints"]["is"]) if restart else []
-    found["verdict"] = _verdict(host, words, found)
+    found["validation_error"] = _validation_error(host, words, found)
     found["in_swarm"] = _in_swarm(host, found)
     found["unmounted"] = unmounted(host, wanted["data-root"]) if wanted.get("data-root") else ""
-    found["moved"] = moved(found)
-    new_root = wanted.get("data-root") if "data-root" in found["moved"] else None
-    found["of_others"] = of_others(host, str(new_root)) if new_root else False
+    found["moved_keys"] = moved_keys(found)
+    new_root = wanted.get("data-root") if "data-root" in found["moved_keys"] else None
+    found["data_root_in_use"] = holds_other_files(host, str(new_root)) if new_root else False
     # One that is there already has done its harm, or none.
     new_bip = wanted.get("bip") if wanted.get("bip") != current.get("bip") else None
-    found["taken"] = taken(host, str(new_bip)) if new_bip else ""
-    found["tlsverify"] = bool(merged.get("tlsverify") or unit.clashes(words, ["tlsverify"]))
-    found["no_group"] = bool(wanted.get("group")) and host.run("getent", "group", str(wanted["group"]))[0] != 0
+    found["bip_overlap"] = overlap(host, str(new_bip)) if new_bip else ""
+    found["tlsverify"] = bool(merged.get("tlsverify") or unit.conflicts(words, ["tlsverify"]))
+    found["group_missing"] = bool(wanted.get("group")) and host.run("getent", "group", str(wanted["group"]))[0] != 0
     return found
 
 
@@ -158,11 +162,11 @@ def paths(want: Dict[str, Any]) -> Dict[str, str]:
     }
 
 
-def _open(host: Host, wanted: Any, current: Any, known: Dict[str, str]) -> Any:
+def _unseal(host: Host, wanted: Any, current: Any, known: Dict[str, str]) -> Any:
     """Return the wanted content with secrets in the place of their seals, as far as they are known."""
     if isinstance(wanted, dict):
         is_ = current if isinstance(current, dict) else {}
-        return dict((key, _open(host, value, is_.get(key), known)) for key, value in wanted.items())
+        return dict((key, _unseal(host, value, is_.get(key), known)) for key, value in wanted.items())
     if isinstance(wanted, str) and wanted.startswith(SEAL):
         is_sealed = isinstance(current, str) and host.is_sealed(wanted, current)
         return known.get(wanted, current if is_sealed else wanted)
@@ -177,7 +181,7 @@ def _environment(
     return next((text for text in texts if text and host.is_sealed(want["proxy"], text)), "")
 
 
-def _verdict(host: Host, words: List[str], found: Dict[str, Any]) -> str:
+def _validation_error(host: Host, words: List[str], found: Dict[str, Any]) -> str:
     """Return why dockerd would refuse the new content, judged by itself where it can (23.0 and later); else empty."""
     problems = daemon_json.check(found["wanted"], False)
     dockerd = (host.glob(*words[:1]) + host.glob("/usr/bin/dockerd", "/usr/local/bin/dockerd") + [""])[0]
@@ -207,7 +211,7 @@ def _in_swarm(host: Host, found: Dict[str, Any]) -> bool:
     return bool(host.glob((found["merged"].get("data-root") or "/var/lib/docker") + "/swarm/docker-state.json"))
 
 
-def _exposed(host: Host, paths: List[str]) -> Dict[str, str]:
+def _exposed_files(host: Host, paths: List[str]) -> Dict[str, str]:
     """Return the files that somebody else than root can read, with their mode and owner."""
     _rc, out = host.run("stat", "--dereference", "--format", "mode %a of %U %n", *paths)
     found = dict(reversed(line.rsplit(" ", 1)) for line in out.splitlines())

@@ -30,7 +30,7 @@ def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, st
     drift += [
         entry(one["path"], one["is"], one["want"]) for one in observed["files"] if one["path"] != want["config_file"]
     ]
-    drift += [entry(path, mode, SECRET) for path, mode in sorted(observed["exposed"].items())]
+    drift += [entry(path, mode, SECRET) for path, mode in sorted(observed["exposed_files"].items())]
     for how in ("restart", "reload"):
         if observed[how]:
             drift.append(entry(want["service"], "%s pending for %s" % (how, ", ".join(observed[how])), how + "ed"))
@@ -65,26 +65,30 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
     restart, reload = daemon_json.split(is_["pending"])
     # A daemon that failed, or fails again and again, is started with the new files: no container of it can be harmed.
     failed = found["unit"].get("ActiveState") in ("failed", "activating") and bool(names)
-    safe = failed or (bool(restart) and is_safe(want["restart"], found, restart, is_["info"]))
+    restart_now = failed or (bool(restart) and is_safe(want["restart"], found, restart, is_["info"]))
     # live-restore that a reload turns on may make the restart safe.
-    turns_on = (
+    enables_live_restore = (
         "live-restore" in reload and want["restart"] == "safe" and bool(merged.get("live-restore") and found["running"])
     )
-    if turns_on:
-        safe = is_safe("safe", found, restart, {"LiveRestoreEnabled": True})
-    by_reload = bool(reload) and (turns_on or not safe)
+    if enables_live_restore:
+        restart_now = is_safe("safe", found, restart, {"LiveRestoreEnabled": True})
+    by_reload = bool(reload) and (enables_live_restore or not restart_now)
     # A reload ignores that a key is gone, so it has its neutral value in the file meanwhile.
-    gone = dict((key, daemon_json.RELOADABLE[key]) for key in reload if key not in merged) if by_reload else {}
+    neutral_values = (
+        dict((key, daemon_json.RELOADABLE[key]) for key in reload if key not in merged) if by_reload else {}
+    )
     texts = dict((name, found["to_be"][name]) for name in names)
-    if gone:
-        texts["config"] = daemon_json.render(dict(merged, **gone))
+    if neutral_values:
+        texts["config"] = daemon_json.render(dict(merged, **neutral_values))
 
     # The restarted daemon would not know what live-restore lets the present one leave.
-    breaks = sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if is_["info"].get("LiveRestoreEnabled") else []
-    stopped = found["running"] if safe and breaks else []
+    breaking_keys = (
+        sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if is_["info"].get("LiveRestoreEnabled") else []
+    )
+    stopped = found["running"] if restart_now and breaking_keys else []
 
-    steps = [("secure", path) for path in sorted(found["exposed"])]  # type: List[Any]
-    if names or reload or safe:
+    steps = [("restrict", path) for path in sorted(found["exposed_files"])]  # type: List[Any]
+    if names or reload or restart_now:
         # Before the files, so that an interrupted run is still known as pending.
         steps.append(("record", new_state(found, is_["loaded"], is_["pending"])))
     steps += [("write", name, text) for name, text in texts.items()]
@@ -93,7 +97,7 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
     loaded = dict(is_["loaded"])
     if by_reload:
         steps.append(("reload",))
-        steps += [("write", "config", found["to_be"]["config"])] if gone else []
+        steps += [("write", "config", found["to_be"]["config"])] if neutral_values else []
         steps.append(("prove", reload))
         loaded = dict((key, value) for key, value in loaded.items() if key not in daemon_json.RELOADABLE)
         loaded.update((key, merged[key]) for key in daemon_json.RELOADABLE if key in merged)
@@ -101,23 +105,23 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         # By the daemon itself as it stops, so that those come back that are to be restarted.
         text = daemon_json.render(dict(found["current"], **{"live-restore": False}))
         steps += [("write", "config", text), ("reload",), ("write", "config", found["to_be"]["config"])]
-    if safe:
+    if restart_now:
         steps += [("restart", SOCKET in restart), ("prove", owned(found))]
         if want["restart"] == "safe" and found["running"]:
-            steps.append(("see_alive", found["running"]))
+            steps.append(("check_containers", found["running"]))
         loaded = settings(found, "to_be")
-    pending = [] if safe else restart
+    pending = [] if restart_now else restart
     if want["state"] == "absent" and not pending:
-        steps += [("forget",)] if found["has_state"] or steps else []
+        steps += [("remove_record",)] if found["has_state"] or steps else []
     elif steps:
         steps.append(("record", new_state(found, loaded, pending)))
     return {
         "steps": steps,
         "names": names,
         "failed": failed,
-        "restart": restart if safe else [],
-        "breaks": breaks,
-        "stopped": stopped,
+        "restart": restart if restart_now else [],
+        "breaking_keys": breaking_keys,
+        "stopped_containers": stopped,
         "reload": reload,
         "pending": pending,
     }
@@ -127,20 +131,20 @@ def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str,
     """Tell whether a restart for these settings may be done now."""
     if policy != "safe":
         return policy == "always"
-    lives = info.get("LiveRestoreEnabled") and found["merged"].get("live-restore")
-    return not found["running"] or bool(lives and not set(keys) & daemon_json.BREAKS_LIVE_RESTORE)
+    live_restore = info.get("LiveRestoreEnabled") and found["merged"].get("live-restore")
+    return not found["running"] or bool(live_restore and not set(keys) & daemon_json.BREAKS_LIVE_RESTORE)
 
 
 def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each sentence with its remedy. Pure."""
     if want["state"] == "absent":
-        return [found["verdict"]] if found["verdict"] else []
+        return [found["validation_error"]] if found["validation_error"] else []
     file, merged, sentences = want["config_file"], found["merged"], []
-    if found["verdict"]:
-        sentences.append(found["verdict"])
-    if found["clashes"]:
+    if found["validation_error"]:
+        sentences.append(found["validation_error"])
+    if found["conflicting_flags"]:
         named = "; ".join(
-            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["clashes"].items())
+            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["conflicting_flags"].items())
         )
         sentences.append(
             "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
@@ -152,18 +156,18 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
             "This host is in a swarm, and with live-restore the daemon would not start. Set docker_daemon_live_restore:"
             " false, or leave the swarm first (`docker swarm leave`)."
         )
-    stranding = [key for key in found["moved"] if key != "storage-driver"]
-    if found["in_swarm"] and found["daemon"]["info"] and stranding:
+    swarm_keys = [key for key in found["moved_keys"] if key != "storage-driver"]
+    if found["in_swarm"] and found["daemon"]["info"] and swarm_keys:
         sentences.append(
             "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it is, or"
-            " leave the swarm first (`docker swarm leave`)." % " and ".join(stranding)
+            " leave the swarm first (`docker swarm leave`)." % " and ".join(swarm_keys)
         )
-    strangers = daemon_json.misfits(merged)
-    if strangers:
+    unknown = daemon_json.unknown_log_options(merged)
+    if unknown:
         sentences.append(
             "The log driver %s has no option %s, and the daemon would not start with it. Correct"
             " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s."
-            % (merged.get("log-driver") or "json-file", ", ".join(strangers), file)
+            % (merged.get("log-driver") or "json-file", ", ".join(unknown), file)
         )
     if want["proxy"] and merged.get("proxies"):
         sentences.append(
@@ -176,17 +180,17 @@ def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
             " under it. Mount it (`mount %s`), or correct the path."
             % (merged["data-root"], found["unmounted"], found["unmounted"])
         )
-    if found["of_others"]:
+    if found["data_root_in_use"]:
         sentences.append(
             "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by root"
             " only. Use a folder of its own, such as %s/docker." % (merged["data-root"], merged["data-root"])
         )
-    if found["taken"]:
+    if found["bip_overlap"]:
         sentences.append(
             "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection"
-            " to the host. Choose another network." % (merged["bip"], found["taken"])
+            " to the host. Choose another network." % (merged["bip"], found["bip_overlap"])
         )
-    if found["no_group"]:
+    if found["group_missing"]:
         sentences.append(
             "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
             " user_groups_members for example, or name another." % merged["group"]
@@ -208,7 +212,7 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         snapshotter = False
     switched = snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info)
     in_containerd = daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter
-    for key in ["features.containerd-snapshotter"] * bool(switched) + found["moved"]:
+    for key in ["features.containerd-snapshotter"] * bool(switched) + found["moved_keys"]:
         # containerd's images stay where they are.
         images = 0 if key == "data-root" and in_containerd else info.get("Images") or 0
         if images or info.get("Containers"):
@@ -217,7 +221,7 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
                 " of sight once the daemon is restarted, until it is changed back."
                 % (key, images, info.get("Containers") or 0)
             )
-    if "data-root" in found["moved"] and in_containerd:
+    if "data-root" in found["moved_keys"] and in_containerd:
         sentences.append(
             "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
             " /etc/containerd/config.toml."
@@ -229,10 +233,10 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
                 "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
                 " tlscert and tlskey in docker_daemon_options, or leave it out." % one
             )
-    if decision["stopped"]:
+    if decision["stopped_containers"]:
         sentences.append(
             "live-restore keeps no container over a change of %s, so these are stopped: %s."
-            % (", ".join(decision["breaks"]), ", ".join(decision["stopped"]))
+            % (", ".join(decision["breaking_keys"]), ", ".join(decision["stopped_containers"]))
         )
     if decision["pending"]:
         sentences.append(
@@ -259,8 +263,8 @@ def file_changes(found: Dict[str, Any]) -> List[Dict[str, str]]:
         is_, to_be = found["is"][name], found["to_be"][name]
         if is_ != to_be:
             state = "missing" if is_ is None else "present" if to_be is None else "other content"
-            wish = "absent" if to_be is None else "Slipway's content"
-            changed.append({"name": name, "path": path, "is": state, "want": wish})
+            wanted = "absent" if to_be is None else "Slipway's content"
+            changed.append({"name": name, "path": path, "is": state, "want": wanted})
     return changed
 
 

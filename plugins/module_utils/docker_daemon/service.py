@@ -49,7 +49,7 @@ class Daemon:
         # The unit itself sets no limit to its start.
         rc, _out, _err = self._run(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units)
         if rc != 0 or not self.info(endpoint):
-            raise ApplyError(self.said(since))
+            raise ApplyError(self.errors_since(since))
 
     def reload(self, endpoint: str) -> None:
         """Send the daemon a SIGHUP and wait for the event that tells that it has reloaded.
@@ -67,9 +67,9 @@ class Daemon:
             if REFUSED.search("\n".join(self._journal(since))):
                 break
             time.sleep(0.1)
-        raise ApplyError(self.said(since))
+        raise ApplyError(self.errors_since(since))
 
-    def said(self, since: float) -> str:
+    def errors_since(self, since: float) -> str:
         """Return the last errors that the daemon has written to its journal since a time."""
         lines = self._journal(since)
         fatal = [line for line in lines if line.startswith("failed to start daemon")]

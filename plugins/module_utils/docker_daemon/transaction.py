@@ -28,8 +28,8 @@ class Executor:
         # What the daemon said of itself last, empty while it is not touched.
         self._info = found["daemon"]["info"]
         self._touched = False
-        self._store = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
-        self._store_before = ""
+        self._network_database = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
+        self._network_database_before = ""
         existing = [path for path in found["paths"].values() if os.path.exists(path)]
         self._modes = dict((path, os.stat(path).st_mode & 0o777) for path in existing)
         self.backups = []  # type: List[str]
@@ -42,15 +42,15 @@ class Executor:
         :raises Exception: that of the step that failed, once all is undone; ``outcome`` says how the host is then.
         """
         # The first to be done is the last to be undone: the daemon comes back when its files have.
-        self._undo.append(self._bring_back)
+        self._undo.append(self._restore_daemon)
         try:
             for step in steps:
                 getattr(self, step[0])(*step[1:])
         except BaseException:
-            self._take_back()
+            self._roll_back()
             raise
 
-    def secure(self, path: str) -> None:
+    def restrict(self, path: str) -> None:
         os.chown(path, 0, 0)
         os.chmod(path, files.PRIVATE)
 
@@ -62,7 +62,7 @@ class Executor:
         if self._want["backup"] and before is not None and files.read(path) == before:
             shutil.copy2(path, backup)
             self.backups.append(backup)
-        self._undo.append(lambda: self._put_back(path, before))
+        self._undo.append(lambda: self._restore_file(path, before))
         put(path, text, self._mode(path))
 
     def record(self, state: Dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Executor:
         self._undo.append(lambda: put(self._want["state_file"], before, files.PRIVATE))
         self._record(state, self._daemon.identity())
 
-    def forget(self) -> None:
+    def remove_record(self) -> None:
         put(self._want["state_file"], None, files.PRIVATE)
 
     def load_units(self) -> None:
@@ -84,7 +84,7 @@ class Executor:
 
     def restart(self, with_socket: bool) -> None:
         # A start that fails late may spoil the daemon's record of its networks.
-        self._store_before = files.read(self._store)
+        self._network_database_before = files.read(self._network_database)
         self._touched, self._socket = True, with_socket
         self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
         self._info = self._daemon.info(self._found["endpoints"]["to_be"])
@@ -98,33 +98,33 @@ class Executor:
         known = [key for key in keys if key in daemon_json.TYPES]
         wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
         if PROXY in keys and self._found["to_be"]["environment"]:
-            wished = unit.environment("", [self._found["to_be"]["environment"]])
+            wanted = unit.environment("", [self._found["to_be"]["environment"]])
             wrong += [
                 name
                 for name, field in PROXIES.items()
                 # The daemon masks passwords.
-                if name in wished
+                if name in wanted
                 and field in self._info
-                and daemon_json.redact(wished[name]) != daemon_json.redact(self._info[field])
+                and daemon_json.redact(wanted[name]) != daemon_json.redact(self._info[field])
             ]
         if wrong or not self._info:
             raise ApplyError(
                 "it runs, but it does not report the wanted value of %s" % ", ".join(wrong or ["anything"])
             )
 
-    def see_alive(self, running: List[str]) -> None:
-        lost = self._lost(running, "to_be")
-        if lost:
-            self.warnings.append("containers that did not survive the restart, in spite of live-restore: " + lost)
+    def check_containers(self, running: List[str]) -> None:
+        stopped = self._stopped(running, "to_be")
+        if stopped:
+            self.warnings.append("containers that did not survive the restart, in spite of live-restore: " + stopped)
 
-    def _lost(self, running: List[str], which: str) -> str:
+    def _stopped(self, running: List[str], which: str) -> str:
         return ", ".join(sorted(set(running) - set(self._daemon.running(self._found["endpoints"][which]))))
 
     def _record(self, state: Dict[str, Any], identity: str) -> None:
         state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
         put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", files.PRIVATE)
 
-    def _put_back(self, path: str, text: Optional[str]) -> None:
+    def _restore_file(self, path: str, text: Optional[str]) -> None:
         if not os.path.exists(path) or files.read(path) != text:
             put(path, text, self._modes.get(path, 0o644))
         if text is not None:
@@ -133,18 +133,18 @@ class Executor:
     def _mode(self, path: str) -> int:
         return files.PRIVATE if path in self._found["secrets"] else 0o644
 
-    def _take_back(self) -> None:
+    def _roll_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
-        troubles = []
+        failures = []
         while self._undo:
             try:
                 self._undo.pop()()
             except Exception as error:
-                troubles.append(str(error))
-        if troubles:
-            self.outcome += " Not all could be put back: %s." % "; ".join(troubles)
+                failures.append(str(error))
+        if failures:
+            self.outcome += " Not all could be put back: %s." % "; ".join(failures)
 
-    def _bring_back(self) -> None:
+    def _restore_daemon(self) -> None:
         """Let the daemon load the former files, which are in place again, and leave them as they are."""
         if self._units:
             self._daemon.load_units()
@@ -161,9 +161,9 @@ class Executor:
                 # The files may be younger than this start, though it loaded them.
                 loaded = {"values": settings(self._found, "is"), "pending": []}
                 self._record(dict(self._found["state"], loaded=loaded), identity)
-            lost = self._found["running"] and self._lost(self._found["running"], "is")
-            if lost:
-                self.outcome += " Containers that were stopped and are to be started by hand: %s." % lost
+            stopped = self._found["running"] and self._stopped(self._found["running"], "is")
+            if stopped:
+                self.outcome += " Containers that were stopped and are to be started by hand: %s." % stopped
         except (ApplyError, NoAnswer) as error:
             self.outcome = (
                 "The former files are in place again, but the daemon does not start with them either:\n%s" % error
@@ -171,7 +171,7 @@ class Executor:
             if NETWORK_FAILURE in str(error):
                 self.outcome += (
                     "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be"
-                    " made anew." % self._store
+                    " made anew." % self._network_database
                 )
         finally:
             self._config(None)
@@ -199,21 +199,24 @@ class Executor:
         try:
             self._daemon.restart(endpoint, self._socket)
         except ApplyError as error:
-            if NETWORK_FAILURE not in str(error) or self._store_before in ("", files.read(self._store)):
+            if NETWORK_FAILURE not in str(error) or self._network_database_before in (
+                "",
+                files.read(self._network_database),
+            ):
                 raise
-            shutil.copy2(self._store, self._store + ".spoiled")
-            files.replace(self._store, self._store_before, files.PRIVATE)
+            shutil.copy2(self._network_database, self._network_database + ".spoiled")
+            files.replace(self._network_database, self._network_database_before, files.PRIVATE)
             self._daemon.restart(endpoint, self._socket)
             self.outcome += (
                 " The failed start had spoiled Docker's record of networks, so the one of before was put back too; the"
-                " spoiled one is %s.spoiled." % self._store
+                " spoiled one is %s.spoiled." % self._network_database
             )
 
     def _config(self, config: Optional[Dict[str, Any]]) -> None:
         """Write daemon.json for the time of a load, or without a content its former text."""
         path = self._found["paths"]["config"]
         if config is None:
-            self._put_back(path, self._found["is"]["config"])
+            self._restore_file(path, self._found["is"]["config"])
         else:
             put(path, daemon_json.render(config), self._mode(path))
 

@@ -40,8 +40,8 @@ def configured(tmp_path):
 
 def test_a_configuration_from_before_the_first_installation_is_tried_by_the_engine_that_comes(configured, tmp_path):
     host = Machine(tmp_path)
-    assert observe(host, made())["changes"]["tried"] == ""
-    assert observe(configured('{"graph": "/var/lib/docker"}'), made())["changes"]["tried"] == "docker-ce"
+    assert observe(host, made())["changes"]["validating_package"] == ""
+    assert observe(configured('{"graph": "/var/lib/docker"}'), made())["changes"]["validating_package"] == "docker-ce"
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,16 @@ def test_data_of_an_engine_that_is_down_is_where_its_configuration_says(configur
     want = made(state="absent", purge_data=True)
     observed = observe(configured(text), want)
     own = root in OWN_FOLDERS
-    assert (observed["data"], observed["emptied"]) == ([root], [root] * own)
-    assert observed["purge"] == ([] if own else [f"{root}/overlay2"])
+    assert (observed["data_folders"], observed["folders_to_empty"]) == ([root], [root] * own)
+    assert observed["paths_to_remove"] == ([] if own else [f"{root}/overlay2"])
     drift = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "purge_data"]
     assert drift == [root]
 
 
 def test_the_group_is_left_to_the_first_installation_and_made_where_a_package_s_configuration_is_left(tmp_path):
     host, want = Machine(tmp_path), made()
-    assert not observe(host, want)["changes"]["group"]
+    assert not observe(host, want)["changes"]["make_group"]
     info = tmp_path / "var/lib/dpkg/info"
     info.mkdir(parents=True)
     (info / "docker-ce.list").touch()
-    assert observe(host, want)["changes"]["group"]
+    assert observe(host, want)["changes"]["make_group"]

@@ -53,7 +53,7 @@ def test_observes_a_host():
     )
     observed = observe(host, want)
     # The package was upgraded, and the engine not restarted.
-    assert (observed["installed"], observed["engine"]) == ("26.1.5", "20.10.24")
+    assert (observed["installed_version"], observed["running_version"]) == ("26.1.5", "20.10.24")
     assert observed["mirror"] == MIRROR and observed["key"] == "right"
     assert [item["kind"] for item in observed["leftovers"]] == ["file"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"

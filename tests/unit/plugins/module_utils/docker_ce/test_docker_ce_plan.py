@@ -106,11 +106,11 @@ def test_a_hold_on_dnf_is_an_exclude_in_the_repository_file():
 
 def test_absent_names_what_is_there_and_data_only_on_request():
     want = wanted(state="absent")
-    observed = dict(converged(want), data=["/var/lib/docker"])
+    observed = dict(converged(want), data_folders=["/var/lib/docker"])
     phases = [entry["phase"] for entry in compare(want, observed)]
     assert phases == ["remove_packages"] * 3 + ["remove_repository"] * 2
     assert compare(wanted(state="absent", purge_data=True), observed)[-1]["phase"] == "purge_data"
-    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), present=[], key="missing")
+    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), present_files=[], key="missing")
     assert compare(want, gone) == []
 
 
@@ -163,7 +163,7 @@ def test_live_restore_keeps_containers_from_one_patch_release_to_another(version
 
 
 @pytest.mark.parametrize(
-    ("restart", "running", "lives", "harm"),
+    ("restart", "running", "lives", "consequence"),
     [
         ("safe", "db\nweb\n", False, ", on which these containers run: db, web"),
         ("safe", "web\n", True, None),
@@ -172,7 +172,7 @@ def test_live_restore_keeps_containers_from_one_patch_release_to_another(version
         ("always", "web\n", False, None),
     ],
 )
-def test_a_change_of_containerd_alone_is_judged_as_the_engine_s(restart, running, lives, harm):
+def test_a_change_of_containerd_alone_is_judged_as_the_engine_s(restart, running, lives, consequence):
     commands = {
         "dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, OLD),
         f"{ENGINE} ps": (0, running),
@@ -181,7 +181,7 @@ def test_a_change_of_containerd_alone_is_judged_as_the_engine_s(restart, running
     host = FakeHost({"/usr/bin/docker": b""}, commands, LiveRestoreEnabled=lives)
     reasons = refused(want, host)
     assert [reason.partition(". ")[0] for reason in reasons] == (
-        [] if harm is None else [f"containerd.io: 1.6.20 -> 1.7: that restarts containerd{harm}"]
+        [] if consequence is None else [f"containerd.io: 1.6.20 -> 1.7: that restarts containerd{consequence}"]
     )
     assert notes(want, observe(host, want)) == []
 
@@ -200,14 +200,14 @@ def test_the_distribution_s_engine_with_containers_is_not_removed_unasked():
 
 
 @pytest.mark.parametrize(
-    ("version", "is_", "store", "told"),
+    ("version", "is_", "store", "noted"),
     [("28.5", "29.1.0", True, True), ("28.5", "29.1.0", False, False), ("29.0", "29.1.0", True, False)],
 )
-def test_images_that_an_older_engine_does_not_see_are_told(version, is_, store, told):
+def test_images_that_an_older_engine_does_not_see_are_told(version, is_, store, noted):
     want = wanted(version=version)
-    observed = {**converged(want), "engine": is_, "in_containerd": store}
+    observed = {**converged(want), "running_version": is_, "has_containerd_store": store}
     observed["changes"] = changes(want, observed)
-    assert ["containerd's image store" in note for note in notes(want, observed)] == [True] * told
+    assert ["containerd's image store" in note for note in notes(want, observed)] == [True] * noted
 
 
 def test_removal_stops_containers_and_refuses_where_it_cannot():
@@ -224,11 +224,14 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
     # What else is in a data-root of the admin's is not the engine's.
     host.files["/data/docker/home"] = b""
-    assert observe(host, want)["purge"] == ["/data/docker/overlay2"] and observe(host, want)["emptied"] == []
+    assert (
+        observe(host, want)["paths_to_remove"] == ["/data/docker/overlay2"]
+        and observe(host, want)["folders_to_empty"] == []
+    )
     # The engine's own folder is named whole, since more may come until it is stopped.
     host.files["/var/lib/containerd/io.containerd.content.v1.content"] = b""
-    assert observe(host, want)["emptied"] == ["/var/lib/containerd"]
-    assert observe(host, want)["purge"] == ["/data/docker/overlay2"]
+    assert observe(host, want)["folders_to_empty"] == ["/var/lib/containerd"]
+    assert observe(host, want)["paths_to_remove"] == ["/data/docker/overlay2"]
     commands.update({f"{ENGINE} ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
     host = FakeHost(
         {"/usr/bin/docker": b"", "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode()}, commands
@@ -241,8 +244,12 @@ def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)
     spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
-    assert changes(want, observed)["install"] == PACKAGES and changes(want, observed)["tried"] == "docker-ce"
-    assert changes(want, {**observed, "configured": False})["tried"] == ""
+    assert (
+        changes(want, observed)["install"] == PACKAGES and changes(want, observed)["validating_package"] == "docker-ce"
+    )
+    assert changes(want, {**observed, "configured": False})["validating_package"] == ""
     observed = converged(want)
     spoil(observed, ["packages", "containerd.io"], KeyError)
-    assert changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["tried"] == ""
+    assert (
+        changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["validating_package"] == ""
+    )

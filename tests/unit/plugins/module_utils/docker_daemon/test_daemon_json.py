@@ -197,5 +197,5 @@ def test_names_of_keys_are_whole():
 
 
 def test_log_options_of_no_driver_are_unknown_here_by_mistake():
-    assert daemon_json.misfits({"log-opts": {"max-size": "1", "mode": "non-blocking", "tag": "x"}}) == []
-    assert daemon_json.misfits({"log-driver": "local", "log-opts": {"tag": "x"}}) == ["tag"]
+    assert daemon_json.unknown_log_options({"log-opts": {"max-size": "1", "mode": "non-blocking", "tag": "x"}}) == []
+    assert daemon_json.unknown_log_options({"log-driver": "local", "log-opts": {"tag": "x"}}) == ["tag"]

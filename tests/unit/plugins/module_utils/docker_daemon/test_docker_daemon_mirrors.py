@@ -80,11 +80,11 @@ def test_a_mirror_that_answers_something_else_is_dead(cache, tmp_path, monkeypat
 def test_dead_mirrors_are_left_out_unless_all_are_dead():
     config = {"registry-mirrors": ["http://a", "http://b"]}
     wish = want(probe_mirrors="skip")
-    alive = mirrors.without_dead(wish, config, {"http://a": "refused", "http://b": ""})
+    alive = mirrors.without_dead_mirrors(wish, config, {"http://a": "refused", "http://b": ""})
     assert alive["registry-mirrors"] == ["http://b"]
-    assert mirrors.without_dead(wish, config, {"http://a": "x", "http://b": "x"}) == config
+    assert mirrors.without_dead_mirrors(wish, config, {"http://a": "x", "http://b": "x"}) == config
     report = dict(wish, probe_mirrors="report")
-    assert mirrors.without_dead(report, config, {"http://a": "refused", "http://b": ""}) == config
+    assert mirrors.without_dead_mirrors(report, config, {"http://a": "refused", "http://b": ""}) == config
 
 
 def test_mirrors_are_asked_as_the_daemon_asks(monkeypatch):

@@ -189,7 +189,7 @@ def test_containers_that_the_way_back_does_not_bring_back_are_named(host):
     )
 
 
-def test_a_spoiled_record_of_networks_is_put_back(host, tmp_path):
+def test_a_spoiled_record_of_networks_is_restore_file(host, tmp_path):
     store = tmp_path / "network" / "files" / "local-kv.db"
     store.parent.mkdir(parents=True)
     store.write_bytes(b"good")
