@@ -86,7 +86,7 @@ from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_text
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import public, repository_files
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import read, replace
 
@@ -109,7 +109,7 @@ def ask(mirror: str, want: Dict[str, Any], packages: List[str]) -> Dict[str, Any
         replace(scratch + "/key.asc", want["key"], 0o644)
         offered = (offered_by_apt if want["manager"] == "apt" else offered_by_dnf)(mirror, want, packages, scratch)
         answer["specs"] = [
-            spec(want["manager"], name, pick(name, want["versions"][name], offered)) for name in packages
+            spec(want["manager"], name, resolve_version(name, want["versions"][name], offered)) for name in packages
         ]
     except Unusable as error:
         answer["reason"] = str(error)
@@ -126,7 +126,7 @@ def offered_by_apt(mirror: str, want: Dict[str, Any], packages: List[str], scrat
     """
     os.makedirs(scratch + "/lists/partial")
     source = "%s/docker.sources" % scratch
-    files = docker_ce.repository_files(dict(want, repository_file=source, key_file=scratch + "/key.asc"), mirror)
+    files = repository_files(dict(want, repository_file=source, key_file=scratch + "/key.asc"), mirror)
     options = [
         'Dir::Etc::sourcelist "%s";' % source,
         'Dir::Etc::sourceparts "-";',
@@ -159,7 +159,7 @@ def offered_by_dnf(mirror: str, want: Dict[str, Any], packages: List[str], scrat
     """
     path = scratch + "/docker-ce.repo"
     wanted = dict(want, repository_file=path, key_file=scratch + "/key.asc", hold=False)
-    text = docker_ce.repository_files(wanted, mirror)[path] or ""
+    text = repository_files(wanted, mirror)[path] or ""
     query = ["dnf", "-y", "--noplugins", "--disableexcludes=all", "--setopt=reposdir=" + scratch]
     query += ["--setopt=cachedir=%s/cache" % scratch, "--setopt=logdir=" + scratch, "--setopt=skip_if_unavailable=0"]
     query += ["--setopt=timeout=%d" % math.ceil(want["mirror_timeout"]), "--setopt=retries=1"]
@@ -213,14 +213,14 @@ def group(pairs: Any) -> Dict[str, List[str]]:
     return grouped
 
 
-def pick(name: str, wish: str, offered: Dict[str, List[str]]) -> str:
-    """Return the newest offered version of a package that satisfies the wish.
+def resolve_version(name: str, wanted: str, offered: Dict[str, List[str]]) -> str:
+    """Return the newest offered version of a package that satisfies the wanted one.
 
     :raises Unusable: the package or version is not offered, with those that are.
     """
-    version = versions.resolve(wish, offered.get(name, []))
+    version = versions.resolve(wanted, offered.get(name, []))
     if version is None and name in offered:
-        raise Unusable("it has no %s %s; it offers %s" % (name, wish, versions.describe(offered[name])))
+        raise Unusable("it has no %s %s; it offers %s" % (name, wanted, versions.describe(offered[name])))
     if version is None:
         raise Unusable("it has no package %s for this release and architecture" % name)
     return version
@@ -241,7 +241,7 @@ def configure(module: AnsibleModule, texts: Dict[str, str]) -> Dict[str, Any]:
         before = read(path)
         # A link may lead to what an older set-up left, which is removed.
         if before != text or os.path.islink(path):
-            before = docker_ce.public(before)
+            before = public(before)
             diff.append({"before_header": path, "after_header": path, "before": before, "after": text})
             if not module.check_mode:
                 replace(path, text, 0o644)
@@ -291,7 +291,7 @@ def main() -> None:
     if not usable:
         module.fail_json(msg=refusal(want, passed_over), passed_over=passed_over)
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
-    files = dict(docker_ce.repository_files(want, chosen["mirror"]), **{want["key_file"]: want["key"]})
+    files = dict(repository_files(want, chosen["mirror"]), **{want["key_file"]: want["key"]})
     texts = dict((path, text) for path, text in files.items() if text is not None)
     try:
         done = configure(module, texts)

@@ -84,13 +84,13 @@ def unpack(manager: str, path: str, folder: str) -> Tuple[str, str]:
     return (engine + [""])[0], os.path.dirname((proxy + [""])[0])
 
 
-def words(output: str) -> str:
+def validation_error(output: str) -> str:
     """Return what the engine says is wrong; empty where it cannot validate, or does not say."""
     lines = [line for line in output.splitlines() if "configure the Docker daemon with file" in line]
     return lines[-1].rpartition(".json: ")[2].strip().rstrip('"') if lines else ""
 
 
-def judge(engine: str, proxy: str, config_file: str) -> List[str]:
+def validate(engine: str, proxy: str, config_file: str) -> List[str]:
     """Return what the engine says is wrong with the configuration, as a list of one or none.
 
     :param proxy: the folder of its proxy, empty where it has none.
@@ -100,7 +100,7 @@ def judge(engine: str, proxy: str, config_file: str) -> List[str]:
     done = subprocess.run(
         command, env=dict(os.environ, PATH=places), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS
     )
-    reason = words(to_text(done.stdout, errors="replace")) if done.returncode else ""
+    reason = validation_error(to_text(done.stdout, errors="replace")) if done.returncode else ""
     return [reason] if reason else []
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     try:
         engine, proxy = unpack(params["manager"], path, folder) if path else ("", "")
         if engine:
-            reasons, tried = judge(engine, proxy, params["config_file"]), True
+            reasons, tried = validate(engine, proxy, params["config_file"]), True
     except (OSError, subprocess.TimeoutExpired) as error:
         module.warn("%s could not be tried on %s: %s" % (params["package"], params["config_file"], error))
     finally:

@@ -141,8 +141,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import Ho
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import section  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
@@ -185,10 +185,7 @@ def load(name: str) -> Any:
     """Return a section, whose functions are in three files."""
     functions = {}  # type: Dict[str, Any]
     for part in ("want", "observe", "plan"):
-        try:
-            functions.update(vars(importlib.import_module("%s.%s.%s" % (UTILS, name, part))))
-        except ImportError:
-            functions.update(vars(importlib.import_module("%s.%s.section" % (UTILS, name))))
+        functions.update(vars(importlib.import_module("%s.%s.%s" % (UTILS, name, part))))
     return SimpleNamespace(**functions)
 
 

@@ -17,8 +17,8 @@ def is_docker(uri: str, mirrors: List[str]) -> bool:
 
 def without_docker(path: str, text: str, mirrors: List[str]) -> Optional[str]:
     """Return the text of a source file with Docker's active entries switched off; ``None`` where it has none."""
-    how = _lines if path.endswith(".list") else _stanzas if path.endswith(".sources") else _sections
-    changed = how(text, mirrors)
+    switch_off = _lines if path.endswith(".list") else _stanzas if path.endswith(".sources") else _sections
+    changed = switch_off(text, mirrors)
     return None if changed == text else changed
 
 

@@ -36,23 +36,23 @@ def observe(host: Host, wanted: bool) -> Dict[str, Any]:
     """Read the rules of a host: the file as it is and is to be, and the paths that the kernel does not watch yet."""
     # The kernel takes no rule for what is not there; what comes later is drift then.
     watched = [path for path in PATHS if wanted and host.glob(path)]
-    tools = bool(host.glob("/usr/sbin/auditctl", "/sbin/auditctl"))
-    _rc, loaded = host.run("auditctl", "-l") if tools and watched else (0, "")
+    has_auditctl = bool(host.glob("/usr/sbin/auditctl", "/sbin/auditctl"))
+    _rc, loaded = host.run("auditctl", "-l") if has_auditctl and watched else (0, "")
     # auditctl leaves out all rules after one that it has already: a path of the site's own rules is left to them.
-    others = [host.read(path) or "" for path in host.glob(RULES) if wanted and path != FILE]
-    theirs = re.findall(r"(?m)^\s*-w\s+(\S+?)/*(?=\s|$)", "\n".join(others))
-    ours = [path for path in watched if path not in theirs]
+    site_rules = [host.read(path) or "" for path in host.glob(RULES) if wanted and path != FILE]
+    site_paths = re.findall(r"(?m)^\s*-w\s+(\S+?)/*(?=\s|$)", "\n".join(site_rules))
+    own_paths = [path for path in watched if path not in site_paths]
     is_ = host.read(FILE)
-    rc, status = host.run("auditctl", "-s") if tools and (wanted or is_ is not None) else (0, "")
+    rc, status = host.run("auditctl", "-s") if has_auditctl and (wanted or is_ is not None) else (0, "")
     return {
         "is": is_,
-        "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in ours) if wanted else None,
-        "tools": tools,
+        "to_be": HEADER + "".join("-w %s -p rwxa -k docker\n" % path for path in own_paths) if wanted else None,
+        "has_auditctl": has_auditctl,
         # In a container it does not.
-        "listens": rc == 0,
+        "kernel_takes_rules": rc == 0,
         "unwatched": [path for path in watched if "-w %s -p" % path not in loaded],
         # Until the next boot.
-        "locked": "enabled 2" in status,
+        "immutable": "enabled 2" in status,
     }
 
 
@@ -63,15 +63,15 @@ def compare(observed: Dict[str, Any]) -> List[Dict[str, str]]:
     if is_ != to_be:
         state = "absent" if is_ is None else "present" if to_be is None else "other content"
         return [entry(PHASE, FILE, state, "absent" if to_be is None else "rules for the engine's files")]
-    phase = "later" if observed["locked"] else PHASE
+    phase = "later" if observed["immutable"] else PHASE
     return [entry(phase, path, "not watched by auditd", "watched") for path in observed["unwatched"]]
 
 
 def refusals(observed: Dict[str, Any]) -> List[str]:
     """Return what stands in the way, with its remedy."""
-    if observed["to_be"] is None or (observed["tools"] and observed["listens"]):
+    if observed["to_be"] is None or (observed["has_auditctl"] and observed["kernel_takes_rules"]):
         return []
-    if observed["tools"]:
+    if observed["has_auditctl"]:
         return [
             "docker_daemon_audit is true, and this host's kernel takes no audit rules (`auditctl -s` fails), as in a"
             " container. Leave docker_daemon_audit out here."

@@ -13,6 +13,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 Entry = Dict[str, Any]
 
+FILE = "/etc/docker/daemon.json"
+
 # The keys that a SIGHUP applies (of features only some), each with the value that stands for its absence, since a
 # reload ignores a key that is gone.
 RELOADABLE = {
@@ -178,7 +180,7 @@ def check(config: Dict[str, Any], refuse_unknown: bool) -> List[str]:
     return problems
 
 
-def misfits(config: Dict[str, Any]) -> List[str]:
+def unknown_log_options(config: Dict[str, Any]) -> List[str]:
     """Return the log options that the log driver does not know, which keep the daemon from starting."""
     driver, options = config.get("log-driver") or "json-file", config.get("log-opts")
     if driver not in _LOG_OPTS or not isinstance(options, dict):
@@ -193,14 +195,14 @@ def merge(current: Dict[str, Any], wanted: Dict[str, Any], entries: List[Entry])
     wanted any more is undone, unless somebody else has changed the value since.
     """
     result = copy.deepcopy(current)
-    wishes = _flatten(wanted)
+    flat = _flatten(wanted)
     last = dict((tuple(entry["path"]), entry) for entry in entries)
     for path, entry in reversed(list(last.items())):
-        if path not in wishes or _is_object(wishes[path]) != _is_object(entry["value"]):
+        if path not in flat or _is_object(flat[path]) != _is_object(entry["value"]):
             _undo(result, entry)
             del last[path]
     merged = []
-    for path, value in wishes.items():
+    for path, value in flat.items():
         parent = _parent(result, path)
         existed, is_ = path[-1] in parent, parent.get(path[-1])
         entry = last.get(path) or {"path": list(path), "value": value}

@@ -49,3 +49,9 @@ def is_direct(place: str, no_proxy: str) -> bool:
             return True
     bypass = getattr(urllib.request, "proxy_bypass_environment")  # noqa: B009 typeshed lacks its second argument
     return bool(bypass(place, {"no": no_proxy}))
+
+
+def without_dead_mirrors(want: Dict[str, Any], config: Dict[str, Any], mirrors: Dict[str, str]) -> Dict[str, Any]:
+    """Return the wanted keys, without dead mirrors where asked for. Where all are dead, it may be the network."""
+    alive = [one for one in config.get("registry-mirrors", []) if not mirrors.get(one)]
+    return dict(config, **{"registry-mirrors": alive}) if want["probe_mirrors"] == "skip" and alive else config

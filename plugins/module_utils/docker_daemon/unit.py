@@ -101,8 +101,8 @@ def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
         if short and not word.startswith("--"):
             name = short.group(0)
         key = _KEYS.get(name, name.lstrip("-"))
-        whole = "=" in word or (bool(short) and len(word) > 2)
-        if not word.startswith("-") or whole or TYPES.get(key) is bool or not rest:
+        has_value = "=" in word or (bool(short) and len(word) > 2)
+        if not word.startswith("-") or has_value or TYPES.get(key) is bool or not rest:
             found.append((key, [word]))
         else:
             found.append((key, [word, rest.pop(0)]))
@@ -126,7 +126,7 @@ def endpoint(words: List[str], config: Dict[str, Any]) -> str:
     return remote[0] if remote and not any(one.startswith("fd:") for one in hosts) else SOCKET
 
 
-def clashes(words: List[str], keys: List[str]) -> Dict[str, str]:
+def conflicts(words: List[str], keys: List[str]) -> Dict[str, str]:
     """Return the keys that are flags too, each with its flags as they stand on the command line."""
     found = {}  # type: Dict[str, str]
     for key, parts in flags(words):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.section import OWN_FOLDERS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_error, wanted_tls

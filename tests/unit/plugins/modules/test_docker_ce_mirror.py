@@ -5,11 +5,10 @@ import os
 
 import pytest
 from ansible.module_utils import basic
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
-from ansible_collections.slipway.node.plugins.module_utils.engine import files, platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
-from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+
+from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import DEBIAN, ROCKY, made
 
 ROOT = "http://mirror.example.org/docker-ce"
 # Keeps its configuration, which is gone afterwards, and says what a test wants.
@@ -32,21 +31,12 @@ echo 'containerd.io 1.7.24-3.1.el9'
 """
 
 
-def wanted(platform, **change):
-    given = {f"docker_ce_{name}": value for name, value in {"mirrors": [ROOT], **change}.items()}
-    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
-    inputs, problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
-    inputs, wrong = prepare(inputs, reader.Site())
-    assert not problems + wrong
-    return docker_ce.want(inputs, platform)
-
-
 def debian(**change):
-    return wanted(platforms.describe("Debian", "12.15", "bookworm", "x86_64"), **change)
+    return made(DEBIAN, **{"mirrors": [ROOT], **change})
 
 
 def rocky(**change):
-    return wanted(platforms.describe("Rocky", "9.6", "", "x86_64"), **change)
+    return made(ROCKY, **{"mirrors": [ROOT], **change})
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import shutil
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
-from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+
+from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import made
 
 pytestmark = pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt here")
 
@@ -40,10 +39,9 @@ def test_the_host_s_own_proxy_counts(proxy, tmp_path, monkeypatch):
     # In the place of /etc/apt/apt.conf, which is this machine's.
     (tmp_path / "apt.conf").write_text(f'Acquire::http::Proxy "{url}";\n')
     monkeypatch.setenv("APT_CONFIG", f"{tmp_path}/apt.conf")
-    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
-    given = {"docker_ce_mirrors": ["http://mirror.example.org/docker-ce"]}
-    inputs, _problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
-    want = docker_ce.want(prepare(inputs, reader.Site())[0], platforms.describe("Debian", "12", "bookworm", "x86_64"))
+    want = made(
+        platforms.describe("Debian", "12", "bookworm", "x86_64"), mirrors=["http://mirror.example.org/docker-ce"]
+    )
     answer = mirror.ask(want["mirrors"][0], want, [])
     assert "http://mirror.example.org/docker-ce/linux/debian/dists/bookworm/InRelease" in asked
     assert answer["reason"].startswith("404")

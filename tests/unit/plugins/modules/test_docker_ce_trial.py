@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from ansible_collections.slipway.node.plugins.modules.docker_ce_trial import judge, pattern, unpack, words
+from ansible_collections.slipway.node.plugins.modules.docker_ce_trial import pattern, unpack, validate, validation_error
 
 REFUSED = (
     "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives don't match any "
@@ -20,7 +20,7 @@ REFUSED = (
     ],
 )
 def test_reads_what_the_engine_says(output, reason):
-    assert words(output) == reason
+    assert validation_error(output) == reason
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_asks_the_engine_of_a_package_which_finds_its_proxy(tmp_path, status, re
     subprocess.run(["dpkg-deb", "--build", str(tree), str(tmp_path / "a.deb")], check=True, capture_output=True)
     found = unpack("apt", str(tmp_path / "a.deb"), str(tmp_path))
     assert found == (f"{tmp_path}/usr/bin/dockerd", f"{tmp_path}/{proxy}")
-    assert len(judge(*found, "/etc/docker/daemon.json")) == reasons
+    assert len(validate(*found, "/etc/docker/daemon.json")) == reasons

@@ -4,13 +4,12 @@ import glob
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce import section as docker_ce
-from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import compare
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
-from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
-DEBIAN = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
+from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import made
 
 
 class Machine(Host):
@@ -27,15 +26,6 @@ class Machine(Host):
         return sorted(path[len(self.root) :] for one in patterns for path in glob.glob(self.root + one))
 
 
-def wanted(**change):
-    options, default = reader.specification("docker_ce"), reader.defaults("docker_ce")
-    given = {f"docker_ce_{name}": value for name, value in change.items()}
-    inputs, problems = reader.read(options, default, given, lambda value: value, "docker_ce_")
-    inputs, wrong = prepare(inputs, reader.Site(settings={"region": "global"}))
-    assert not problems + wrong
-    return docker_ce.want(inputs, DEBIAN)
-
-
 @pytest.fixture
 def configured(tmp_path):
     """Return a function that writes daemon.json."""
@@ -50,8 +40,8 @@ def configured(tmp_path):
 
 def test_a_configuration_from_before_the_first_installation_is_tried_by_the_engine_that_comes(configured, tmp_path):
     host = Machine(tmp_path)
-    assert docker_ce.observe(host, wanted())["changes"]["tried"] == ""
-    assert docker_ce.observe(configured('{"graph": "/var/lib/docker"}'), wanted())["changes"]["tried"] == "docker-ce"
+    assert observe(host, made())["changes"]["validating_package"] == ""
+    assert observe(configured('{"graph": "/var/lib/docker"}'), made())["changes"]["validating_package"] == "docker-ce"
 
 
 @pytest.mark.parametrize(
@@ -71,19 +61,19 @@ def test_data_of_an_engine_that_is_down_is_where_its_configuration_says(configur
     for folder in ("data/docker", "var/lib/docker"):
         (tmp_path / folder / "overlay2").mkdir(parents=True)
     (tmp_path / "data/docker/home").mkdir()
-    want = wanted(state="absent", purge_data=True)
-    observed = docker_ce.observe(configured(text), want)
-    own = root in docker_ce.OWN_FOLDERS
-    assert (observed["data"], observed["emptied"]) == ([root], [root] * own)
-    assert observed["purge"] == ([] if own else [f"{root}/overlay2"])
-    drift = [entry["item"] for entry in docker_ce.compare(want, observed) if entry["phase"] == "purge_data"]
+    want = made(state="absent", purge_data=True)
+    observed = observe(configured(text), want)
+    own = root in OWN_FOLDERS
+    assert (observed["data_folders"], observed["folders_to_empty"]) == ([root], [root] * own)
+    assert observed["paths_to_remove"] == ([] if own else [f"{root}/overlay2"])
+    drift = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "purge_data"]
     assert drift == [root]
 
 
 def test_the_group_is_left_to_the_first_installation_and_made_where_a_package_s_configuration_is_left(tmp_path):
-    host, want = Machine(tmp_path), wanted()
-    assert not docker_ce.observe(host, want)["changes"]["group"]
+    host, want = Machine(tmp_path), made()
+    assert not observe(host, want)["changes"]["make_group"]
     info = tmp_path / "var/lib/dpkg/info"
     info.mkdir(parents=True)
     (info / "docker-ce.list").touch()
-    assert docker_ce.observe(host, want)["changes"]["group"]
+    assert observe(host, want)["changes"]["make_group"]

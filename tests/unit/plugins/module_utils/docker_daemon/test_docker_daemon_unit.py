@@ -42,7 +42,7 @@ def test_environment_files_are_expanded():
     ],
 )
 def test_clashes(line, keys, found):
-    assert unit.clashes(["dockerd", *line.split()], keys) == found
+    assert unit.conflicts(["dockerd", *line.split()], keys) == found
 
 
 def test_the_drop_in_keeps_the_other_flags():

@@ -194,3 +194,8 @@ def test_what_is_not_utf8_is_refused_with_its_place():
 def test_names_of_keys_are_whole():
     assert "default-gateway" in daemon_json.TYPES
     assert [key for key in daemon_json.TYPES if key.startswith("-") or key.endswith("-")] == []
+
+
+def test_log_options_of_no_driver_are_unknown_here_by_mistake():
+    assert daemon_json.unknown_log_options({"log-opts": {"max-size": "1", "mode": "non-blocking", "tag": "x"}}) == []
+    assert daemon_json.unknown_log_options({"log-driver": "local", "log-opts": {"tag": "x"}}) == ["tag"]

@@ -1,4 +1,4 @@
-"""Registry mirrors over TLS are believed as dockerd believes them."""
+"""Registry mirrors are asked as dockerd asks them, over TLS believed as it does, and left out where they are dead."""
 
 import datetime
 import http.server
@@ -6,11 +6,13 @@ import ssl
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import mirrors as docker_daemon_mirrors
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import mirrors
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.unit.plugins.module_utils.docker_daemon.docker_daemon_hosts import FakeHost, want
 
 
 class Cache(http.server.BaseHTTPRequestHandler):
@@ -53,11 +55,11 @@ def cache(tmp_path):
 
 def test_a_cache_of_our_own_lives_once_its_authority_is_where_docker_looks(cache, tmp_path, monkeypatch):
     place, authority = cache
-    monkeypatch.setattr(docker_daemon_mirrors, "CERTIFICATES", f"{tmp_path}/certs.d")
+    monkeypatch.setattr(mirrors, "CERTIFICATES", f"{tmp_path}/certs.d")
     mirror = f"https://{place}"
 
     def why(**config):
-        return docker_daemon_mirrors.ask(Host(), {"registry-mirrors": [mirror], **config}, {}, 5)[mirror]
+        return mirrors.ask(Host(), {"registry-mirrors": [mirror], **config}, {}, 5)[mirror]
 
     assert "certificate verify failed" in why()
     assert why(**{"insecure-registries": [place]}) == ""
@@ -72,4 +74,48 @@ def test_a_mirror_that_answers_something_else_is_dead(cache, tmp_path, monkeypat
     config = {"registry-mirrors": [mirror], "insecure-registries": [place]}
     for status, dead in ((401, False), (503, True)):
         monkeypatch.setattr(Cache, "status", status)
-        assert bool(docker_daemon_mirrors.ask(Host(), config, {}, 5)[mirror]) is dead
+        assert bool(mirrors.ask(Host(), config, {}, 5)[mirror]) is dead
+
+
+def test_dead_mirrors_are_left_out_unless_all_are_dead():
+    config = {"registry-mirrors": ["http://a", "http://b"]}
+    wish = want(probe_mirrors="skip")
+    alive = mirrors.without_dead_mirrors(wish, config, {"http://a": "refused", "http://b": ""})
+    assert alive["registry-mirrors"] == ["http://b"]
+    assert mirrors.without_dead_mirrors(wish, config, {"http://a": "x", "http://b": "x"}) == config
+    report = dict(wish, probe_mirrors="report")
+    assert mirrors.without_dead_mirrors(report, config, {"http://a": "refused", "http://b": ""}) == config
+
+
+def test_mirrors_are_asked_as_the_daemon_asks(monkeypatch):
+    asked = []
+
+    class Opener:
+        def open(self, url, timeout):
+            raise OSError("asked")
+
+    def opener(proxies, _https):
+        asked.append(proxies.proxies)
+        return Opener()
+
+    monkeypatch.setattr(mirrors.urllib.request, "build_opener", opener)
+    variables = {"HTTP_PROXY": "http://p", "NO_PROXY": "direct"}
+    config = {"registry-mirrors": ["http://m:5000", "http://direct"]}
+    assert set(mirrors.ask(FakeHost(), config, variables, 1).values()) == {"asked"}
+    assert sorted(asked, key=str) == [{"http": "http://p"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("place", "direct"),
+    [
+        ("m.example.org:5000", True),
+        ("example.org", True),
+        ("other.org", False),
+        ("10.1.2.3:5000", True),
+        ("11.1.2.3:5000", False),
+        ("127.0.0.1:5000", True),
+        ("localhost:5000", True),
+    ],
+)
+def test_who_is_asked_without_a_proxy(place, direct):
+    assert mirrors.is_direct(place, "example.org, 10.0.0.0/8") is direct

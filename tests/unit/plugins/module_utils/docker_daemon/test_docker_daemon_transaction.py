@@ -1,12 +1,16 @@
-"""The executor of docker_daemon_config: all steps or none, and a way back that ends with the former text."""
+"""The steps of docker_daemon_config: all steps or none, and a way back that ends with the former text."""
 
 import json
 import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.node.plugins.modules import docker_daemon_config as module
-from ansible_collections.slipway.node.plugins.modules.docker_daemon_config import ApplyError, Executor
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.transaction import (
+    NETWORK_FAILURE,
+    Executor,
+    put,
+)
 
 FORMER, NEW = '{"mtu": 1400}', '{"live-restore": true, "mtu": 1500}'
 
@@ -185,7 +189,7 @@ def test_containers_that_the_way_back_does_not_bring_back_are_named(host):
     )
 
 
-def test_a_spoiled_record_of_networks_is_put_back(host, tmp_path):
+def test_a_spoiled_record_of_networks_is_restore_file(host, tmp_path):
     store = tmp_path / "network" / "files" / "local-kv.db"
     store.parent.mkdir(parents=True)
     store.write_bytes(b"good")
@@ -198,7 +202,7 @@ def test_a_spoiled_record_of_networks_is_put_back(host, tmp_path):
                 store.write_bytes(b"bad")
                 raise ApplyError("x")
             if how == "restart" and store.read_bytes() == b"bad":
-                raise ApplyError(module.NETWORK_FAILURE)
+                raise ApplyError(NETWORK_FAILURE)
 
     daemon = Spoiling(host["config"])
     executor = Executor(daemon, host["found"], {"state_file": str(host["state"]), "backup": False})
@@ -229,9 +233,9 @@ def test_proxies_that_the_daemon_does_not_report_are_not_in_force(host):
 
 def test_what_holds_secrets_is_for_root_alone(tmp_path):
     path = tmp_path / "x"
-    module.put(str(path), "a", 0o644)
+    put(str(path), "a", 0o644)
     assert path.stat().st_mode & 0o777 == 0o644
-    module.put(str(path), "b", 0o600)
+    put(str(path), "b", 0o600)
     assert path.stat().st_mode & 0o777 == 0o600
-    module.put(str(path), None, 0o600)
+    put(str(path), None, 0o600)
     assert os.listdir(tmp_path) == []

@@ -1,0 +1,129 @@
+"""What is in the way of Docker's packages on a host: other engines, settings, and who else uses containerd or runc."""
+
+import contextlib
+import fnmatch
+import re
+from typing import Any, Dict, List, Set
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import SHARED_RUNTIMES
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
+
+# Docker's own in containerd.
+NAMESPACES = ("moby", "plugins.moby")
+
+
+def obstacles(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin has to clear away first, as sentences with their remedies."""
+    reasons = []
+    if host.glob("/snap/docker/current", "/var/lib/snapd/snap/docker/current"):
+        reasons.append(
+            "Docker from snap is installed, a second engine beside this one; remove it with `snap remove docker`, "
+            "which removes its containers and images too, and run again."
+        )
+    service = observed["services"].get("docker.service", {})
+    program = service.get("ExecStart", "")
+    if program.endswith("/dockerd") and program not in ("/usr/bin/dockerd", "/usr/sbin/dockerd"):
+        files = [service.get("FragmentPath", "")] + service.get("DropInPaths", "").split()
+        files = [path for path in files if program in (host.read(path) or "")]
+        reasons.append(
+            "%s starts %s in place of the package's engine; stop docker.service, remove that file, run `systemctl "
+            "daemon-reload`, and run again." % (", ".join(files) or "docker.service", program)
+        )
+    if observed["group"] not in ("local", "missing"):
+        reasons.append(
+            "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
+            "add it to the host's own groups under the same number with `echo '%s' >> /etc/group`." % observed["group"]
+        )
+    if want["manager"] == "dnf" and observed["changes"]["install"]:
+        patterns = excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude")
+        excluded_by = [
+            one for one in patterns if any(fnmatch.fnmatchcase(name, one) for name in observed["changes"]["install"])
+        ]
+        if excluded_by:
+            reasons.append(
+                "/etc/dnf/dnf.conf excludes %s, so dnf cannot install it; take that out of its line excludepkgs or "
+                "exclude, since docker_ce_hold keeps the version." % ", ".join(excluded_by)
+            )
+    return reasons
+
+
+def other_users(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:
+    """Return who else uses packages that are to be replaced: packages that need them, and what runs on them."""
+    if not shared:
+        return []
+    reasons = []
+    for name in [name for name in shared if name in SHARED_RUNTIMES]:
+        if want["manager"] == "apt":
+            # apt itself would quietly put crun in runc's place, under containers that runc made.
+            _rc, out = host.run(
+                "dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\t${Depends}, ${Recommends}\\n"
+            )
+            users = needing(name, out)
+        else:
+            _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", name)
+            users = [line for line in out.splitlines() if line and " " not in line]
+        replaced = set(want["conflicting"]) | set(want["packages"])
+        reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - replaced)]
+    # conmon watches over each of podman's containers, kubelet over a cluster's.
+    programs = ["podman", "buildah", "conmon"] if "runc" in shared else []
+    programs += ["kubelet"] if set(shared) & {"containerd", "containerd.io"} else []
+    commands = _commands(host)
+    running = {words[0].rsplit("/", 1)[-1] for words in commands}
+    reasons += ["%s is running" % name for name in programs if name in running]
+    namespaces = sorted({namespace for namespace, _id in _shims(commands)} - set(NAMESPACES))
+    reasons += ["containerd runs containers of %s" % namespace for namespace in namespaces]
+    if want["state"] == "absent" and want["purge_data"]:
+        reasons += [
+            "containerd keeps images or containers of %s" % namespace
+            for namespace in sorted(_namespaces_in_use(host) - set(namespaces))
+        ]
+    return reasons
+
+
+def needing(name: str, out: str) -> List[str]:
+    """Return who depends on or recommends a package, from lines of name, dpkg status and relations."""
+    users = []
+    for line in out.splitlines():
+        package, status, relations = (line.split("\t") + ["", ""])[:3]
+        wanted = [relation.split() for relation in re.split(r"[,|]", relations)]
+        if status[1:2] == "i" and any(words and words[0].split(":")[0] == name for words in wanted):
+            users.append(package)
+    return users
+
+
+def _namespaces_in_use(host: Host) -> Set[str]:
+    """Return the namespaces that are not Docker's and in which containerd, where it answers, keeps something."""
+    namespaces = host.run("ctr", "namespaces", "ls", "--quiet")[1].split() if host.glob("/usr/bin/ctr") else []
+    kinds = ("images", "containers")
+    return {
+        namespace
+        for namespace in set(namespaces) - set(NAMESPACES)
+        if any(host.run("ctr", "--namespace", namespace, kind, "ls", "--quiet")[1].strip() for kind in kinds)
+    }
+
+
+def containers(host: Host) -> List[str]:
+    """Return the running containers: their names, or where the engine does not run their ids."""
+    if host.glob("/usr/bin/docker"):
+        rc, out = docker(host, SOCKET, "ps", "--format", "{{.Names}}")
+        if rc == 0:
+            return sorted(out.split())
+    return sorted(one[:12] for namespace, one in _shims(_commands(host)) if namespace == "moby")
+
+
+def _commands(host: Host) -> List[List[str]]:
+    """Return the command line of each process."""
+    commands = []
+    for path in host.glob("/proc/[0-9]*/cmdline"):
+        # It may have ended since.
+        with contextlib.suppress(ProcessLookupError):
+            commands.append((host.read(path) or "").split("\0"))
+    return commands
+
+
+def _shims(commands: List[List[str]]) -> List[List[str]]:
+    """Return namespace and id of each container that containerd runs."""
+    shims = [words for words in commands if words[0].rsplit("/", 1)[-1].startswith("containerd-shim")]
+    pairs = [dict(zip(words, words[1:])) for words in shims]
+    return [[one["-namespace"], one["-id"]] for one in pairs if "-namespace" in one and "-id" in one]

@@ -1,0 +1,98 @@
+"""The running daemon: which start of it runs, which settings it loads from which files, and its containers."""
+
+import hashlib
+import time
+from typing import Any, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, docker
+
+# What only a restart loads, besides keys of daemon.json, each with its files.
+PROXY, COMMAND_LINE, SOCKET = "proxy", "command line", "socket"
+DROP_INS = {PROXY: ("environment", "proxy"), COMMAND_LINE: ("flags",), SOCKET: ("socket",)}
+
+
+def observe(host: Host, found: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the running daemon: its identity, what it has loaded, and the settings of ``to_be`` that it has not."""
+    if found["unit"].get("ActiveState") not in ("active", "reloading"):
+        return {"identity": "", "info": {}, "loaded": {}, "pending": []}
+    process = identity(found["unit"])
+    info = host.engine(found["endpoints"]["is"])
+    wanted = settings(found, "to_be")
+    recorded = found["state"]["loaded"]
+    if recorded.get("daemon") == process:
+        loaded = recorded["values"]
+    elif _changed_at(host, found) <= _started_at(found["unit"]):
+        loaded = settings(found, "is")
+    else:
+        # Somebody edited the files after the start: what was loaded is not known.
+        loaded = dict((key, None) for key in wanted)
+    pending = [key for key in owned(found) if not _is_loaded(loaded, wanted, info, key)]
+    return {"identity": process, "info": info, "loaded": loaded, "pending": pending}
+
+
+def unit_properties(host: Host, service: str) -> Dict[str, str]:
+    """Return the properties of the service, none where there is no such unit."""
+    names = "LoadState,ActiveState,MainPID,ExecMainStartTimestampMonotonic"
+    _rc, out = host.run("systemctl", "show", service, "--property=" + names)
+    properties = dict((line.split("=", 1)) for line in out.splitlines() if "=" in line)
+    return properties if properties.get("LoadState") == "loaded" else {}
+
+
+def identity(properties: Dict[str, str]) -> str:
+    """Return what tells one start of the daemon from another, also after a reboot; empty where it does not run."""
+    pid = properties.get("MainPID", "0")
+    return "%s-%s" % (pid, properties["ExecMainStartTimestampMonotonic"]) if pid != "0" else ""
+
+
+def settings(found: Dict[str, Any], which: str) -> Dict[str, Any]:
+    """Return what a daemon loads from the files as they are (``is``) or are to be (``to_be``), by name."""
+    values = dict(found["current"] if which == "is" else found["merged"])
+    for name, files in DROP_INS.items():
+        texts = [found[which][one] or "" for one in files]
+        if any(texts):
+            values[name] = hashlib.sha256("\n".join(texts).encode("utf-8")).hexdigest()
+    return values
+
+
+def owned(found: Dict[str, Any]) -> List[str]:
+    """Return the settings that this role answers for: set now, set until now, or given up and not yet loaded."""
+    state = found["state"]
+    owned = [entry["path"][0] for entry in found["entries"] + state["entries"]] + state["loaded"].get("pending", [])
+    for name, parts in DROP_INS.items():
+        if any(found["is"][one] != found["to_be"][one] or found["paths"][one] in state["files"] for one in parts):
+            owned.append(name)
+    return list(dict.fromkeys(owned))
+
+
+def containers(host: Host, endpoint: str) -> List[str]:
+    """Return the names of the running containers.
+
+    :raises NoAnswer: they cannot be known.
+    """
+    rc, out = docker(host, endpoint, "ps", "--format", "{{.Names}}")
+    if rc != 0:
+        raise NoAnswer(
+            "`docker --host %s ps` fails, so it is not known which containers run; see why on the host" % endpoint
+        )
+    return sorted(out.split())
+
+
+def _is_loaded(loaded: Dict[str, Any], wanted: Dict[str, Any], info: Dict[str, Any], key: str) -> bool:
+    """Tell whether the running daemon has a setting: it says so itself, or it is known to have loaded it."""
+    if key in daemon_json.TYPES:
+        verdict = daemon_json.reported(info, key, wanted.get(key))
+        if verdict is not None:
+            return verdict
+    return (key in loaded) == (key in wanted) and daemon_json.same(loaded.get(key), wanted.get(key))
+
+
+def _changed_at(host: Host, found: Dict[str, Any]) -> float:
+    present = [path for name, path in found["paths"].items() if found["is"][name] is not None and name != "mounts"]
+    # The change of the inode: a file moved into place may be old.
+    out = host.run("stat", "--dereference", "--format", "%.9Z", *present)[1] if present else ""
+    return max([0.0] + [float(line) for line in out.split()])
+
+
+def _started_at(unit: Dict[str, str]) -> float:
+    return time.time() - time.monotonic() + int(unit.get("ExecMainStartTimestampMonotonic") or 0) / 1e6

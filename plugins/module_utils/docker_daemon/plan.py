@@ -1,0 +1,278 @@
+"""How a host drifts from what is wanted, what has to be done and what waits, and what stands in the way. Pure."""
+
+import re
+from functools import partial
+from typing import Any, Dict, List, Optional
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import audit, daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import SOCKET, owned, settings
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import RecordError, new_state
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+
+PHASE = "apply_configuration"
+_entry = partial(drift_entry, "docker_daemon")
+# The mode and owner of files that may hold passwords.
+SECRET = "mode 600 of root"
+
+
+def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the drift of what is observed from what is wanted. One phase, which is atomic, mends all but auditd's.
+
+    A restart that waits for a safe moment is for later.
+    """
+    entry = partial(_entry, PHASE)
+    watched = audit.compare(observed["audit"])
+    if observed["error"]:
+        if want["state"] == "absent" and not observed["state_left"]:
+            return watched
+        return [entry(want["config_file"], "unreadable at %s" % observed["error"], "a JSON object")]
+    drift = [entry(one["key"], one["is"], one["want"]) for one in observed["keys"]]
+    drift += [
+        entry(one["path"], one["is"], one["want"]) for one in observed["files"] if one["path"] != want["config_file"]
+    ]
+    drift += [entry(path, mode, SECRET) for path, mode in sorted(observed["exposed_files"].items())]
+    for how in ("restart", "reload"):
+        if observed[how]:
+            drift.append(entry(want["service"], "%s pending for %s" % (how, ", ".join(observed[how])), how + "ed"))
+    if observed["pending"]:
+        drift.append(
+            _entry("later", want["service"], pending_text(observed["pending"], observed["running"]), "restarted")
+        )
+    if observed["state_left"] and not drift:
+        drift.append(entry(want["state_file"], "present", "absent"))
+    # After the files that it is about.
+    return drift + watched
+
+
+def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what stands in the way, as sentences with their remedies."""
+    return list(observed["refused"])
+
+
+def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of the changes."""
+    return list(observed.get("notes", []))
+
+
+def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what has to be done, in order, and what is left for later. Pure.
+
+    ``steps``: tuples of a verb and its arguments, as the module ``docker_daemon_config`` knows them; they hold secrets.
+    ``restart``, ``reload``: the settings that this loads. ``pending``: those that wait for a safe moment.
+    """
+    is_, merged = found["daemon"], found["merged"]
+    names = [one["name"] for one in file_changes(found)]
+    restart, reload = daemon_json.split(is_["pending"])
+    # A daemon that failed, or fails again and again, is started with the new files: no container of it can be harmed.
+    failed = found["unit"].get("ActiveState") in ("failed", "activating") and bool(names)
+    restart_now = failed or (bool(restart) and is_safe(want["restart"], found, restart, is_["info"]))
+    # live-restore that a reload turns on may make the restart safe.
+    enables_live_restore = (
+        "live-restore" in reload and want["restart"] == "safe" and bool(merged.get("live-restore") and found["running"])
+    )
+    if enables_live_restore:
+        restart_now = is_safe("safe", found, restart, {"LiveRestoreEnabled": True})
+    by_reload = bool(reload) and (enables_live_restore or not restart_now)
+    # A reload ignores that a key is gone, so it has its neutral value in the file meanwhile.
+    neutral_values = (
+        dict((key, daemon_json.RELOADABLE[key]) for key in reload if key not in merged) if by_reload else {}
+    )
+    texts = dict((name, found["to_be"][name]) for name in names)
+    if neutral_values:
+        texts["config"] = daemon_json.render(dict(merged, **neutral_values))
+
+    # The restarted daemon would not know what live-restore lets the present one leave.
+    breaking_keys = (
+        sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if is_["info"].get("LiveRestoreEnabled") else []
+    )
+    stopped = found["running"] if restart_now and breaking_keys else []
+
+    steps = [("restrict", path) for path in sorted(found["exposed_files"])]  # type: List[Any]
+    if names or reload or restart_now:
+        # Before the files, so that an interrupted run is still known as pending.
+        steps.append(("record", new_state(found, is_["loaded"], is_["pending"])))
+    steps += [("write", name, text) for name, text in texts.items()]
+    if set(names) - {"config", "environment"}:
+        steps.append(("load_units",))
+    loaded = dict(is_["loaded"])
+    if by_reload:
+        steps.append(("reload",))
+        steps += [("write", "config", found["to_be"]["config"])] if neutral_values else []
+        steps.append(("prove", reload))
+        loaded = dict((key, value) for key, value in loaded.items() if key not in daemon_json.RELOADABLE)
+        loaded.update((key, merged[key]) for key in daemon_json.RELOADABLE if key in merged)
+    if stopped:
+        # By the daemon itself as it stops, so that those come back that are to be restarted.
+        text = daemon_json.render(dict(found["current"], **{"live-restore": False}))
+        steps += [("write", "config", text), ("reload",), ("write", "config", found["to_be"]["config"])]
+    if restart_now:
+        steps += [("restart", SOCKET in restart), ("prove", owned(found))]
+        if want["restart"] == "safe" and found["running"]:
+            steps.append(("check_containers", found["running"]))
+        loaded = settings(found, "to_be")
+    pending = [] if restart_now else restart
+    if want["state"] == "absent" and not pending:
+        steps += [("remove_record",)] if found["has_state"] or steps else []
+    elif steps:
+        steps.append(("record", new_state(found, loaded, pending)))
+    return {
+        "steps": steps,
+        "names": names,
+        "failed": failed,
+        "restart": restart if restart_now else [],
+        "breaking_keys": breaking_keys,
+        "stopped_containers": stopped,
+        "reload": reload,
+        "pending": pending,
+    }
+
+
+def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str, Any]) -> bool:
+    """Tell whether a restart for these settings may be done now."""
+    if policy != "safe":
+        return policy == "always"
+    live_restore = info.get("LiveRestoreEnabled") and found["merged"].get("live-restore")
+    return not found["running"] or bool(live_restore and not set(keys) & daemon_json.BREAKS_LIVE_RESTORE)
+
+
+def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
+    """Return why nothing may be changed, each sentence with its remedy. Pure."""
+    if want["state"] == "absent":
+        return [found["validation_error"]] if found["validation_error"] else []
+    file, merged, sentences = want["config_file"], found["merged"], []
+    if found["validation_error"]:
+        sentences.append(found["validation_error"])
+    if found["conflicting_flags"]:
+        named = "; ".join(
+            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["conflicting_flags"].items())
+        )
+        sentences.append(
+            "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
+            " docker_daemon_take_over_flags: true to let a drop-in start it without these flags, or remove the flags"
+            " from the unit or from /etc/default/docker." % (want["service"], named)
+        )
+    if found["in_swarm"] and merged.get("live-restore"):
+        sentences.append(
+            "This host is in a swarm, and with live-restore the daemon would not start. Set docker_daemon_live_restore:"
+            " false, or leave the swarm first (`docker swarm leave`)."
+        )
+    swarm_keys = [key for key in found["moved_keys"] if key != "storage-driver"]
+    if found["in_swarm"] and found["daemon"]["info"] and swarm_keys:
+        sentences.append(
+            "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it is, or"
+            " leave the swarm first (`docker swarm leave`)." % " and ".join(swarm_keys)
+        )
+    unknown = daemon_json.unknown_log_options(merged)
+    if unknown:
+        sentences.append(
+            "The log driver %s has no option %s, and the daemon would not start with it. Correct"
+            " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s."
+            % (merged.get("log-driver") or "json-file", ", ".join(unknown), file)
+        )
+    if want["proxy"] and merged.get("proxies"):
+        sentences.append(
+            "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key proxies"
+            " there, or leave these inputs empty." % file
+        )
+    if found["unmounted"]:
+        sentences.append(
+            "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty folder"
+            " under it. Mount it (`mount %s`), or correct the path."
+            % (merged["data-root"], found["unmounted"], found["unmounted"])
+        )
+    if found["data_root_in_use"]:
+        sentences.append(
+            "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by root"
+            " only. Use a folder of its own, such as %s/docker." % (merged["data-root"], merged["data-root"])
+        )
+    if found["bip_overlap"]:
+        sentences.append(
+            "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection"
+            " to the host. Choose another network." % (merged["bip"], found["bip_overlap"])
+        )
+    if found["group_missing"]:
+        sentences.append(
+            "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
+            " user_groups_members for example, or name another." % merged["group"]
+        )
+    return sentences
+
+
+def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of the changes, as sentences. Pure."""
+    sentences = [
+        "registry mirror %s is dead: %s" % (daemon_json.redact(mirror), reason)
+        for mirror, reason in found["mirrors"].items()
+        if reason
+    ]
+    info = found["daemon"]["info"]
+    was, snapshotter = _snapshotter(found["current"]), _snapshotter(found["merged"])
+    if was and snapshotter is None:
+        # Given up: engines before 29 go back to the former store.
+        snapshotter = False
+    switched = snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info)
+    in_containerd = daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter
+    for key in ["features.containerd-snapshotter"] * bool(switched) + found["moved_keys"]:
+        # containerd's images stay where they are.
+        images = 0 if key == "data-root" and in_containerd else info.get("Images") or 0
+        if images or info.get("Containers"):
+            sentences.append(
+                "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out"
+                " of sight once the daemon is restarted, until it is changed back."
+                % (key, images, info.get("Containers") or 0)
+            )
+    if "data-root" in found["moved_keys"] and in_containerd:
+        sentences.append(
+            "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
+            " /etc/containerd/config.toml."
+        )
+    for one in [] if found["tlsverify"] else found["wanted"].get("hosts") or []:
+        # Without a host it is dockerd's default, localhost.
+        if re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one)):
+            sentences.append(
+                "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
+                " tlscert and tlskey in docker_daemon_options, or leave it out." % one
+            )
+    if decision["stopped_containers"]:
+        sentences.append(
+            "live-restore keeps no container over a change of %s, so these are stopped: %s."
+            % (", ".join(decision["breaking_keys"]), ", ".join(decision["stopped_containers"]))
+        )
+    if decision["pending"]:
+        sentences.append(
+            "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always."
+            % (want["service"], pending_text(decision["pending"], found["running"]))
+        )
+    return sentences
+
+
+def unreadable(want: Dict[str, Any], error: Exception) -> str:
+    """Return what to do about a file that cannot be read."""
+    if isinstance(error, RecordError):
+        return str(error)
+    return (
+        "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start from"
+        " an empty one." % (want["config_file"], error)
+    )
+
+
+def file_changes(found: Dict[str, Any]) -> List[Dict[str, str]]:
+    """Return the files that are to change, as ``{name, path, is, want}``."""
+    changed = []
+    for name, path in found["paths"].items():
+        is_, to_be = found["is"][name], found["to_be"][name]
+        if is_ != to_be:
+            state = "missing" if is_ is None else "present" if to_be is None else "other content"
+            wanted = "absent" if to_be is None else "Slipway's content"
+            changed.append({"name": name, "path": path, "is": state, "want": wanted})
+    return changed
+
+
+def pending_text(keys: List[str], running: List[str]) -> str:
+    return "restart pending for %s%s" % (", ".join(keys), " (running: %s)" % ", ".join(running) if running else "")
+
+
+def _snapshotter(config: Dict[str, Any]) -> Optional[bool]:
+    """Return whether a configuration asks for containerd's image store, ``None`` where it says nothing."""
+    features = config.get("features")
+    return features.get("containerd-snapshotter") if isinstance(features, dict) else None

@@ -1,0 +1,81 @@
+"""Restart and reload of the daemon, and what it says of them."""
+
+import re
+import time
+from typing import Any, Callable, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon, daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker
+
+RESTART_SECONDS = "120"
+RELOAD_SECONDS = 15
+# What the daemon logs where it does not take the file of a reload.
+REFUSED = re.compile("Error reconfiguring the daemon|configuration validation failed")
+
+
+class ApplyError(Exception):
+    """The daemon does not take the new configuration; the message quotes it."""
+
+
+class Daemon:
+    """Acts on the service and waits for its answer.
+
+    :param run: runs a command without a time limit of its own.
+    """
+
+    def __init__(self, host: Host, run: Callable[..., Any], service: str) -> None:
+        self._host, self._run, self._service = host, run, service
+
+    def load_units(self) -> None:
+        self._host.run("systemctl", "daemon-reload")
+
+    def identity(self) -> str:
+        return daemon.identity(daemon.unit_properties(self._host, self._service))
+
+    def info(self, endpoint: str) -> Dict[str, Any]:
+        return self._host.engine(endpoint)
+
+    def running(self, endpoint: str) -> List[str]:
+        return daemon.containers(self._host, endpoint)
+
+    def restart(self, endpoint: str, with_socket: bool) -> None:
+        """Restart the daemon, also from a failed state.
+
+        :raises ApplyError: it does not start or does not answer.
+        """
+        since = time.time()
+        units = ([self._service.replace(".service", ".socket")] if with_socket else []) + [self._service]
+        self._host.run("systemctl", "reset-failed", *units)
+        # The unit itself sets no limit to its start.
+        rc, _out, _err = self._run(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units)
+        if rc != 0 or not self.info(endpoint):
+            raise ApplyError(self.errors_since(since))
+
+    def reload(self, endpoint: str) -> None:
+        """Send the daemon a SIGHUP and wait for the event that tells that it has reloaded.
+
+        :raises ApplyError: the event does not come.
+        """
+        since = time.time()
+        self._host.run("systemctl", "reload", self._service)
+        deadline = time.monotonic() + RELOAD_SECONDS
+        while time.monotonic() < deadline:
+            period = ["--since", "%.9f" % since, "--until", "%.9f" % time.time()]
+            events = period + ["--filter", "type=daemon", "--filter", "event=reload"]
+            if docker(self._host, endpoint, "events", *events)[1].strip():
+                return
+            if REFUSED.search("\n".join(self._journal(since))):
+                break
+            time.sleep(0.1)
+        raise ApplyError(self.errors_since(since))
+
+    def errors_since(self, since: float) -> str:
+        """Return the last errors that the daemon has written to its journal since a time."""
+        lines = self._journal(since)
+        fatal = [line for line in lines if line.startswith("failed to start daemon")]
+        errors = [line for line in lines if not re.search(r"level=(debug|info|warning)", line)]
+        return daemon_json.redact("\n".join(list(dict.fromkeys(fatal or errors or lines))[-5:])) or "nothing"
+
+    def _journal(self, since: float) -> List[str]:
+        arguments = ["--unit", self._service, "--identifier", "dockerd", "--since", "@%.6f" % since, "--output", "cat"]
+        return self._host.run("journalctl", "--no-pager", *arguments)[1].strip().splitlines()

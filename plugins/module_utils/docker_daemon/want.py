@@ -1,0 +1,58 @@
+"""The wanted state of ``docker_daemon``: the content of daemon.json, the profiles, and how it is applied. Pure."""
+
+from typing import Any, Dict
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import Platform
+
+RECOMMENDED = {"live-restore": True, "log-driver": "json-file", "log-level": "info"}
+PROFILES = {
+    "none": {},
+    "recommended": RECOMMENDED,
+    "hardened": dict(
+        RECOMMENDED,
+        **{
+            "icc": False,
+            "no-new-privileges": True,
+            "userland-proxy": False,
+            "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 65536, "Hard": 65536}},
+        },
+    ),
+}  # type: Dict[str, Dict[str, Any]]
+PROFILE_LOG_OPTS = {"max-size": "50m", "max-file": "3"}
+
+
+def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
+    """Return the wanted state: the content of daemon.json, the proxies by their seal, and how they are applied."""
+    options = inputs["options"]
+    driver = options.get("log-driver") or inputs["log_driver"] or "json-file"
+    own_log_opts = PROFILE_LOG_OPTS if inputs["profile"] != "none" and driver in ("json-file", "local") else {}
+    named = {
+        "registry-mirrors": inputs["registry_mirrors"],
+        "insecure-registries": inputs["insecure_registries"],
+        "data-root": inputs["data_root"],
+        "live-restore": inputs["live_restore"],
+        "log-driver": inputs["log_driver"],
+        "log-opts": dict(own_log_opts, **inputs["log_opts"]),
+        "default-address-pools": inputs["address_pools"],
+    }
+    config = dict(PROFILES[inputs["profile"]])
+    config.update((key, value) for key, value in named.items() if value not in ("", [], {}, None))
+    kept = ("state", "restart", "backup", "take_over_flags", "probe_mirrors", "mirror_timeout", "proxy")
+    return dict(
+        ((name, inputs[name]) for name in kept),
+        audit=inputs["state"] == "present" and inputs["audit"],
+        config=daemon_json.normalise(_combine(config, options)),
+        config_file=daemon_json.FILE,
+        state_file="/var/lib/slipway/docker_daemon.json",
+        service="docker.service",
+    )
+
+
+def _combine(config: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a configuration with another laid over it: mappings key by key, lists whole."""
+    result = dict(config)
+    for key, value in other.items():
+        old = result.get(key)
+        result[key] = _combine(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result

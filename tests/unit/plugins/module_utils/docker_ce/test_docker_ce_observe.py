@@ -1,0 +1,60 @@
+"""What is read from a host."""
+
+from ansible_collections.slipway.node.plugins.filter.report import drift_text
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe, parse_packages
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import compare, refusals
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import repository_files
+
+from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
+    KEY_FILE,
+    MIRROR,
+    SOURCES,
+    FakeHost,
+    package,
+    wanted,
+)
+
+
+def test_reads_what_dpkg_prints():
+    out = "docker-ce\thi \t5:26.1.5-1\ndocker.io\trc \t20.10\nrunc\tun \t\ncontainerd.io\tiF \t1.7.24-1\n"
+    assert parse_packages(out) == {
+        "docker-ce": package("5:26.1.5-1"),
+        "containerd.io": package("1.7.24-1", held=False, broken=True),
+    }
+
+
+def test_reads_what_rpm_prints():
+    out = "docker-ce\tii\t3:26.1.5-1.el9\ncontainerd.io\tii\t0:1.7.24-3.1.el9\npackage runc is not installed\n"
+    assert [one["version"] for one in parse_packages(out).values()] == ["3:26.1.5-1.el9", "1.7.24-3.1.el9"]
+
+
+def test_what_a_repository_s_file_holds_of_passwords_is_not_told():
+    want = wanted(manager="dnf")
+    path = "/etc/yum.repos.d/docker-ce.repo"
+    text = "[docker]\nbaseurl=https://robot:S3cret@nexus/docker-ce/linux/centos/9\npassword = S3cret\n"
+    observed = observe(FakeHost({path: text.encode()}, {}), want)
+    assert "S3cret" not in str(observed)
+    assert f"{path}: at https://***@nexus/docker-ce -> one of 2 mirrors" in drift_text(compare(want, observed))
+
+
+def test_observes_a_host():
+    want = wanted()
+    host = FakeHost(
+        {
+            SOURCES: repository_files(want, MIRROR)[SOURCES].encode(),
+            KEY_FILE: want["key"].encode(),
+            "/etc/apt/sources.list.d/docker.list": b"deb https://download.docker.com/linux/debian bookworm stable\n",
+            "/etc/apt/sources.list": b"deb http://mirror.example.org/debian bookworm main\n",
+        },
+        {
+            "dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n"),
+        },
+        ServerVersion="20.10.24+dfsg1",
+    )
+    observed = observe(host, want)
+    # The package was upgraded, and the engine not restarted.
+    assert (observed["installed_version"], observed["running_version"]) == ("26.1.5", "20.10.24")
+    assert observed["mirror"] == MIRROR and observed["key"] == "right"
+    assert [item["kind"] for item in observed["leftovers"]] == ["file"]
+    assert observed["services"]["docker.service"]["ActiveState"] == "active"
+    assert refusals(want, observed) == []
