@@ -9,6 +9,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import se
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
+SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of other tasks."}
+
 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
@@ -30,8 +32,10 @@ class ActionModule(ActionBase):
         prove = self._task.args.get("prove", False)
         if prove and self._task.check_mode:
             return {**result, **known}
+        if not sections.are_tags_asked_for(self._task.tags, variables.get("ansible_run_tags")):
+            # A playbook of one's own that imports Slipway's and runs other tasks by their tags leaves it out.
+            return {**result, **(sections.failure([sections.NO_TAGS]) if sections.is_run_directly() else SKIPPED)}
         inputs, site, problems = sections.read(self, variables, result, asked)
-        problems = sections.tag_problems(self._task.tags, variables.get("ansible_run_tags")) or problems
         if problems and refuse:
             return {**result, **sections.failure(problems)}
         arguments = sections.arguments(inputs, site)

@@ -22,10 +22,11 @@ requirements:
 """
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
-from ansible import constants
+from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
@@ -115,16 +116,22 @@ class CallbackModule(Default):
 
     def _fail(self, kind: str, result: Any) -> None:
         text = reason(_result(result))
+        if kind == "UNREACHABLE":
+            # Its own name apart, hosts may be so for one reason.
+            text = re.sub(rf"\b{re.escape(_host(result))}\b", "the host", text.removeprefix("Task failed: "))
         self._failed.setdefault((kind, text), []).append(_host(result))
 
     def _warn(self, host: str, answer: dict[str, Any]) -> None:
         """Remember what an admin should know, once a run and host."""
-        for warning in answer.get("warnings") or []:
-            # Slipway's own begin with the host, for Ansible's own callback.
-            text = str(warning).removeprefix(f"{host}: ")
-            if (host, text) not in self._said:
-                self._said.add((host, text))
-                self._warnings.setdefault(text, []).append(host)
+        # Slipway's own begin with the host, for Ansible's own callback.
+        for text in self._new(host, [str(one).removeprefix(f"{host}: ") for one in answer.get("warnings") or []]):
+            self._warnings.setdefault(text, []).append(host)
+
+    def _new(self, host: str, texts: list[str]) -> list[str]:
+        """Return what has not been said of a host yet, and take it for said."""
+        new = [text for text in texts if (host, text) not in self._said]
+        self._said.update((host, text) for text in new)
+        return new
 
     @brief
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -154,8 +161,9 @@ class CallbackModule(Default):
         task, answer = _task(result), _result(result)
         self._warn(_host(result), answer)
         (self._changed if answer.get("changed") else self._fine).append(_host(result))
-        if self._display.verbosity and not answer.get("diff") and (lines := _drift(answer)):
-            self._diffs.setdefault(lines, []).append(_host(result))
+        shown = self._display.verbosity or (task.check_mode and not context.CLIARGS.get("diff"))
+        if shown and (lines := self._new(_host(result), _drift(answer))):
+            self._diffs.setdefault("\n".join(lines), []).append(_host(result))
         if task.action in constants._ACTION_DEBUG:
             for one in answer.get("results", [answer]):
                 if "msg" in one and not one.get("skipped"):
@@ -224,10 +232,10 @@ def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
     return [(host_names(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
 
 
-def _drift(answer: dict[str, Any]) -> str:
+def _drift(answer: dict[str, Any]) -> list[str]:
     """Return what the comparison with the wanted state found, as lines."""
     states = [state for state in answer.values() if isinstance(state, dict)]
-    return "\n".join(f"  {sentence(entry)}" for state in states for entry in state.get("drift", []))
+    return [f"  {sentence(entry)}" for state in states for entry in state.get("drift", [])]
 
 
 def _text(message: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import glob
 import importlib.util
 import itertools
@@ -18,55 +19,73 @@ from ansible.module_utils.compat.version import LooseVersion
 from ansible.utils.display import Display
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import (
-    COLLECTION,
     GROUPS,
     ROLES,
     SECTIONS,
-    load,
 )
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 # The oldest ansible-core, as meta/runtime.yml has it.
 OLDEST = "2.16.0"
+# The collections that roles use, by the group whose hosts take them.
+COLLECTIONS = {
+    "registry_hosts": ["ansible.posix", "community.crypto", "community.docker", "community.general"],
+    "singularity_hosts": ["ansible.posix"],
+}
 # How wide a table may be: as the terminal, where there is one. No column is made narrower than the second.
 WIDTH = Display().columns if sys.stdout.isatty() else 0
 NARROW = 10
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
 
-def site_hosts(groups: Mapping[str, list[str]]) -> str:
+def site_hosts(groups: Mapping[str, list[str]], only: str = "") -> str:
     """Return the pattern of all hosts that take a role; a run on none would end well and have done nothing.
 
     It is asked first, so what the controller lacks is said here, before Ansible says it in other words.
+
+    :param only: the one group that a playbook is for.
     """
-    problems = controller_problems()
+    problems = controller_problems(groups) + group_problems(groups)
+    named = [group for group in ([only] if only else GROUPS) if groups.get(group)]
+    if not named and not problems:
+        wanted = f"Name the hosts in {only or ' or '.join(GROUPS)}, as inventories/example/hosts.yml does."
+        others = ", ".join(sorted(set(groups) - {"all", "ungrouped"}))
+        problems = [f"The inventory has no host for this; its groups are: {others or 'none'}. {wanted}"]
+        if not groups.get("all"):
+            problems = [
+                "No inventory was given, or it has no hosts. Run: ansible-playbook -i INVENTORY site.yml (make: "
+                f"INVENTORY=...). inventories/example is a template, inventories/localhost this machine. {wanted}"
+            ]
     if problems:
         raise AnsibleFilterError("\n".join(problems))
-    named = [group for group in GROUPS if groups.get(group)]
-    if named:
-        return ":".join(named)
-    wanted = f"Name the hosts in a group of {', '.join(GROUPS)}, as inventories/example/hosts.yml does."
-    others = ", ".join(sorted(set(groups) - {"all", "ungrouped"}))
-    if others:
-        raise AnsibleFilterError(f"The inventory has no host for Slipway; its groups are: {others}. {wanted}")
-    raise AnsibleFilterError(
-        "No inventory was given, or it has no groups. Run: ansible-playbook -i INVENTORY site.yml (make: "
-        f"INVENTORY=...). inventories/example is a template, inventories/localhost this machine. {wanted}"
-    )
+    return ":".join(named)
 
 
-def controller_problems() -> list[str]:
-    """Return what is too old or missing on the controller."""
+def group_problems(groups: Mapping[str, list[str]]) -> list[str]:
+    """Return which groups are nearly called as one of Slipway's: their hosts would be left out without a word."""
+    known = [*GROUPS, "build_hosts"]
+    problems = []
+    for name in sorted(set(groups) - set(known)):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+        # One that only goes on, as golang_hosts_2, is a part of it.
+        if close and not name.startswith(close[0]):
+            problems.append(f"The group {name} is none of Slipway's (did you mean {close[0]}?). Rename it.")
+    return problems
+
+
+def controller_problems(groups: Mapping[str, list[str]]) -> list[str]:
+    """Return what is too old or missing on the controller, for what the groups take."""
     problems = []
     if LooseVersion(__version__) < LooseVersion(OLDEST):
         problems.append(
             f"This is ansible-core {__version__}. Slipway needs {OLDEST} or newer. Install it in an environment of its "
             "own: python3 -m venv ~/slipway && ~/slipway/bin/pip install ansible bcrypt"
         )
-    lacking = [name for name in load(COLLECTION / "requirements.yml")["collections"] if not _is_there(name["name"])]
+    needed = sorted({one for group, names in COLLECTIONS.items() if groups.get(group) for one in names})
+    lacking = [name for name in needed if not _is_there(name)]
     if lacking:
-        names = " ".join(one["name"] for one in lacking)
+        names = " ".join(lacking)
         problems.append(
             f"The controller lacks the collections {names}. Install them: ansible-galaxy collection install {names} "
             "(or all of them at once, without Galaxy: pip install ansible)."
@@ -91,10 +110,15 @@ def table(rows: list[dict[str, Any]], columns: list[str], width: int | None = No
     cells = [columns] + [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     room = WIDTH if width is None else width
-    while room and sum(widths) + 2 * len(widths) - 2 > room and max(widths) > NARROW:
-        widest = widths.index(max(widths))
-        second = max([NARROW, *(one for one in widths if one < widths[widest])])
-        widths[widest] = max(second, widths[widest] - (sum(widths) + 2 * len(widths) - 2 - room))
+    # Names of hosts stay whole, to be copied.
+    least = [max([NARROW, *(len(word) for line in cells for word in line[0].split())]), *[NARROW] * (len(columns) - 1)]
+    while room and (over := sum(widths) + 2 * len(widths) - 2 - room) > 0:
+        shrinking = [index for index, one in enumerate(widths) if one > least[index]]
+        if not shrinking:
+            break
+        widest = max(shrinking, key=lambda index: widths[index])
+        second = max([least[widest], *(one for one in widths if one < widths[widest])])
+        widths[widest] = max(second, widths[widest] - over)
     lines = [line for row in cells for line in _lines(row, widths)]
     height = len(_lines(columns, widths))
     return [*lines[:height], "  ".join("-" * one for one in widths), *lines[height:]]
@@ -102,7 +126,8 @@ def table(rows: list[dict[str, Any]], columns: list[str], width: int | None = No
 
 def _lines(cells: list[str], widths: list[int]) -> list[str]:
     """Return the lines of a row, whose cells are wrapped to their columns' widths."""
-    columns = [textwrap.wrap(cell, one) or [""] for cell, one in zip(cells, widths, strict=True)]
+    pairs = zip(cells, widths, strict=True)
+    columns = [textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in pairs]
     return [
         "  ".join(cell.ljust(one) for cell, one in zip(line, widths, strict=True)).rstrip()
         for line in itertools.zip_longest(*columns, fillvalue="")
@@ -181,8 +206,11 @@ def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]])
         if keep:
             notes.append(
                 f"{host_names(keep)}: {TITLES[role]} of an earlier run stays there as it is, since {group} lacks these "
-                "hosts. Add them to that group to have it managed. remove.yml removes it."
+                "hosts. Add them to that group to have it managed, or remove it: playbooks/remove.yml "
+                f'-e \'{{"slipway_only": ["{role}"]}}\'.'
             )
+    # With --limit others may take it.
+    taken |= {role for group, roles in GROUPS.items() if groups.get(group) for role in roles}
     idle = {role for state in states.values() for role in state.get("unused", {})} - taken
     for role in [role for role in ROLES if role in idle]:
         names = sorted({name for state in states.values() for name in state["unused"].get(role, [])})
@@ -210,8 +238,8 @@ def _compilations(states: Mapping[str, Any], hostvars: Any, groups: Mapping[str,
             if by:
                 stem, platform = own["want"]["build"]["stem"], own["want"]["build"]["platform"]
                 waiting.setdefault((by, f"{stem} for {platform}"), []).append(host)
-    # A build host that this run does not look at may take it over.
-    unless = "" if set(build_hosts) <= set(states) else ", unless a host of build_hosts outside this run is alike"
+    away = [one for one in build_hosts if one not in states]
+    unless = f", unless {' or '.join(away)} of build_hosts has the same platform" if away else ""
     return [f"{by} compiles {what}{unless}. Compilers are installed there alone." for (by, what) in waiting]
 
 
@@ -231,7 +259,7 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
         hostvar = hostvars[host]
         platform = _state(hostvar).get("platform", {})
         engine = _observed(hostvar, "docker_ce")
-        runs = engine.get("engine") or (engine.get("installed") and "does not run")
+        runs = engine.get("running_version") or (engine.get("installed_version") and "does not run")
         toolchain = (_observed(hostvar, "golang").get("link") or {}).get("target", "")
         rows.append(
             {

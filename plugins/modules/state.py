@@ -171,7 +171,8 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(
-            msg="This needs root on the host. Set become: true in the play, and let ansible_become be true or unset."
+            msg="This needs root on the host. Let ansible_become be true or unset, and ansible_become_user be root. "
+            "A play of your own needs become: true."
         )
     host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
     result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]

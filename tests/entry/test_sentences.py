@@ -26,15 +26,22 @@ def ansible(begun, request):
 def test_without_an_inventory(ansible, clone):
     run = ansible("ansible-playbook", "site.yml", cwd=clone)
     assert run.status != 0
-    assert "No inventory was given, or it has no groups. Run: ansible-playbook -i INVENTORY site.yml" in run.words
+    assert "No inventory was given, or it has no hosts. Run: ansible-playbook -i INVENTORY site.yml" in run.words
 
 
 def test_an_inventory_without_a_group_of_ours(ansible, clone, tmp_path):
     (tmp_path / "hosts").write_text("[dockers]\nnode1\n")
     run = ansible.play(tmp_path / "hosts", "site.yml", cwd=clone)
     assert run.status != 0
-    assert "The inventory has no host for Slipway; its groups are: dockers." in run.words
-    assert "Name the hosts in a group of container_hosts, registry_hosts, singularity_hosts, golang_hosts" in run.words
+    assert "The inventory has no host for this; its groups are: dockers." in run.words
+    assert "Name the hosts in container_hosts or registry_hosts or singularity_hosts or golang_hosts" in run.words
+
+
+def test_a_group_that_is_nearly_called_as_ours(ansible, clone, tmp_path):
+    (tmp_path / "hosts").write_text("[container_hosts]\nnode1\n[goland_hosts]\nnode2\n")
+    run = ansible.play(tmp_path / "hosts", "playbooks/plan.yml", cwd=clone)
+    assert run.status != 0
+    assert "The group goland_hosts is none of Slipway's (did you mean golang_hosts?)" in run.words
 
 
 def test_a_checkout_that_lost_its_links(ansible, clone, tmp_path):
@@ -51,7 +58,7 @@ def test_a_checkout_that_lost_its_links(ansible, clone, tmp_path):
 
 
 def test_an_ansible_that_is_too_old_and_has_no_collections(begun, clone, tmp_path):
-    (tmp_path / "hosts").write_text("[container_hosts]\nnode1\n")
+    (tmp_path / "hosts").write_text("[registry_hosts]\nnode1\n")
     run = begun.controllers["ancient"].result().play(tmp_path / "hosts", "site.yml", cwd=clone)
     assert run.status != 0
     assert "This is ansible-core 2.15.13. Slipway needs 2.16.0 or newer. Install it in an environment" in run.words
@@ -83,12 +90,12 @@ STOPPED = {
     "no sudo at all": (
         ("-e", "ansible_become=false"),
         None,
-        "This needs root on the host. Set become: true in the play, and let ansible_become be true or unset.",
+        "This needs root on the host. Let ansible_become be true or unset, and ansible_become_user be root.",
     ),
     "--tags": (
         ("--tags", "docker"),
         None,
-        "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_roles",
+        "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_only",
     ),
     "a login that the host does not know": (
         ("-u", "stranger"),

@@ -148,7 +148,7 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"]):
         return sentences
-    return sentences + ["Containers that are stopped: %s." % ", ".join(observed["containers"])]
+    return sentences + ["This stops the containers %s." % ", ".join(observed["containers"])]
 
 
 def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:

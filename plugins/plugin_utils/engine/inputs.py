@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -274,8 +275,10 @@ def _remedy(kind: str, value: Any, secret: bool) -> str:
     if secret or isinstance(value, (list, dict)):
         return ""
     if kind == "list":
-        return f", as in {json.dumps([value], default=str)}"
-    return f', as in "{value}"' if kind == "str" else ""
+        words = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else [value]
+        return f", as in {json.dumps(words, default=str)}"
+    ini = f" (in an INI file '\"{value}\"')" if isinstance(value, float) else ""
+    return f', as in "{value}"{ini}' if kind == "str" else ""
 
 
 def _shown(value: Any, secret: bool) -> str:
@@ -306,6 +309,9 @@ def cannot_be_read(name: str, error: AnsibleError, host: str = "") -> str:
     # A fact that was not gathered is a key that the mapping ansible_facts lacks.
     lacks_fact = "ansible_" in reason or "has no attribute" in reason
     remedy = "if it needs a fact of the host, set slipway_gather_facts: true" if lacks_fact else "correct its template"
+    fact = re.search("'ansible_([a-z0-9_]+)' is undefined", reason)
+    if fact:
+        remedy = f"write ansible_facts.{fact.group(1)}, and set slipway_gather_facts: true"
     if "vault" in reason.lower():
         remedy = "give the vault's password by --ask-vault-pass, or --vault-password-file FILE (make: ARGS=...)"
     return f"{name} cannot be read: {reason}; {remedy}."

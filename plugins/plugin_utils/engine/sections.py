@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from ansible import __version__, constants
+from ansible import __version__, constants, context
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.vars.clean import namespace_facts
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import elsewhere
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import settings as shared
 
+NO_TAGS = (
+    "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_only, as in "
+    '-e \'{"slipway_only": ["docker_ce"]}\'.'
+)
 # What tells that a toolchain or a version of Singularity is Slipway's, by the role that made it.
 KEPT = {"golang": "{root}/go-*/.slipway.json", "singularity": "{root}/*/.slipway.json"}
 # Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
@@ -83,6 +88,8 @@ def read(
     told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)
     roles = told if asked and given is None else reader.roles_of(host, groups, given)
     left_out = [role for role in reader.ROLES if role not in roles] if given is None else []
+    if settings["only"] is not None:
+        roles, left_out = ([role for role in one if reader.takes(role, settings["only"])] for one in (roles, left_out))
 
     def variable(name: str, host: str = "") -> Any:
         try:
@@ -132,15 +139,17 @@ def records(action: Any, variables: dict[str, Any], site: reader.Site) -> dict[s
     return found
 
 
-def tag_problems(tags: list[str], asked: Iterable[str] | None) -> list[str]:
-    """Return what is wrong with `--tags` where a task runs for its tag `always` alone, as those of playbooks do."""
+def are_tags_asked_for(tags: list[str], asked: Iterable[str] | None) -> bool:
+    """Tell whether `--tags` take in a task that has the tag `always` so that it runs whatever they are."""
     given = set(asked or ["all"])
-    if "always" not in tags or given & {"all", "untagged", *tags} - {"always"}:
-        return []
-    return [
-        "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_roles, as in "
-        '-e \'{"slipway_roles": ["docker_ce"]}\'.'
-    ]
+    return "always" not in tags or bool(given & {"all", "untagged", *tags} - {"always"})
+
+
+def is_run_directly() -> bool:
+    """Tell whether the command's playbook is one of Slipway's, and not one that imports it."""
+    home = reader.COLLECTION.resolve()
+    names = [str(one) for one in context.CLIARGS.get("args") or []]
+    return any(one.startswith("slipway.node.") or home in Path(one).resolve().parents for one in names)
 
 
 def failure(lines: list[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 TASKS = yaml.safe_load((Path(__file__).parents[3] / "playbooks/remove.yml").read_text(encoding="utf-8"))[0]["tasks"]
-ROLES = [task["ansible.builtin.include_role"]["name"] for task in TASKS if "ansible.builtin.include_role" in task]
+ROLES = [one["ansible.builtin.include_role"]["name"] for one in TASKS[-1]["block"]]
 
 
 @pytest.mark.parametrize(

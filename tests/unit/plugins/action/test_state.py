@@ -67,7 +67,27 @@ def test_a_login_that_is_not_let_in_or_may_not_become_root_is_told_what_to_do(sa
     ],
 )
 def test_tags_that_leave_everything_out_are_refused(tags, asked, fine):
-    assert (sections.tag_problems(tags, asked) == []) is fine
+    assert sections.are_tags_asked_for(tags, asked) is fine
+
+
+@pytest.mark.parametrize(
+    ("playbook", "direct"),
+    [
+        (str(reader.COLLECTION / "site.yml"), True),
+        (str(reader.COLLECTION / "playbooks/plan.yml"), True),
+        ("slipway.node.plan", True),
+        ("/srv/site/all.yml", False),
+    ],
+)
+def test_tags_stop_slipway_s_own_playbooks_and_nobody_else_s(monkeypatch, playbook, direct):
+    monkeypatch.setattr(sections.context, "CLIARGS", {"args": [playbook]})
+    assert sections.is_run_directly() is direct
+
+
+def test_a_run_may_be_for_some_of_a_host_s_roles():
+    host = {"groups": {"container_hosts": ["a"]}, "slipway_only": ["golang", "docker_daemon"]}
+    assert list(inputs({}, **host)[0]) == ["docker_daemon"]
+    assert list(inputs({}, **host, slipway_roles=["golang", "images"])[0]) == ["golang"]
 
 
 @pytest.mark.parametrize(

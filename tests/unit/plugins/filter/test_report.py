@@ -3,6 +3,7 @@
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import (
     drifted_hosts,
+    group_problems,
     plan_rows,
     site_notes,
     site_rows,
@@ -48,6 +49,19 @@ def test_a_table_is_no_wider_than_the_terminal():
     assert max(map(len, lines)) <= 50 and lines[0] == "node  role       change" and len(lines) == 5
     assert "".join(line[17:] for line in lines[2:]).replace(" ", "") == rows[0]["change"].replace(" ", "")
     assert len(table(rows, ["node", "role", "change"], 0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "wrong"),
+    [
+        (["container_hosts", "golang-hosts"], ["golang-hosts"]),
+        (["singularity_host", "goland_hosts", "build_host"], ["build_host", "goland_hosts", "singularity_host"]),
+        (["container_hosts_eu", "golang_hosts2", "gpu_hosts", "docker", "hosts", "all"], []),
+    ],
+)
+def test_a_group_that_is_nearly_called_as_ours_is_told(groups, wrong):
+    problems = group_problems({group: ["a"] for group in groups})
+    assert [one.split()[2] for one in problems] == wrong and all("did you mean" in one for one in problems)
 
 
 HOSTVARS = {
@@ -113,6 +127,9 @@ def test_the_site_is_told_what_stays_and_what_has_no_effect():
         "lost": {},
     }
     kept, idle = site_notes(list(hostvars), hostvars, {})
+    assert kept.endswith("""playbooks/remove.yml -e '{"slipway_only": ["golang"]}'.""")
+    # Others than those of this run may take it.
+    assert site_notes(["b"], hostvars, {"golang_hosts": ["z"]}) == []
     assert kept.startswith("a: Go of an earlier run stays there as it is, since golang_hosts lacks")
     assert idle.startswith(
         "golang_root, golang_version have no effect, since no host of this run takes golang. Add hosts"
@@ -131,7 +148,7 @@ def test_who_compiles_is_told_where_no_archive_is_kept(tmp_path):
         "a compiles apptainer-1.4.5 for debian13-x86_64. Compilers are installed there alone."
     ]
     (told,) = site_notes(list(hostvars), hostvars, {"build_hosts": ["away"]})
-    assert "unless a host of build_hosts outside this run is alike" in told
+    assert "unless away of build_hosts has the same platform" in told
     (tmp_path / "apptainer-1.4.5.json").touch()
     assert site_notes(list(hostvars), hostvars, {}) == []
 
@@ -140,7 +157,7 @@ def test_site_tells_what_became_of_every_host():
     later = {**ENTRY, "phase": "later"}
     hostvars = {
         "changed": host(
-            docker_ce=role(mended=[ENTRY], observed={"engine": "26.1.5", "mirror": "http://mirror"}),
+            docker_ce=role(mended=[ENTRY], observed={"running_version": "26.1.5", "mirror": "http://mirror"}),
             golang=role(observed={"link": {"target": "/usr/local/go-1.26.7"}}),
             singularity=role(observed={"version": "singularity-ce 4.5.1"}),
             registry=role(observed={"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}),

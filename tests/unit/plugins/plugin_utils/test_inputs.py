@@ -70,7 +70,10 @@ def test_a_default_is_taken_where_nothing_is_set():
         ({"x_mirrors": [["http://a"]]}, 'x_mirrors[0] is the list ["http://a"]; give a text in quotes.'),
         ({"x_labels": "a=b"}, 'x_labels is the text "a=b"; give a mapping.'),
         ({"x_labels": ["a"]}, 'x_labels is the list ["a"]; give a mapping.'),
-        ({"x_version": 1.2}, 'x_version is the number 1.2; give a text in quotes, as in "1.2".'),
+        (
+            {"x_version": 1.2},
+            'x_version is the number 1.2; give a text in quotes, as in "1.2" (in an INI file \'"1.2"\').',
+        ),
         ({"x_version": True}, 'x_version is true; give a text in quotes, as in "True".'),
         ({"x_version": ["1"]}, 'x_version is the list ["1"]; give a text in quotes.'),
         ({"x_hold": "maybe"}, 'x_hold is the text "maybe"; give true or false.'),

@@ -133,7 +133,7 @@ def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_name
     )
     assert refused(wanted(restart="always"), host) == []
     assert notes(wanted(restart="always"), observe(host, wanted(restart="always"))) == [
-        "Containers that are stopped: db, web."
+        "This stops the containers db, web."
     ]
     held = {**observe(host, wanted()), "lock": "apt-get (process 812)"}
     assert "apt-get (process 812) holds the lock of the packages" in notes(wanted(), held)[0]
@@ -220,7 +220,7 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     host = FakeHost(files, commands, DockerRootDir="/data/docker", LiveRestoreEnabled=True)
     observed = observe(host, want)
     assert observed["containers"] == ["web"] and refusals(want, observed) == []
-    assert notes(want, observed) == ["Containers that are stopped: web."]
+    assert notes(want, observed) == ["This stops the containers web."]
     assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
     # What else is in a data-root of the admin's is not the engine's.
     host.files["/data/docker/home"] = b""
