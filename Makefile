@@ -32,7 +32,7 @@ export LC_ALL := C.UTF-8
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 14
 	@echo
-	@echo "INVENTORY=DIR  the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
+	@echo "INVENTORY=PATH the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
 	@echo "LAB=full       a lab of all four platforms, and not of debian13 and rocky9 alone"
 	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8   PYTHON=python3.12  the environment's Python"
 
@@ -53,17 +53,22 @@ venv-test: $(VENV_TEST)/.ready ## Make the environment of the tests
 lab-if-wanted: venv
 	@if [ "$(INVENTORY)" = inventories/lab ]; then python3 -m lab up $(LAB_NODES); fi
 
+.PHONY: lab-if-up
+lab-if-up: venv
+	@[ "$(INVENTORY)" != inventories/lab ] || [ -e "$${XDG_CACHE_HOME:-$$HOME/.cache}/slipway-lab/site/ssh_config" ] || \
+	{ echo "INVENTORY is not given, and the lab is not up. Name your inventory, as in make $(MAKECMDGOALS) INVENTORY=mysite/hosts.yml, or run make lab-up."; exit 1; }
+
 .PHONY: site plan verify remove
 site: lab-if-wanted ## Provision every node, and prove what changed by using it
 	ansible-playbook --inventory $(INVENTORY) site.yml $(ARGS)
 
-plan: venv ## Show what `make site` would change, and change nothing
+plan: lab-if-up ## Show what `make site` would change, and change nothing
 	ansible-playbook --inventory $(INVENTORY) playbooks/plan.yml $(ARGS)
 
-verify: venv ## Prove on every node that what it takes works
+verify: lab-if-up ## Prove on every node that what it takes works
 	ansible-playbook --inventory $(INVENTORY) playbooks/verify.yml $(ARGS)
 
-remove: venv ## Remove what was installed (ARGS='-e slipway_confirm=remove')
+remove: lab-if-up ## Remove what was installed (ARGS='-e slipway_confirm=remove')
 	ansible-playbook --inventory $(INVENTORY) playbooks/remove.yml $(ARGS)
 
 .PHONY: lab-up lab-down lab-status lab-shell
