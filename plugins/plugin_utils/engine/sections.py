@@ -149,7 +149,8 @@ def is_run_directly() -> bool:
     """Tell whether the command's playbook is one of Slipway's, and not one that imports it."""
     home = reader.COLLECTION.resolve()
     names = [str(one) for one in context.CLIARGS.get("args") or []]
-    return any(one.startswith("slipway.node.") or home in Path(one).resolve().parents for one in names)
+    places = [home, home / "playbooks"]
+    return any(one.startswith("slipway.node.") or Path(one).resolve().parent in places for one in names)
 
 
 def failure(lines: list[str]) -> dict[str, Any]:

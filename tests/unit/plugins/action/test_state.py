@@ -77,6 +77,7 @@ def test_tags_that_leave_everything_out_are_refused(tags, asked, fine):
         (str(reader.COLLECTION / "playbooks/plan.yml"), True),
         ("slipway.node.plan", True),
         ("/srv/site/all.yml", False),
+        (str(reader.COLLECTION / "mysite/all.yml"), False),
     ],
 )
 def test_tags_stop_slipway_s_own_playbooks_and_nobody_else_s(monkeypatch, playbook, direct):
