@@ -155,6 +155,46 @@ def plan_data(hosts: list[str], hostvars: Any) -> dict[str, Any]:
     return {host: _plan(state) if (state := _state(hostvars[host])) else None for host in hosts}
 
 
+# What a plan may fail on, as sentences, and the key of a host's plan that has it.
+FAULTS = {
+    "problems": ("inputs are wrong", "problems"),
+    "errors": ("a role could not look at the host", "errors"),
+    "refusals": ("site.yml would refuse it", "refused"),
+    "drift": ("there is drift", "drift"),
+}
+
+
+def plan_faults(host: str, hostvars: Any, fail_on: list[str] | str | None = None, drift: bool = False) -> list[str]:
+    """Return what a host's plan has of what is not to be there, as words.
+
+    :param fail_on: keys of ``FAULTS``; all but drift where it is not given.
+    :param drift: drift besides.
+    """
+    if isinstance(fail_on, str):
+        fail_on = [word.strip() for word in fail_on.strip("[] ").split(",") if word.strip()]
+    fail_on = [*(list(FAULTS)[:-1] if fail_on is None else fail_on), *(["drift"] if drift else [])]
+    wrong = sorted(set(fail_on) - set(FAULTS))
+    if wrong:
+        raise AnsibleFilterError(f"plan_fail_on has {', '.join(wrong)}; choose from {', '.join(FAULTS)}.")
+    plan = plan_data([host], hostvars)[host] or {}
+    return [words for name, (words, key) in FAULTS.items() if name in fail_on and plan.get(key)]
+
+
+def plan_summary(hosts: list[str], hostvars: Any) -> str:
+    """Return a line on what would become of the hosts; one of which several things hold is counted for the worst."""
+    counts = dict.fromkeys(("would change", "refused", "with wrong inputs", "not compared", "as wanted"), 0)
+    for plan in plan_data(hosts, hostvars).values():
+        if plan is None or plan["errors"]:
+            counts["not compared"] += 1
+        elif plan["problems"]:
+            counts["with wrong inputs"] += 1
+        elif plan["refused"]:
+            counts["refused"] += 1
+        else:
+            counts["would change" if plan["drift"] else "as wanted"] += 1
+    return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+
+
 def plan_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     """Return the rows of the plan: what each host lacks and what stands in the way, equal hosts in one row.
 
@@ -360,7 +400,9 @@ class FilterModule:
             "drift_text": drift_text,
             "drifted_hosts": drifted_hosts,
             "plan_data": plan_data,
+            "plan_faults": plan_faults,
             "plan_rows": plan_rows,
+            "plan_summary": plan_summary,
             "site_rows": site_rows,
             "verify_rows": verify_rows,
         }

@@ -19,6 +19,8 @@ NO_TAGS = (
     "Slipway's playbooks have no tags, so --tags would leave everything out. Choose roles by slipway_only, as in "
     '-e \'{"slipway_only": ["docker_ce"]}\'.'
 )
+# Variables of the playbooks, by what they begin with.
+OF_PLAYBOOKS = {"plan_": ["json", "fail_on", "fail_on_drift"], "verify_": ["image"]}
 # What tells that a toolchain or a version of Singularity is Slipway's, by the role that made it.
 KEPT = {"golang": "{root}/go-*/.slipway.json", "singularity": "{root}/*/.slipway.json"}
 # Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
@@ -83,6 +85,8 @@ def read(
         variables["ansible_facts"] = namespace_facts(facts["ansible_facts"])["ansible_facts"]
     settings, problems = reader.of_role("", variables, templar)
     problems += shared.check(settings)
+    for prefix, known in OF_PLAYBOOKS.items():
+        problems += reader.strangers(variables, prefix, [prefix + name for name in known])[0]
     given, host, groups = settings["roles"], variables.get("inventory_hostname", ""), variables.get("groups", {})
     # A role in somebody's own playbook takes part whatever the groups say; the site's playbooks tell what they found.
     told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)

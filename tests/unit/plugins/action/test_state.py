@@ -85,6 +85,13 @@ def test_tags_stop_slipway_s_own_playbooks_and_nobody_else_s(monkeypatch, playbo
     assert sections.is_run_directly() is direct
 
 
+@pytest.mark.parametrize("name", ["plan_fail_on_drfit", "plan_jsn", "verify_imgae"])
+def test_a_typing_error_in_a_playbook_s_variable_is_a_problem(name):
+    (problem,) = inputs({}, **{name: True})[1]
+    assert problem.startswith(f"{name} is no input of Slipway (did you mean ")
+    assert inputs({}, plan_json="a", plan_fail_on=[], verify_image="b", plan_b=1, verify_certs=2)[1] == []
+
+
 def test_a_run_may_be_for_some_of_a_host_s_roles():
     host = {"groups": {"container_hosts": ["a"]}, "slipway_only": ["golang", "docker_daemon"]}
     assert list(inputs({}, **host)[0]) == ["docker_daemon"]

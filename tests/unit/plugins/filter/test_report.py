@@ -1,10 +1,13 @@
 """The tables that a tired admin reads."""
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.node.plugins.filter.report import (
     drifted_hosts,
     group_problems,
+    plan_faults,
     plan_rows,
+    plan_summary,
     site_notes,
     site_rows,
     table,
@@ -85,6 +88,41 @@ def test_the_plan_shows_drift_refusals_problems_and_errors_and_equal_hosts_in_on
         ("e", "", "PROBLEM", "slipway_region is x."),
     ]
     assert drifted_hosts(list(HOSTVARS), HOSTVARS) == ["a", "c", "e", "f"]
+
+
+def test_what_would_become_of_the_hosts_is_counted_once_each():
+    assert plan_summary(list(HOSTVARS), HOSTVARS) == "1 with wrong inputs, 3 not compared, 2 as wanted"
+    hostvars = {"a": host(docker_ce=role([ENTRY])), "b": host(docker_ce=role([ENTRY], refused=["no."]))}
+    assert plan_summary(list(hostvars), hostvars) == "1 would change, 1 refused"
+
+
+@pytest.mark.parametrize(
+    ("name", "fail_on", "found"),
+    [
+        ("a", ["problems", "errors", "refusals"], ["a role could not look at the host", "site.yml would refuse it"]),
+        ("a", None, ["a role could not look at the host", "site.yml would refuse it"]),
+        # As -e gives it.
+        ("a", "refusals, drift", ["site.yml would refuse it", "there is drift"]),
+        ("a", "[]", []),
+        ("a", ["drift"], ["there is drift"]),
+        ("a", [], []),
+        ("b", ["problems", "errors", "refusals", "drift"], []),
+        ("e", ["problems"], ["inputs are wrong"]),
+        # Ansible has failed it.
+        ("c", ["errors", "drift"], []),
+    ],
+)
+def test_a_plan_fails_on_what_it_is_told_to(name, fail_on, found):
+    assert plan_faults(name, HOSTVARS, fail_on) == found
+
+
+def test_drift_may_be_asked_for_besides():
+    assert plan_faults("a", HOSTVARS, [], True) == ["there is drift"]
+
+
+def test_a_plan_cannot_fail_on_what_there_is_not():
+    with pytest.raises(AnsibleFilterError, match="plan_fail_on has refused; choose from problems, errors, refusals"):
+        plan_faults("b", HOSTVARS, ["refused"])
 
 
 def test_many_equal_hosts_are_a_range():
