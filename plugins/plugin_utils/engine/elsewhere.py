@@ -142,11 +142,12 @@ FOREIGN = {
 }
 
 
-def notes(given: Iterable[str], takes: Collection[str]) -> list[str]:
+def notes(given: Iterable[str], takes: Collection[str], listed: Collection[str] = ()) -> list[str]:
     """Return a sentence for each variable of another role, with our input beside it; none where that is given.
 
     :param given: the names of all variables, inputs among them.
     :param takes: the roles of the host; a variable of others concerns the role that has an input for it.
+    :param listed: those of a play of somebody's own, which are all that it runs.
     """
     names = set(given)
     said = [
@@ -155,7 +156,7 @@ def notes(given: Iterable[str], takes: Collection[str]) -> list[str]:
         if FOREIGN[name].role in takes and names.isdisjoint(FOREIGN[name].ours())
     ]
     # It is an input too, of the same name.
-    if "docker_daemon_options" in names and "docker_ce" in takes and "docker_daemon" not in takes:
+    if "docker_daemon_options" in names and "docker_ce" in takes and "docker_daemon" not in (listed or takes):
         said.append(
             "docker_daemon_options has no effect here, since docker_daemon is not among this host's roles. Add it."
         )

@@ -182,17 +182,25 @@ def _roles_of_play(action: Any) -> list[str]:
 
 def _notes(variables: dict[str, Any], site: reader.Site, sections: list[str], listed: list[str]) -> list[str]:
     """Return what is to be said of variables that these sections, or the host's other ones, do not read."""
-    of_host = listed or [section for section in reader.SECTIONS if reader.is_taken(section, site)]
+    of_host = [section for section in reader.SECTIONS if reader.is_taken(section, site)]
     # Another role for Docker had users and daemon.json too, so docker_ce alone speaks for all of the host.
     takes = {reader.folder(section) for section in (of_host if "docker_ce" in sections else sections)}
     # A role's defaults are variables of its tasks.
     default = {name: value for section in sections for name, value in reader.defaults(section).items()}
-    given = [name for name, value in variables.items() if name not in default or value != default[name]]
-    notes = elsewhere.notes(given, takes)
+    given = [name for name, value in variables.items() if name not in default or not _is(value, default[name])]
+    notes = elsewhere.notes(given, takes, listed)
     for section in ("", *sections):
         prefix = f"{reader.folder(section) or 'slipway'}_"
         notes += reader.strangers(variables, prefix, reader.specification(section))[1]
     return sorted(set(notes))
+
+
+def _is(value: Any, default: Any) -> bool:
+    try:
+        return bool(value == default)
+    except AnsibleError:
+        # A vault's, without its password.
+        return False
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:

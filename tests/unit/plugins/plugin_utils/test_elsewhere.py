@@ -68,6 +68,9 @@ def test_options_of_both_are_noted_where_the_role_that_reads_them_is_not_taken()
     assert elsewhere.notes(["docker_daemon_options"], ["docker_ce"]) == [LOST]
     assert elsewhere.notes(["docker_daemon_options"], ["docker_ce", "docker_daemon"]) == []
     assert elsewhere.notes(["docker_daemon_options"], ["golang"]) == []
+    # A play that lists docker_ce alone.
+    assert elsewhere.notes(["docker_daemon_options"], ALL, ["docker_ce"]) == [LOST]
+    assert elsewhere.notes(["docker_daemon_options"], ALL, ["docker_ce", "docker_daemon"]) == []
 
 
 @pytest.mark.parametrize("name", elsewhere.FOREIGN)
