@@ -155,6 +155,8 @@ def read(
         value = default.get(name)
         try:
             given = template(variables[name]) if name in variables else None
+            # Before ansible-core 2.19 a vault's value is read here.
+            given = str(given) if getattr(given, "__ENCRYPTED__", False) else given
         except AnsibleError as error:
             problems.append(cannot_be_read(name, error, host))
             given = None
