@@ -5,25 +5,21 @@ from __future__ import annotations
 import difflib
 import glob
 import importlib.util
-import itertools
 import json
 import os
-import sys
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from ansible import __version__
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.compat.version import LooseVersion
-from ansible.utils.display import Display
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import (
     GROUPS,
     ROLES,
     SECTIONS,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names, table
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 # The oldest ansible-core, as meta/runtime.yml has it.
@@ -33,9 +29,6 @@ COLLECTIONS = {
     "registry_hosts": ["ansible.posix", "community.crypto", "community.docker", "community.general"],
     "singularity_hosts": ["ansible.posix"],
 }
-# How wide a table may be: as the terminal, where there is one. No column is made narrower than the second.
-WIDTH = Display().columns if sys.stdout.isatty() else 0
-NARROW = 10
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
 
@@ -98,40 +91,6 @@ def _is_there(collection: str) -> bool:
         return importlib.util.find_spec(f"ansible_collections.{collection}") is not None
     except ImportError:
         return False
-
-
-def table(rows: list[dict[str, Any]], columns: list[str], width: int | None = None) -> list[str]:
-    """Return the lines of a table with a heading, each column as wide as its longest cell.
-
-    :param rows: one mapping a row; a missing key is an empty cell.
-    :param columns: the keys to show, which are the headings too.
-    :param width: of the table in characters, where a terminal shows it: the widest columns are wrapped to that.
-    """
-    cells = [columns] + [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    room = WIDTH if width is None else width
-    # Names of hosts stay whole, to be copied.
-    least = [max([NARROW, *(len(word) for line in cells for word in line[0].split())]), *[NARROW] * (len(columns) - 1)]
-    while room and (over := sum(widths) + 2 * len(widths) - 2 - room) > 0:
-        shrinking = [index for index, one in enumerate(widths) if one > least[index]]
-        if not shrinking:
-            break
-        widest = max(shrinking, key=lambda index: widths[index])
-        second = max([least[widest], *(one for one in widths if one < widths[widest])])
-        widths[widest] = max(second, widths[widest] - over)
-    lines = [line for row in cells for line in _lines(row, widths)]
-    height = len(_lines(columns, widths))
-    return [*lines[:height], "  ".join("-" * one for one in widths), *lines[height:]]
-
-
-def _lines(cells: list[str], widths: list[int]) -> list[str]:
-    """Return the lines of a row, whose cells are wrapped to their columns' widths."""
-    pairs = zip(cells, widths, strict=True)
-    columns = [textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in pairs]
-    return [
-        "  ".join(cell.ljust(one) for cell, one in zip(line, widths, strict=True)).rstrip()
-        for line in itertools.zip_longest(*columns, fillvalue="")
-    ]
 
 
 def drift_text(drift: list[dict[str, str]]) -> str:
