@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine import phases as phases_
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, rows, sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
@@ -15,7 +16,7 @@ SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "full"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -23,11 +24,7 @@ class ActionModule(ActionBase):
         # Else `-v` prints all of it, a thousand lines a host.
         result["_ansible_verbose_override"] = self._display.verbosity < 3
         variables = dict(task_vars or {})
-        known = {
-            name: value
-            for name, value in variables.get("slipway_state", {}).items()
-            if name in (*reader.SECTIONS, "platform", "roles", "kept", "unused")
-        }
+        known = sections.known(variables)
         asked, refuse = self._task.args.get("roles"), self._task.args.get("refuse", True)
         prove = self._task.args.get("prove", False)
         if prove and self._task.check_mode:
@@ -38,25 +35,28 @@ class ActionModule(ActionBase):
         inputs, site, problems = sections.read(self, variables, result, asked)
         if problems and refuse:
             return {**result, **sections.failure(problems)}
-        arguments = sections.arguments(inputs, site)
+        arguments = {**sections.arguments(inputs, site), "full": self._task.args.get("full", False)}
         if not asked:
             arguments["records"] = sections.records(self, variables, site)
         answer = sections.ask(self, "slipway.node.state", arguments, task_vars)
         if answer.get("failed") or answer.get("unreachable"):
             return {**result, **answer}
         found = {role: answer[role] for role in inputs}
-        reasons = [reason for role, state in found.items() for reason in _reasons(role, state)]
+        reasons = [reason for role, state in found.items() for reason in reasons_of(role, state)]
         if reasons and refuse:
             return {**result, **sections.failure(reasons)}
         # What is left for later on purpose is neither a failure nor a change.
-        drift = [entry for state in found.values() for entry in state["drift"] if entry["phase"] != "later"]
+        drift = [
+            one for role, state in found.items() for one in rows(role, state["plan"]) if one["phase"] != phases_.LATER
+        ]
         phases = self._task.args.get("phases")
         lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
             return {**result, **sections.failure(_left(found, lines))}
         for role, state in found.items():
             before = known.get(role, {})
-            gone = [entry for entry in before.get("drift", []) if entry not in state["drift"]]
+            left = rows(role, state["plan"])
+            gone = [one for one in rows(role, before.get("plan", {})) if one not in left]
             state["mended"] = before.get("mended", []) + gone if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
@@ -70,13 +70,7 @@ class ActionModule(ActionBase):
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 
 
-def _reasons(role: str, state: dict[str, Any]) -> list[str]:
-    """Return why a role may not act, as sentences."""
-    errors = [f"{role} could not look at the host: {state['error']}"] if state["error"] else []
-    return [*state["problems"], *errors, *state["refused"]]
-
-
 def _left(found: dict[str, Any], lines: list[str]) -> list[str]:
     roles = ", ".join(found)
-    hints = [hint for role, state in found.items() for hint in [*_reasons(role, state), *state["notes"]]]
+    hints = [hint for role, state in found.items() for hint in [*reasons_of(role, state), *state["notes"]]]
     return [f"{roles} made its changes, but the host still differs:", *(f"  {line}" for line in lines), *hints]

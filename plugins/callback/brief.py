@@ -28,7 +28,7 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
 
 # Lines of a program's own words that are shown of a failed command.
@@ -234,8 +234,8 @@ def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
 
 def _drift(answer: dict[str, Any]) -> list[str]:
     """Return what the comparison with the wanted state found, as lines."""
-    states = [state for state in answer.values() if isinstance(state, dict)]
-    return [f"  {sentence(entry)}" for state in states for entry in state.get("drift", [])]
+    plans = [state.get("plan", {}) for state in answer.values() if isinstance(state, dict)]
+    return [f"  {sentence(one)}" for plan in plans for actions in plan.values() for one in actions]
 
 
 def _text(message: Any) -> str:

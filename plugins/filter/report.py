@@ -13,7 +13,9 @@ from typing import Any
 from ansible import __version__
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.compat.version import LooseVersion
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER, STEPS, sections_of
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import rows as rows_of
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import (
     GROUPS,
     ROLES,
@@ -28,6 +30,13 @@ OLDEST = "2.16.0"
 COLLECTIONS = {
     "registry_hosts": ["ansible.posix", "community.crypto", "community.docker", "community.general"],
     "singularity_hosts": ["ansible.posix"],
+}
+# What the site's final table shows of a role, by the names of its facts.
+COLUMNS = {
+    "docker_ce": ["engine", "mirror"],
+    "golang": ["go"],
+    "singularity": ["singularity"],
+    "registry": ["registry"],
 }
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
@@ -93,14 +102,15 @@ def _is_there(collection: str) -> bool:
         return False
 
 
-def drift_text(drift: list[dict[str, str]]) -> str:
-    """Return drift as text, one difference a line: ``docker.service: not enabled -> enabled``."""
-    return "\n".join(sentence(entry) for entry in drift)
+def drift_text(drift: Any) -> str:
+    """Return a role's plan, or a list of actions, as text, one a line: ``docker alice: member -> absent``."""
+    actions = [one for phase in drift.values() for one in phase] if isinstance(drift, Mapping) else drift
+    return "\n".join(sentence(one) for one in actions)
 
 
 def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the drift of all roles in C(slipway_state), in the order in which they are mended."""
-    return [entry for role in SECTIONS for entry in (state.get(role) or {}).get("drift", [])]
+    return [one for role in SECTIONS for one in rows_of(role, (state.get(role) or {}).get("plan", {}))]
 
 
 def drifted_hosts(hosts: list[str], hostvars: Any) -> list[str]:
@@ -230,7 +240,7 @@ def _compilations(states: Mapping[str, Any], hostvars: Any, groups: Mapping[str,
     build_hosts = groups.get("build_hosts", [])
     for host, state in states.items():
         own = state.get("singularity") or {}
-        if "install_tree" in own.get("phases", []) and not glob.glob(
+        if "install_tree" in own.get("plan", {}) and not glob.glob(
             os.path.join(own["want"]["cache_dir"], own["want"]["archive_glob"])
         ):
             by = builder(hostvars, list(states), [one for one in build_hosts if one in states], host, [])
@@ -257,39 +267,21 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     for host in hosts:
         hostvar = hostvars[host]
         platform = _state(hostvar).get("platform", {})
-        engine = _observed(hostvar, "docker_ce")
-        runs = engine.get("running_version") or (engine.get("installed_version") and "does not run")
-        toolchain = (_observed(hostvar, "golang").get("link") or {}).get("target", "")
         rows.append(
             {
                 "node": host,
                 "platform": f"{platform.get('distribution', '?')} {platform.get('version', '')}".rstrip(),
-                "engine": _found(hostvar, "docker_ce", runs),
-                "mirror": _found(hostvar, "docker_ce", engine.get("mirror")),
-                "go": _found(hostvar, "golang", toolchain.rpartition("/go-")[2]),
-                "singularity": _found(hostvar, "singularity", _observed(hostvar, "singularity").get("version")),
-                "registry": _found(hostvar, "registry", _registries(_observed(hostvar, "registry"))),
+                **{column: _found(hostvar, role, column) for role, names in COLUMNS.items() for column in names},
                 "changed": _outcome(hostvar),
             }
         )
     return folded(rows)
 
 
-def _found(hostvar: Any, role: str, value: str | None) -> str:
+def _found(hostvar: Any, role: str, column: str) -> str:
     """Return what was found of a role: a dash where the host does not take it, ``?`` where nothing is known."""
     state = _state(hostvar)
-    return "?" if not state else "-" if role not in state else value or "none"
-
-
-def _registries(observed: dict[str, Any]) -> str:
-    """Name the registries of a host that answer."""
-    return " ".join(name for name, answer in observed.get("answers", {}).items() if isinstance(answer, int))
-
-
-def _observed(hostvar: Any, role: str) -> dict[str, Any]:
-    """Return what the last look at a role observed."""
-    observed: dict[str, Any] = (_state(hostvar).get(role) or {}).get("observed", {})
-    return observed
+    return "?" if not state else "-" if role not in state else state[role].get("facts", {}).get(column) or "none"
 
 
 def _outcome(hostvar: Any) -> str:
@@ -300,7 +292,7 @@ def _outcome(hostvar: Any) -> str:
         return "UNREACHABLE" if told.get("unreachable") else "FAILED" if told else "not reached"
     left, mended = drift_of(state), [entry for role in SECTIONS for entry in (state.get(role) or {}).get("mended", [])]
     # What a role leaves undone on purpose, which is a restart of the daemon.
-    if left and all(entry["phase"] == "later" for entry in left):
+    if left and all(entry["phase"] == LATER for entry in left):
         return "restart pending"
     if left:
         return "would change" if hostvar.get("ansible_check_mode") else "FAILED"
@@ -347,12 +339,25 @@ def _state(hostvar: Any) -> dict[str, Any]:
     return {} if state.get("failed") or state.get("unreachable") else state
 
 
+def steps(stage: str) -> list[dict[str, Any]]:
+    """Return the steps of a stage of the site, with the sections that take part, in their order."""
+    return [{**one._asdict(), "sections": sections_of(one)} for one in STEPS if one.stage == stage]
+
+
+def is_due(step: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """Tell whether a step has something to do on a host, by its C(slipway_state)."""
+    plans = [(state.get(section) or {}).get("plan", {}) for section in step["sections"]]
+    return any(phase != LATER for plan in plans for phase in plan)
+
+
 class FilterModule:
     """The filters of this file, for Ansible."""
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
         return {
+            "steps": steps,
+            "is_due": is_due,
             "site_hosts": site_hosts,
             "site_notes": site_notes,
             "table": table,

@@ -33,6 +33,10 @@ options:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
     default: true
+  full:
+    description: Answer with the wanted state and all that was observed too, as C(want) and C(observed), for tests.
+    type: bool
+    default: false
   records:
     description: What tells of roles that left something on the host, as shell patterns, which the action plugin adds.
     type: dict
@@ -66,23 +70,15 @@ user_groups:
   type: dict
   returned: when the role was asked for
   contains:
-    want:
-      description: The wanted state.
-      type: dict
-    observed:
-      description: What was found.
-      type: dict
-    drift:
+    plan:
       description:
-        - What differs, in the order in which the role mends it, as C({role, phase, item, is, want}).
+        - What the role would do, by phase, in the order in which it acts; each action has C(item), C(is) and C(want).
         - What it leaves for later on purpose has the phase V(later).
-      type: list
-      elements: dict
-    phases:
-      description: The phases with drift, in that order; each is a file of the role's tasks.
-      type: list
-      elements: str
-      sample: [create_groups, add_members]
+      type: dict
+      sample: {add_members: [{item: docker alice, is: not a member, want: member}]}
+    facts:
+      description: What reports and other hosts read of it.
+      type: dict
     refused:
       description: What stands in the way on the host, as sentences with their remedies.
       type: list
@@ -128,16 +124,13 @@ site_notes:
   returned: success
 """
 
-import importlib
 import os
-import sys
-import traceback
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
@@ -151,10 +144,6 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import observe, plan, want  # noqa: F401, F811
 
 
-# Where the sections are.
-UTILS = "ansible_collections.slipway.node.plugins.module_utils"
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -162,6 +151,7 @@ def main() -> None:
             "prove": {"type": "bool", "default": False},
             "phases": {"type": "list", "elements": "str"},
             "refuse": {"type": "bool", "default": True},
+            "full": {"type": "bool", "default": False},
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
@@ -174,56 +164,18 @@ def main() -> None:
             msg="This needs root on the host. Let ansible_become be true or unset, and ansible_become_user be root. "
             "A play of your own needs become: true."
         )
-    host, platform = Host(key=module.params["key"]), platforms.find(module.params["platform"])
-    result = {"platform": platforms.as_dict(platform)}  # type: Dict[str, Any]
-    result["kept"] = sorted(role for role, pattern in module.params["records"].items() if host.glob(pattern))
-    for name, inputs in module.params["inputs"].items():
-        result[name] = probe(load(name), host, platform, inputs)
-    module.exit_json(changed=False, **result)
+    module.exit_json(changed=False, **answer(module.params))
 
 
-def load(name: str) -> Any:
-    """Return a section, whose functions are in three files."""
-    functions = {}  # type: Dict[str, Any]
-    for part in ("want", "observe", "plan"):
-        functions.update(vars(importlib.import_module("%s.%s.%s" % (UTILS, name, part))))
-    return SimpleNamespace(**functions)
-
-
-def probe(section: Any, host: Host, platform: platforms.Platform, inputs: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what is known of a role; an exception is the section's error and hides no other."""
-    state = {
-        "want": {},
-        "observed": {},
-        "drift": [],
-        "phases": [],
-        "refused": [],
-        "problems": [],
-        "notes": [],
-        "error": "",
-    }  # type: Dict[str, Any]
-    try:
-        state["want"] = section.want(inputs, platform)
-        state["observed"] = section.observe(host, state["want"])
-        state["drift"] = section.compare(state["want"], state["observed"])
-        # Not every section has something to say of either.
-        for key, name in (("refused", "refusals"), ("notes", "notes")):
-            if hasattr(section, name):
-                state[key] = getattr(section, name)(state["want"], state["observed"])
-    except platforms.InputProblem as problem:
-        state["problems"] = list(problem.args)
-    except NoAnswer as error:
-        state["error"] = "%s." % error
-    except OSError as error:
-        state["error"] = "%s: %s." % (error.filename or "the host", error.strerror or error)
-    except Exception as error:
-        place = traceback.extract_tb(sys.exc_info()[2])[-1]
-        where = "%s:%d" % (place[0].rpartition("/")[2], place[1])
-        state["error"] = "%s: %s (%s); this is a fault of Slipway." % (type(error).__name__, error, where)
-    for entry in state["drift"]:
-        if entry["phase"] not in state["phases"] + ["later"]:
-            state["phases"].append(entry["phase"])
-    return state
+def answer(params: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the platform, what is kept of roles that the host does not take, and the state of each section."""
+    host, platform = Host(key=params["key"]), platforms.find(params["platform"])
+    states = dict(
+        (name, shown(probe(name, load(name), host, platform, inputs), params["full"]))
+        for name, inputs in params["inputs"].items()
+    )
+    kept = sorted(role for role, pattern in params["records"].items() if host.glob(pattern))
+    return dict(states, platform=platforms.as_dict(platform), kept=kept)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, without_hold
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 
 _entry = partial(drift_entry, "docker_ce")
 
@@ -229,3 +230,9 @@ def _compare_services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]])
             found = "running" if active else is_.get("ActiveState") or "inactive"
             drift.append(_entry("manage_service", unit, found, wanted))
     return drift
+
+
+def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what reports show."""
+    engine = observed["running_version"] or (observed["installed_version"] and "does not run")
+    return {"engine": engine, "mirror": observed["mirror"]}

@@ -3,13 +3,19 @@
 Text is UTF-8, and bytes that are none survive from :func:`read` to :func:`replace`.
 """
 
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
+import time
+from typing import Optional, Tuple
 
 # The mode of a file with passwords in it.
 PRIVATE = 0o600
+# Where copies of others' files are kept before they are changed, and how many of each.
+COPIES = "/var/backups/slipway"
+KEPT = 5
 
 
 def read(path: str) -> str:
@@ -33,11 +39,12 @@ def sha256(path: str) -> str:
     return total.hexdigest()
 
 
-def replace(path: str, text: str, mode: int, folder_mode: int = 0o755) -> None:
-    """Put a file in place whole; make its folder where it is missing. A file that is there keeps mode and owner.
+def replace(path: str, text: str, mode: int, folder_mode: int = 0o755, owner: Optional[Tuple[int, int]] = None) -> None:
+    """Put a file in place whole, safe from a power cut; make its folder where it is missing.
 
-    A ``PRIVATE`` one is the effective user's alone, whatever was there.
+    A file that is there keeps mode and owner, unless an owner is given. A ``PRIVATE`` one is never open to others.
 
+    :param owner: numbers of user and group.
     :raises OSError: the folder or the file cannot be written; then the file is as it was.
     """
     folder = os.path.dirname(path)
@@ -49,15 +56,36 @@ def replace(path: str, text: str, mode: int, folder_mode: int = 0o755) -> None:
             is_there = os.path.exists(path)
             if is_there:
                 status = os.stat(path)
-                if mode != PRIVATE:
+                if mode != PRIVATE and owner is None:
                     os.chown(part, status.st_uid, status.st_gid)
                 # Extended attributes too, such as SELinux's label.
                 shutil.copystat(path, part)
-            if mode == PRIVATE or not is_there:
+            if owner is not None:
+                os.chown(part, *owner)
+            if mode == PRIVATE or not is_there or owner is not None:
                 os.chmod(part, mode)
             # Last, so that nobody reads it meanwhile.
             file.write(text.encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
         os.rename(part, path)
     except BaseException:
         os.unlink(part)
         raise
+
+
+def keep_copy(path: str) -> str:
+    """Copy a file as it is, with its mode, and forget the oldest copies; return where it is, empty without a file."""
+    if not os.path.isfile(path):
+        return ""
+    if not os.path.isdir(COPIES):
+        os.makedirs(COPIES, 0o700)
+    stem = os.path.join(COPIES, path.strip("/").replace("/", "%"))
+    copy = "%s.%s" % (stem, time.strftime("%Y%m%dT%H%M%S"))
+    # Never open for a moment to whom the file is not.
+    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT, PRIVATE))
+    shutil.copyfile(path, copy)
+    shutil.copystat(path, copy)
+    for old in sorted(glob.glob(glob.escape(stem) + ".*"))[:-KEPT]:
+        os.unlink(old)
+    return copy

@@ -151,11 +151,6 @@ def lock_holder(host: Host) -> str:
     return ""
 
 
-def sentence(entry: Dict[str, str]) -> str:
-    """Return a difference as text: ``docker.service: not enabled -> enabled``."""
-    return "%(item)s: %(is)s -> %(want)s" % entry
-
-
 def drift_entry(role: str, phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
     """Return one difference between a host and its wanted state, and the phase of the role that mends it."""
     return {"role": role, "phase": phase, "item": item, "is": is_, "want": want}

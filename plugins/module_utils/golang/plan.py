@@ -102,3 +102,8 @@ def wanted_environment(want: Dict[str, Any], found: Optional[Dict[str, Any]]) ->
     shipped = found["shipped"] if found else {}
     values = dict((name, value or shipped.get(name, "")) for name, value in want["environment"].items())
     return dict((name, value) for name, value in values.items() if value)
+
+
+def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what reports show."""
+    return {"go": (observed["link"] or {}).get("target", "").rpartition("/go-")[2]}

@@ -251,3 +251,9 @@ def removals(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
         "remove": files + observed["folders"] + observed["own"] + observed["purge"],
         "rmdir": [want["config_dir"]] * bool(observed["folders"] or observed["own"]) + folders,
     }
+
+
+def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what reports show: the registries that answer."""
+    answers = observed.get("answers", {}).items()
+    return {"registry": " ".join(name for name, answer in answers if isinstance(answer, int))}

@@ -200,3 +200,8 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         "Every container gets %s of the host, which is not there, so none starts. Make it, or take it out of "
         "`bind path` in singularity_config." % ", ".join(observed["missing_binds"])
     ]
+
+
+def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what reports show."""
+    return {"singularity": observed.get("version", "")}

@@ -12,14 +12,13 @@ from typing import Any, Dict, List, Tuple
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import (
     ADMIN_GROUPS,
-    changes,
     lacking_members,
 )
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import empty_record, parse_record
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    """Read from a host all that :func:`plan` needs. Changes nothing."""
     record, record_error = parse_record(host.read(want["record_file"]))
     kept = record or empty_record()
     members = want["members"]
@@ -48,7 +47,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     candidates = [name for name in kept["groups"] if name not in members and groups.get(name)]
     if candidates:
         observed["needed"] = _needed(host, dict((name, groups[name]) for name in candidates))
-    observed["changes"] = changes(want, observed)
     return observed
 
 

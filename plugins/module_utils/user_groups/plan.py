@@ -1,61 +1,71 @@
 """What differs of groups and members from what is wanted, what stands in the way, and what is to be done.
 
-What can be changed is ``/etc/group`` alone. ``changes`` decides, ``compare`` says it as drift.
+What can be changed is ``/etc/group`` alone. ``changes`` decides, ``plan`` says how.
 """
 
 from fnmatch import fnmatchcase
-from functools import partial
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Set, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import empty_record
 
-_entry = partial(drift_entry, "user_groups")
 # Who is in one of these may become root by sudo.
 ADMIN_GROUPS = ("sudo", "wheel", "admin", "root")
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
-    todo, gids = observed["changes"], want["gids"]
-    drift = []
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, and by which commands it is mended."""
+    todo, gids = changes(want, observed), want["gids"]
+    create, add, revoke = [], [], []
     for name in todo["create"]:
-        drift.append(_entry("create_groups", name, "missing", _a_group(gids.get(name))))
+        options = ["--gid", str(gids[name])] if name in gids else []
+        # 9: a group of that name exists by now; the proof looks at it.
+        command = ["command", ["groupadd", "--system"] + options + [name], (0, 9)]
+        create.append(action(name, "missing", "a group with gid %d" % gids[name] if options else "a group", command))
     for name, gid in todo["other_gid"]:
-        drift.append(_entry("create_groups", name, "gid %d" % gid, "gid %d" % gids[name]))
+        create.append(action(name, "gid %d" % gid, "gid %d" % gids[name]))
     for group, user in todo["add"]:
-        drift.append(_entry("add_members", "%s %s" % (group, user), "not a member", "member"))
+        # It leaves the other members, and takes users of any source.
+        command = ["command", ["gpasswd", "-a", user, group]]
+        add.append(_membership(observed, group, user, "not a member", "member", command))
     if want["missing_users"] == "fail":
-        for group, user in todo["missing"]:
-            drift.append(_entry("add_members", "%s %s" % (group, user), "no such user", "member"))
+        add += [action("%s %s" % pair, "no such user", "member") for pair in todo["missing"]]
     for group, user in todo["revoke"]:
-        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member", "not a member"))
+        command = ["command", ["gpasswd", "-d", user, group]]
+        revoke.append(_membership(observed, group, user, "member", "not a member", command))
     for group, user, how in todo["not_local"]:
-        drift.append(_entry("revoke_members", "%s %s" % (group, user), "member by %s" % how, "not a member"))
-    for name in todo["remove"]:
-        drift.append(_entry("remove_groups", name, "present", "absent"))
+        revoke.append(action("%s %s" % (group, user), "member by %s" % how, "not a member"))
+    remove = [action(name, "present", "absent", ["command", ["groupdel", name]]) for name in todo["remove"]]
     if want["state"] == "absent" and (observed["record"] is not None or observed["record_error"]):
-        drift.append(_entry("remove_groups", want["record_file"], "present", "absent"))
-    return drift
+        remove.append(action(want["record_file"], "present", "absent"))
+    return {"create_groups": create, "add_members": add, "revoke_members": revoke, "remove_groups": remove}
 
 
-def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def _membership(
+    observed: Dict[str, Any], group: str, user: str, is_: str, wanted: str, command: List[Any]
+) -> Dict[str, Any]:
+    # Where it is not known as whom the run logged in, any change may be its own.
+    own = {"of_login": group} if user in (observed["logins"] or [user]) else {}
+    return action("%s %s" % (group, user), is_, wanted, command, **own)
+
+
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed."""
-    return list(observed["changes"]["refused"])
+    return list(changes(want, observed)["refused"])
 
 
-def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    return list(observed["changes"]["notes"])
+    return list(changes(want, observed)["notes"])
 
 
 def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what the role has to do, what stands in its way, and what it records. Pure.
 
-    ``create``, ``remove``: groups; ``new_groups``: those to create, with groupadd's options. ``add``, ``revoke``: pairs
-    of group and user. ``other_gid``, ``missing``, ``not_local``: what only an admin can mend. ``refused``, ``notes``:
-    sentences that stop the role, and that it shows. ``before``, ``after``: the record to write before anything is added
-    and after everything is done, ``None`` where it is right. ``reconnect``: the groups of the run's own login change.
+    ``create``, ``remove``: groups. ``add``, ``revoke``: pairs of group and user. ``other_gid``, ``missing``,
+    ``not_local``: what only an admin can mend. ``refused``, ``notes``: sentences that stop the role, and that it shows.
+    ``before``, ``after``: the record to write before anything is added and after everything is done, ``None`` where it
+    is right.
     """
     members, gids, groups = want["members"], want["gids"], observed["groups"]
     todo = {
@@ -94,17 +104,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
             "Members of the group docker can start a container that mounts the whole host, so they are root in effect. "
             "Being added: %s." % ", ".join(docker_users)
         )
-    todo["new_groups"] = [
-        {"name": name, "options": ["--gid", str(gids[name])] if name in gids else []} for name in todo["create"]
-    ]
-    touched = {user for _group, user in todo["add"] + todo["revoke"]}
-    # Where it is not known as whom the run logged in, any change may be its own.
-    todo["reconnect"] = bool(touched and (not observed["logins"] or touched & set(observed["logins"])))
     return todo
-
-
-def _a_group(gid: Optional[int]) -> str:
-    return "a group" if gid is None else "a group with gid %d" % gid
 
 
 def lacking_members(members: Dict[str, List[str]], observed: Dict[str, Any]) -> List[Tuple[str, str]]:

@@ -57,6 +57,20 @@ REMEDIES = (
 )
 
 
+def known(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return what earlier calls found of the host."""
+    names = (*reader.SECTIONS, "platform", "roles", "kept", "unused")
+    return {name: value for name, value in variables.get("slipway_state", {}).items() if name in names}
+
+
+def secrets(section: str, action: Any, variables: dict[str, Any], site: reader.Site) -> dict[str, Any]:
+    """Return what only acting needs of a section, by the name that stands for it; sections have ``secrets`` for it."""
+    plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{section}.inputs")
+    if not hasattr(plugin, "secrets_for_acting"):
+        return {}
+    return dict(plugin.secrets_for_acting(reader.of_role(section, variables, action._templar)[0], site))
+
+
 def arguments(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
     """Return what a module is told of its inputs."""
     return {"inputs": inputs, "platform": site.settings.get("platform") or "", "key": site.key}

@@ -73,7 +73,7 @@ def _state(variables: Any) -> dict[str, Any]:
 def _missing_archive(state: dict[str, Any]) -> str:
     """Return the pattern of the archive that a host lacks, or an empty string."""
     own = state.get("singularity") or {}
-    return str(own["want"]["archive_pattern"]) if "install_tree" in own.get("phases", []) else ""
+    return str(own["want"]["archive_pattern"]) if "install_tree" in own.get("plan", {}) else ""
 
 
 def _archive_platform(platform: dict[str, str] | None) -> tuple[str, ...]:

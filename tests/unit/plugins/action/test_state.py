@@ -9,6 +9,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.slipway.node.plugins.action import state
+from ansible_collections.slipway.node.plugins.module_utils.engine import plans
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
@@ -130,7 +131,7 @@ def test_another_failure_is_left_as_it_is():
 
 def test_all_that_stands_in_the_way_is_told_by_role():
     found = {"problems": ["a."], "refused": ["c."], "error": "b."}
-    assert state._reasons("golang", found) == ["a.", "golang could not look at the host: b.", "c."]
+    assert plans.reasons_of("golang", found) == ["a.", "golang could not look at the host: b.", "c."]
 
 
 def inputs(arguments, module=None, **variables):
@@ -186,8 +187,8 @@ class Host:
 
     def look(self, *drift, prove=False, refused=(), **arguments):
         """Return what a look at the host comes to; ``drift`` are phases, each with an item of that name."""
-        entries = [{"role": "golang", "phase": one, "item": one, "is": "a", "want": "b"} for one in drift]
-        self.found = {"drift": entries, "refused": list(refused), "problems": [], "error": "", "notes": []}
+        plan = {one: [{"item": one, "is": "a", "want": "b"}] for one in drift}
+        self.found = {"plan": plan, "refused": list(refused), "problems": [], "error": "", "notes": []}
         arguments = {"roles": ["golang"], "prove": prove, **arguments}
         self.action._task = SimpleNamespace(args=arguments, check_mode=False, tags=[])
         answer = self.action.run(task_vars={"slipway_state": self.state})
@@ -213,7 +214,7 @@ def test_drift_that_went_by_itself_or_waits_is_no_failure(monkeypatch):
     host = Host(monkeypatch)
     host.look("write_profile", "later")
     proved = host.look("later", prove=True)
-    assert not proved.get("failed") and [one["item"] for one in proved["golang"]["drift"]] == ["later"]
+    assert not proved.get("failed") and list(proved["golang"]["plan"]) == ["later"]
     # In the middle of a role's work other phases may be left.
     assert not host.look("write_profile", prove=True, phases=["switch_links"]).get("failed")
     assert host.look("write_profile", prove=True, phases=["write_profile"])["failed"]

@@ -21,8 +21,7 @@ PLATFORM = {"distribution": "Debian", "version": "12.15"}
 
 def role(drift=(), **state):
     return {
-        "observed": {},
-        "drift": list(drift),
+        "plan": {phase: [one for one in drift if one["phase"] == phase] for phase in [one["phase"] for one in drift]},
         "refused": [],
         "problems": [],
         "error": "",
@@ -179,7 +178,7 @@ def test_who_compiles_is_told_where_no_archive_is_kept(tmp_path):
         want = {"cache_dir": str(cache), "archive_glob": "apptainer-*.json", "archive_pattern": "x"}
         want["build"] = {"stem": "apptainer-1.4.5", "platform": "debian13-x86_64"}
         platform = {**PLATFORM, "architecture": "x86_64"}
-        return {"slipway_state": {"platform": platform, "singularity": {"want": want, "phases": ["install_tree"]}}}
+        return {"slipway_state": {"platform": platform, "singularity": {"want": want, "plan": {"install_tree": []}}}}
 
     hostvars = {"a": waits(tmp_path), "b": waits(tmp_path), "c": host(docker_ce=role())}
     assert site_notes(list(hostvars), hostvars, {}) == [
@@ -195,10 +194,10 @@ def test_site_tells_what_became_of_every_host():
     later = {**ENTRY, "phase": "later"}
     hostvars = {
         "changed": host(
-            docker_ce=role(mended=[ENTRY], observed={"running_version": "26.1.5", "mirror": "http://mirror"}),
-            golang=role(observed={"link": {"target": "/usr/local/go-1.26.7"}}),
-            singularity=role(observed={"version": "singularity-ce 4.5.1"}),
-            registry=role(observed={"answers": {"main": 401, "hub": 200, "plain": "does not answer"}}),
+            docker_ce=role(mended=[ENTRY], facts={"engine": "26.1.5", "mirror": "http://mirror"}),
+            golang=role(facts={"go": "1.26.7"}),
+            singularity=role(facts={"singularity": "singularity-ce 4.5.1"}),
+            registry=role(facts={"registry": "main hub"}),
         ),
         "same": host(docker_ce=role()),
         "left": host(docker_ce=role([ENTRY])),

@@ -5,9 +5,10 @@ import os
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, run_limited
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import action
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe
-from ansible_collections.slipway.node.plugins.modules.state import load, probe
 
 PLATFORM = describe("Debian", "12.15", "bookworm", "x86_64")
 
@@ -28,9 +29,12 @@ class Section:
             raise self.error
         return {"seen": True}
 
-    def compare(self, _want, _observed):
-        entry = {"role": "x", "item": "a", "is": "b", "want": "c"}
-        return [dict(entry, phase="one"), dict(entry, phase="two"), dict(entry, phase="one")]
+    def plan(self, _want, _observed):
+        one = action("a", "b", "c", ["write", "/x", "secret"], path="/x")
+        return {"later": [one], "add_members": [one, one], "create_groups": [one], "remove_groups": []}
+
+    def facts(self, _want, _observed):
+        return {"column": "value"}
 
     def refusals(self, _want, _observed):
         return ["no."]
@@ -39,14 +43,27 @@ class Section:
         return ["note"]
 
 
-def test_phases_are_those_with_drift_in_order():
-    state = probe(Section(), Host(), PLATFORM, {"a": 1})
-    assert (state["phases"], state["refused"], state["notes"], state["error"]) == (
-        ["one", "two"],
+def test_phases_are_those_with_actions_in_the_site_s_order():
+    state = probe("user_groups", Section(), Host(), PLATFORM, {"a": 1})
+    assert list(state["plan"]) == ["create_groups", "add_members", "later"]
+    assert (state["refused"], state["notes"], state["facts"], state["error"]) == (
         ["no."],
         ["note"],
+        {"column": "value"},
         "",
     )
+
+
+def test_what_is_for_the_node_alone_is_not_shown():
+    state = probe("user_groups", Section(), Host(), PLATFORM, {"a": 1})
+    assert shown(state)["plan"]["create_groups"] == [{"item": "a", "is": "b", "want": "c", "path": "/x"}]
+    assert "want" not in shown(state) and "observed" not in shown(state)
+    assert shown(state, full=True)["observed"] == {"seen": True}
+
+
+def test_a_phase_that_is_not_in_the_site_s_list_is_named():
+    state = probe("golang", Section(), Host(), PLATFORM, {})
+    assert "engine/phases.py has no add_members, create_groups" in state["error"]
 
 
 @pytest.mark.parametrize(
@@ -58,12 +75,12 @@ def test_phases_are_those_with_drift_in_order():
     ],
 )
 def test_an_exception_is_the_section_s_error(error, text):
-    state = probe(Section(error), Host(), PLATFORM, {})
-    assert state["error"].startswith(text) and state["drift"] == []
+    state = probe("user_groups", Section(error), Host(), PLATFORM, {})
+    assert state["error"].startswith(text) and state["plan"] == {}
 
 
 def test_inputs_that_the_platform_cannot_meet_are_problems():
-    assert probe(Section(InputProblem("a.", "b.")), Host(), PLATFORM, {})["problems"] == ["a.", "b."]
+    assert probe("user_groups", Section(InputProblem("a.", "b.")), Host(), PLATFORM, {})["problems"] == ["a.", "b."]
 
 
 def test_a_program_that_is_missing_or_hangs_is_named(monkeypatch):
@@ -82,7 +99,7 @@ def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypat
     monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.engine.host.LIMIT", 0.5)
     one = {"name": "app:1", "local": "app:1", "pull": "app:1", "source": "", "archive": "", "remote": False}
     inputs = {"state": "present", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
-    state = probe(load("images"), Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
+    state = probe("images", load("images"), Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
     assert state["error"].startswith("`") and "docker" in state["error"] and "does not answer within" in state["error"]
 
 
@@ -90,4 +107,9 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
     (tmp_path / "record").write_text("null")
     monkeypatch.setattr(observe, "RECORD", str(tmp_path / "record"))
     inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority_file": "", "authority_sha256": ""}
-    assert probe(load("registry_client"), Host(), PLATFORM, {**inputs, "logins": [], "registries": []})["error"] == ""
+    assert (
+        probe("registry_client", load("registry_client"), Host(), PLATFORM, {**inputs, "logins": [], "registries": []})[
+            "error"
+        ]
+        == ""
+    )

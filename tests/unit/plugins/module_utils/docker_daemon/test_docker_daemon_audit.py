@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import audit
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 
 DOCKERD, RULE = "/usr/bin/dockerd", "-w /usr/bin/dockerd -p rwxa -k docker\n"
 

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
 from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan
 from ansible_collections.slipway.node.plugins.module_utils.golang import want as wanted

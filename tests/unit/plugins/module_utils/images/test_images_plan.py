@@ -4,7 +4,8 @@ import hashlib
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.images import plan
 from ansible_collections.slipway.node.plugins.module_utils.images.remedies import remedy
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif

@@ -2,7 +2,7 @@
 
 import copy
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.singularity import plan
 
 ROOT = "/opt/singularity"

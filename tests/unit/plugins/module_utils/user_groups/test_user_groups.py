@@ -2,11 +2,13 @@
 
 import json
 from fnmatch import fnmatch
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
+from ansible_collections.slipway.node.plugins.module_utils.user_groups import act
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.observe import observe, parse_group
-from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import ADMIN_GROUPS, changes, compare
+from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import changes, plan, refusals
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import parse_record
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.want import want as wanted_state
 
@@ -71,7 +73,11 @@ def login(monkeypatch):
 
 
 def sentences(want, host):
-    return [sentence(entry) for entry in compare(want, observe(host, want))]
+    return [sentence(one) for actions in plan(want, observe(host, want)).values() for one in actions]
+
+
+def decided(host, want):
+    return changes(want, observe(host, want))
 
 
 def test_a_converged_host_has_no_drift_and_is_asked_two_things():
@@ -188,7 +194,7 @@ REFUSED = [
 @pytest.mark.parametrize(("change", "host", "expected"), REFUSED)
 def test_what_cannot_be_done_is_refused_with_the_remedy(change, host, expected):
     want = wanted(**change)
-    refused = observe(FakeHost(**host), want)["changes"]["refused"]
+    refused = refusals(want, observe(FakeHost(**host), want))
     assert len(refused) == 1 and expected in refused[0]
 
 
@@ -208,14 +214,14 @@ LOGIN_GROUPS = [
 def test_the_login_keeps_the_group_that_lets_it_in(path, text, refused, listed):
     record = {"groups": [], "members": {"ops": ["admin"]}}
     host = FakeHost(GROUP + "ops:x:900:admin,alice\n", record=record, files={path: text})
-    done = observe(host, wanted(members=listed, exclusive=list(listed)))["changes"]
+    done = decided(host, wanted(members=listed, exclusive=list(listed)))
     assert done["revoke"] == [("ops", "admin")] and len(done["refused"]) == refused
     assert all("from ops would end that login's right to log in" in reason for reason in done["refused"])
 
 
 def test_an_admin_group_may_be_for_nobody():
     want = wanted(members={"sudo": []}, exclusive=["sudo"])
-    done = observe(FakeHost(GROUP.replace("27:admin", "27:alice")), want)["changes"]
+    done = decided(FakeHost(GROUP.replace("27:admin", "27:alice")), want)
     assert (done["revoke"], done["refused"]) == ([("sudo", "alice")], [])
 
 
@@ -238,7 +244,7 @@ def test_a_user_has_the_name_that_the_directory_answers_with(others):
 
     want = wanted(members={"docker": ["lara@example.org", *others]}, missing_users="skip", exclusive=["docker"])
     host = Renaming(passwd=PASSWD.replace(":998:", ":1002:"), directory_users=LARA)
-    assert observe(host, want)["changes"]["add"] == [("docker", "lara")]
+    assert decided(host, want)["add"] == [("docker", "lara")]
     host = Renaming(GROUP.replace("alice,mallory", "lara"), PASSWD.replace(":998:", ":1002:"), directory_users=LARA)
     assert sentences(want, host) == []
 
@@ -272,7 +278,7 @@ def test_the_record_is_written_when_it_has_to_be(change, record, before, after):
     def mapping(pair):
         return pair and {"groups": pair[0], "members": pair[1]}
 
-    done = observe(FakeHost(record=mapping(record)), wanted(**change))["changes"]
+    done = decided(FakeHost(record=mapping(record)), wanted(**change))
     assert (done["before"], done["after"]) == (mapping(before), mapping(after))
 
 
@@ -292,7 +298,7 @@ def test_a_group_that_was_made_goes_only_when_nothing_needs_it(host, engine, why
     name = "hpc" if "hpc" in host["group"] else "docker"
     fake = FakeHost(record={"groups": [name], "members": {}}, **host)
     fake.engine = engine
-    done = observe(fake, wanted(state=state, members={}))["changes"]
+    done = decided(fake, wanted(state=state, members={}))
     assert done["remove"] == ([] if why else [name])
     assert done["notes"] == (["The group %s, which Slipway made, stays, since it %s" % (name, why)] if why else [])
     kept = why and state == "present"
@@ -301,7 +307,7 @@ def test_a_group_that_was_made_goes_only_when_nothing_needs_it(host, engine, why
 
 def test_skipped_users_are_noted():
     want = wanted(members={"docker": ["alice", "ghost"]}, missing_users="skip")
-    assert observe(FakeHost(), want)["changes"]["notes"] == ["skipped, no such user: ghost"]
+    assert decided(FakeHost(), want)["notes"] == ["skipped, no such user: ghost"]
 
 
 def test_the_logins_are_those_of_sudo_and_of_the_audit(monkeypatch):
@@ -327,9 +333,33 @@ def test_a_record_that_is_none_is_told(text):
     assert record is None and why
 
 
-def test_compare_asks_nothing():
-    want = wanted()
-    observed = observe(FakeHost(), want)
-    plain = json.loads(json.dumps(observed))
-    assert compare(want, plain) == [] and changes(want, plain)["refused"] == []
-    assert ADMIN_GROUPS
+def test_a_plan_has_what_is_needed_to_do_it():
+    want = wanted(members={"docker": ["admin"], "hpc": ["alice"]}, gids={"hpc": 990}, exclusive=["docker"])
+    observed = json.loads(json.dumps(observe(FakeHost(), want)))
+    made = plan(want, observed)
+    assert [one["do"] for phase in ("create_groups", "add_members") for one in made[phase]] == [
+        [["command", ["groupadd", "--system", "--gid", "990", "hpc"], (0, 9)]],
+        [["command", ["gpasswd", "-a", "admin", "docker"]]],
+        [["command", ["gpasswd", "-a", "alice", "hpc"]]],
+    ]
+    # A change of the login's own groups needs another connection.
+    assert [one.get("of_login") for one in made["add_members"]] == ["docker", None]
+    assert all("of_login" in one for one in plan(want, {**observed, "logins": []})["revoke_members"] if "do" in one)
+
+
+def test_additions_are_recorded_before_and_revocations_after(monkeypatch):
+    want = wanted(members={"docker": ["admin"]})
+    run = SimpleNamespace(
+        want=want, observed=observe(FakeHost(record={"groups": [], "members": {"docker": ["mallory"]}}), want)
+    )
+    written = []
+    run.write = lambda path, text, mode: written.append((path, json.loads(text)["members"], mode))
+    run.remove = lambda path: written.append((path, "removed"))
+    act.begin(run)
+    act.finish(run)
+    assert written == [(RECORD, {"docker": ["admin", "mallory"]}, 0o600), (RECORD, {"docker": ["admin"]}, 0o600)]
+    run.observed = observe(FakeHost(record={"groups": [], "members": {"docker": ["alice"]}}), wanted(state="absent"))
+    run.want = wanted(state="absent")
+    act.begin(run)
+    act.finish(run)
+    assert written[2:] == [(RECORD, "removed")]

@@ -1,0 +1,31 @@
+"""What a plan is made of: actions, by the phase that does them."""
+
+from typing import Any, Dict, List
+
+Action = Dict[str, Any]
+Plan = Dict[str, List[Action]]
+
+
+def action(item: str, is_: str, want: str, *do: List[Any], **more: Any) -> Action:
+    """Return one difference, as the plan shows it, and all that is needed to mend it.
+
+    :param do: calls of ``Run``, each a list of the method's name and its arguments. They stay on the node.
+    :param more: what tasks on the controller need, such as a path or a digest; no secret and nothing large.
+    """
+    return dict(more, item=item, want=want, **{"is": is_}, **({"do": list(do)} if do else {}))
+
+
+def sentence(action: Action) -> str:
+    """Return an action as text: ``docker.service: not enabled -> enabled``."""
+    return "%(item)s: %(is)s -> %(want)s" % action
+
+
+def rows(section: str, plan: Plan) -> List[Action]:
+    """Return the actions of a plan in their order, each with its section, as ``role``, and its phase."""
+    return [dict(one, role=section, phase=phase) for phase, actions in plan.items() for one in actions]
+
+
+def reasons_of(name: str, state: Dict[str, Any]) -> List[str]:
+    """Return why a section may not act, as sentences."""
+    errors = ["%s could not look at the host: %s" % (name, state["error"])] if state["error"] else []
+    return list(state["problems"]) + errors + list(state["refused"])
