@@ -31,13 +31,6 @@ COLLECTIONS = {
     "registry_hosts": ["ansible.posix", "community.crypto", "community.docker", "community.general"],
     "singularity_hosts": ["ansible.posix"],
 }
-# What the site's final table shows of a role, by the names of its facts.
-COLUMNS = {
-    "docker_ce": ["engine", "mirror"],
-    "golang": ["go"],
-    "singularity": ["singularity"],
-    "registry": ["registry"],
-}
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
 
@@ -271,7 +264,7 @@ def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
             {
                 "node": host,
                 "platform": f"{platform.get('distribution', '?')} {platform.get('version', '')}".rstrip(),
-                **{column: _found(hostvar, role, column) for role, names in COLUMNS.items() for column in names},
+                **{one: _found(hostvar, name, one) for name, section in SECTIONS.items() for one in section.columns},
                 "changed": _outcome(hostvar),
             }
         )

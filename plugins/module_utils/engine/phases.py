@@ -5,7 +5,46 @@ folder: ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure,
 and in ``act.py`` a function for each phase, which changes the host.
 """
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Sequence
+
+
+class Section(NamedTuple):
+    """What is asked of a host and acted on by itself."""
+
+    name: str
+    # Whose inputs and tasks it has.
+    role: str
+    # The groups whose hosts take the role where slipway_roles does not say.
+    groups: Sequence[str]
+    # The group whose hosts alone are asked for it, and the one without a host of which nobody is.
+    only_in: str = ""
+    if_any: str = ""
+    # Its facts that the site's final table shows.
+    columns: Sequence[str] = ()
+    # What tells that a host has what it made, as a shell pattern with inputs.
+    record: str = ""
+
+
+DOCKER_HOSTS = ("container_hosts", "registry_hosts")
+IMAGE_HOSTS = DOCKER_HOSTS + ("singularity_hosts",)
+SECTIONS = (
+    Section("user_groups", "user_groups", DOCKER_HOSTS),
+    Section("docker_ce", "docker_ce", DOCKER_HOSTS, columns=("engine", "mirror")),
+    Section("docker_daemon", "docker_daemon", DOCKER_HOSTS),
+    Section("golang", "golang", ("golang_hosts",), columns=("go",), record="{root}/go-*/.slipway.json"),
+    Section(
+        "singularity",
+        "singularity",
+        ("singularity_hosts",),
+        columns=("singularity",),
+        record="{root}/*/.slipway.json",
+    ),
+    Section("registry", "registry", IMAGE_HOSTS, only_in="registry_hosts", columns=("registry",)),
+    # With registries a host is at least a client of them.
+    Section("registry_client", "registry", IMAGE_HOSTS, if_any="registry_hosts"),
+    Section("images", "images", IMAGE_HOSTS),
+)
+GROUPS = IMAGE_HOSTS + ("golang_hosts",)
 
 Step = NamedTuple(
     "Step",

@@ -20,20 +20,18 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.validation import check_type_bool, check_type_float, check_type_int
+from ansible_collections.slipway.node.plugins.module_utils.engine import phases
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import seal
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.elsewhere import FOREIGN
 
 COLLECTION = Path(__file__).parents[3]
-ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
 # What is asked of a host: the roles, of which the registry is two.
-SECTIONS = (*ROLES[:-1], "registry_client", "images")
-# What a host of a group takes where slipway_roles does not say; with registry it is at least a client of registries.
-_DOCKER = ("user_groups", "docker_ce", "docker_daemon", "registry", "images")
+SECTIONS = {section.name: section for section in phases.SECTIONS}
+ROLES = tuple(dict.fromkeys(section.role for section in phases.SECTIONS))
+# What a host of a group takes where slipway_roles does not say.
 GROUPS = {
-    "container_hosts": _DOCKER,
-    "registry_hosts": _DOCKER,
-    "singularity_hosts": ("singularity", "registry", "images"),
-    "golang_hosts": ("golang",),
+    group: tuple(dict.fromkeys(section.role for section in phases.SECTIONS if group in section.groups))
+    for group in phases.GROUPS
 }
 # Variables that begin like an input and are none.
 NOT_INPUTS = {"slipway_state"}
@@ -87,7 +85,7 @@ class Site:
 
 def folder(section: str) -> str:
     """Return the role whose inputs a section has."""
-    return "registry" if section == "registry_client" else section
+    return SECTIONS[section].role if section else ""
 
 
 def roles_of(host: str, groups: Mapping[str, list[str]], given: list[Any] | None) -> list[str]:
@@ -114,10 +112,10 @@ def unused(variables: Mapping[str, Any], roles: list[str]) -> dict[str, list[str
 
 
 def is_taken(section: str, site: Site) -> bool:
-    """Tell whether a host is asked for a section: a registry on its own hosts, a client where there are such hosts."""
-    hosts = site.groups.get("registry_hosts", [])
-    asked = {"registry": site.host in hosts, "registry_client": bool(hosts)}.get(section, True)
-    return asked and folder(section) in site.roles
+    """Tell whether a host is asked for a section."""
+    _name, role, _groups, only_in, if_any, *_more = SECTIONS[section]
+    alone = not only_in or site.host in site.groups.get(only_in, [])
+    return alone and (not if_any or bool(site.groups.get(if_any))) and role in site.roles
 
 
 @cache

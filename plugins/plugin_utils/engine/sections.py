@@ -21,8 +21,6 @@ NO_TAGS = (
 )
 # Variables of the playbooks, by what they begin with.
 OF_PLAYBOOKS = {"plan_": ["json", "fail_on", "fail_on_drift"], "verify_": ["image"]}
-# What tells that a toolchain or a version of Singularity is Slipway's, by the role that made it.
-KEPT = {"golang": "{root}/go-*/.slipway.json", "singularity": "{root}/*/.slipway.json"}
 # Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
 REMEDIES = (
     (
@@ -150,10 +148,11 @@ def read(
 def records(action: Any, variables: dict[str, Any], site: reader.Site) -> dict[str, str]:
     """Return where a host would have what Slipway installed of roles that its groups leave out, as shell patterns."""
     found = {}
-    for role, pattern in KEPT.items():
-        if role in site.left_out:
-            values, wrong = reader.of_role(role, variables, action._templar, ["root"])
-            found.update({} if wrong else {role: pattern.format(**values)})
+    for section in reader.SECTIONS.values():
+        if section.record and section.role in site.left_out:
+            names = re.findall("{(.*?)}", section.record)
+            values, wrong = reader.of_role(section.name, variables, action._templar, names)
+            found.update({} if wrong else {section.role: section.record.format(**values)})
     return found
 
 
