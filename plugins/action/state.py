@@ -16,7 +16,7 @@ SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "full"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "full"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             # A playbook of one's own that imports Slipway's and runs other tasks by their tags leaves it out.
             return {**result, **(sections.failure([sections.NO_TAGS]) if sections.is_run_directly() else SKIPPED)}
         inputs, site, problems = sections.read(self, variables, result, asked)
-        if problems and refuse:
+        if problems and self._task.args.get("refuse_inputs", refuse):
             return {**result, **sections.failure(problems)}
         arguments = {**sections.arguments(inputs, site), "full": self._task.args.get("full", False)}
         if not asked:

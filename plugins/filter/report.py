@@ -294,17 +294,13 @@ def _outcome(hostvar: Any) -> str:
 
 def verify_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
     """Return the rows of the table of ``verify.yml``, equal ones as one."""
-    rows = [
-        {
-            "node": host,
-            "engine": _engine(hostvars[host].get("__container") or hostvars[host].get("slipway_state")),
-            "container": _answer(hostvars[host].get("__container"), "did not run", "container runs"),
-            "image": _answer(hostvars[host].get("__pulled"), "not pulled", "pulled, runs"),
-            "singularity": _answer(hostvars[host].get("__singularity_tried"), "did not run", "container runs"),
-            "registries": _answer(hostvars[host].get("__registry_tried"), "do not answer", "answer"),
-        }
-        for host in hosts
-    ]
+    proofs = [proof for section in SECTIONS.values() for proof in section.proofs]
+    rows = []
+    for host in hosts:
+        found = hostvars[host]
+        answers = {column: _answer(found.get(name), bad, good) for column, name, bad, good in proofs}
+        engine = _engine(found.get("__docker_ce_tried") or found.get("slipway_state"))
+        rows.append({"node": host, "engine": engine, **answers})
     return folded(rows)
 
 
@@ -333,8 +329,14 @@ def _state(hostvar: Any) -> dict[str, Any]:
 
 
 def steps(stage: str) -> list[dict[str, Any]]:
-    """Return the steps of a stage of the site, with the sections that take part, in their order."""
-    return [{**one._asdict(), "sections": sections_of(one)} for one in STEPS if one.stage == stage]
+    """Return the steps of a stage of the site, in their order and the same for every host.
+
+    Those of C(remove) are all in reverse; those of C(verify) are the sections whose roles can be used in a proof.
+    """
+    if stage == "verify":
+        return [{"role": one.role, "section": one.name} for one in SECTIONS.values() if one.proofs]
+    chosen = STEPS[::-1] if stage == "remove" else [one for one in STEPS if one.stage == stage]
+    return [{**one._asdict(), "sections": sections_of(one)} for one in chosen]
 
 
 def is_due(step: Mapping[str, Any], state: Mapping[str, Any]) -> bool:

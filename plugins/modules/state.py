@@ -33,6 +33,9 @@ options:
     description: Fail where inputs are wrong, or something on the host stands in the way, before anything is touched.
     type: bool
     default: true
+  refuse_inputs:
+    description: Fail where inputs are wrong; by default as O(refuse).
+    type: bool
   full:
     description: Answer with the wanted state and all that was observed too, as C(want) and C(observed), for tests.
     type: bool
@@ -151,6 +154,7 @@ def main() -> None:
             "prove": {"type": "bool", "default": False},
             "phases": {"type": "list", "elements": "str"},
             "refuse": {"type": "bool", "default": True},
+            "refuse_inputs": {"type": "bool"},
             "full": {"type": "bool", "default": False},
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},

@@ -5,7 +5,7 @@ folder: ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure,
 and in ``act.py`` a function for each phase, which changes the host.
 """
 
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Sequence, Tuple
 
 
 class Section(NamedTuple):
@@ -21,6 +21,8 @@ class Section(NamedTuple):
     if_any: str = ""
     # Its facts that the site's final table shows.
     columns: Sequence[str] = ()
+    # What the table of verify.yml shows: a column, the variable of a task's result, and how it ended in words.
+    proofs: Sequence[Tuple[str, str, str, str]] = ()
     # What tells that a host has what it made, as a shell pattern with inputs.
     record: str = ""
 
@@ -29,7 +31,16 @@ DOCKER_HOSTS = ("container_hosts", "registry_hosts")
 IMAGE_HOSTS = DOCKER_HOSTS + ("singularity_hosts",)
 SECTIONS = (
     Section("user_groups", "user_groups", DOCKER_HOSTS),
-    Section("docker_ce", "docker_ce", DOCKER_HOSTS, columns=("engine", "mirror")),
+    Section(
+        "docker_ce",
+        "docker_ce",
+        DOCKER_HOSTS,
+        columns=("engine", "mirror"),
+        proofs=(
+            ("container", "__docker_ce_tried", "did not run", "container runs"),
+            ("image", "__docker_ce_pulled", "not pulled", "pulled, runs"),
+        ),
+    ),
     Section("docker_daemon", "docker_daemon", DOCKER_HOSTS),
     Section("golang", "golang", ("golang_hosts",), columns=("go",), record="{root}/go-*/.slipway.json"),
     Section(
@@ -38,10 +49,17 @@ SECTIONS = (
         ("singularity_hosts",),
         columns=("singularity",),
         record="{root}/*/.slipway.json",
+        proofs=(("singularity", "__singularity_tried", "did not run", "container runs"),),
     ),
     Section("registry", "registry", IMAGE_HOSTS, only_in="registry_hosts", columns=("registry",)),
     # With registries a host is at least a client of them.
-    Section("registry_client", "registry", IMAGE_HOSTS, if_any="registry_hosts"),
+    Section(
+        "registry_client",
+        "registry",
+        IMAGE_HOSTS,
+        if_any="registry_hosts",
+        proofs=(("registries", "__registry_tried", "do not answer", "answer"),),
+    ),
     Section("images", "images", IMAGE_HOSTS),
 )
 GROUPS = IMAGE_HOSTS + ("golang_hosts",)

@@ -24,7 +24,7 @@ def load(name: str, parts: Sequence[str] = ("want", "observe", "plan")) -> Any:
 
 
 def probe(name: str, section: Any, host: Host, platform: platforms.Platform, inputs: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what is known of a section: ``plan``, ``refused``, ``problems``, ``notes``, ``error``, ``facts``.
+    """Return what is known of a section: plan, refused, problems, notes, error, facts, usable.
 
     ``want`` and ``observed`` are beside them for the phases that act; :func:`shown` leaves them out.
     """
@@ -37,6 +37,8 @@ def probe(name: str, section: Any, host: Host, platform: platforms.Platform, inp
         "notes": [],
         "facts": {},
         "error": "",
+        # Whether a user could use what is wanted.
+        "usable": (inputs.get("state"), inputs.get("service_state", "started")) == ("present", "started"),
     }  # type: Dict[str, Any]
     try:
         state["want"] = section.want(inputs, platform)

@@ -104,6 +104,12 @@ def read(
     told = (variables.get("slipway_state") or {}).get("roles", reader.ROLES)
     roles = told if asked and given is None else reader.roles_of(host, groups, given)
     left_out = [role for role in reader.ROLES if role not in roles] if given is None else []
+    removes = bool(variables.get("__slipway_removes"))
+    if removes and asked is None:
+        roles = [
+            *roles,
+            *(role for role in reader.ROLES if role in (variables.get("slipway_state") or {}).get("kept", [])),
+        ]
     if settings["only"] is not None:
         roles, left_out = ([role for role in one if reader.takes(role, settings["only"])] for one in (roles, left_out))
 
@@ -127,9 +133,10 @@ def read(
             problems.append(f"{role} needs {error.name} on the controller; install it beside ansible-core by pip.")
             continue
         values, wrong = reader.of_role(role, variables, templar)
-        if values["state"] == "absent":
+        if removes or values["state"] == "absent":
             # Removal needs no valid inputs but those that it uses.
             values, wrong = reader.of_role(role, variables, templar, plugin.REMOVAL_INPUTS)
+            values["state"] = "absent"
         else:
             present.append(role)
         if not wrong:

@@ -40,13 +40,14 @@ def _next(host: str) -> str:
     return f"{head}{int(number) + 1:0{len(number)}}{tail}"
 
 
-def table(rows: list[dict[str, Any]], columns: list[str], width: int | None = None) -> list[str]:
+def table(rows: list[dict[str, Any]], columns: list[str] | None = None, width: int | None = None) -> list[str]:
     """Return the lines of a table with a heading, each column as wide as its longest cell.
 
     :param rows: one mapping a row; a missing key is an empty cell.
-    :param columns: the keys to show, which are the headings too.
+    :param columns: the keys to show, which are the headings too; by default those of the first row.
     :param width: of the table in characters, where a terminal shows it: the widest columns are wrapped to that.
     """
+    columns = columns or list(rows[0])
     cells = [columns] + [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     room = WIDTH if width is None else width

@@ -237,16 +237,22 @@ def test_site_tells_what_became_of_every_host():
 
 def test_verify_says_what_was_asked_of_each_host():
     hostvars = {
-        "whole": {"__container": {"rc": 0, "stdout": "26.1.5\ncontainer runs"}, "__pulled": {"skipped": True}},
-        "silent": {"__container": {"rc": 1, "stdout": "", "failed": True}},
-        "broken": {"__container": {"rc": 125, "stdout": "26.1.5", "failed": True}},
-        "old": {"__container": {"rc": 0, "stdout": "26.1.5\ncontainer runs"}, "__pulled": {"rc": 125, "stdout": "no"}},
+        "whole": {
+            "__docker_ce_tried": {"rc": 0, "stdout": "26.1.5\ncontainer runs"},
+            "__docker_ce_pulled": {"skipped": True},
+        },
+        "silent": {"__docker_ce_tried": {"rc": 1, "stdout": "", "failed": True}},
+        "broken": {"__docker_ce_tried": {"rc": 125, "stdout": "26.1.5", "failed": True}},
+        "old": {
+            "__docker_ce_tried": {"rc": 0, "stdout": "26.1.5\ncontainer runs"},
+            "__docker_ce_pulled": {"rc": 125, "stdout": "no"},
+        },
         "compute": {
-            "__container": {"skipped": True},
+            "__docker_ce_tried": {"skipped": True},
             "__singularity_tried": {"rc": 0, "stdout": "container works"},
         },
         "client": {"__registry_tried": {"addresses": ["reg:5000"]}},
-        "away": {"__container": {"unreachable": True, "msg": "no route"}},
+        "away": {"__docker_ce_tried": {"unreachable": True, "msg": "no route"}},
         "gone": {"slipway_state": {"unreachable": True, "msg": "no route"}},
         "other": {"slipway_state": {"platform": {}}},
         "stranger": {"__registry_tried": {"failed": True, "msg": "no"}},
