@@ -71,7 +71,7 @@ waiting:
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
@@ -79,10 +79,6 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import Ho
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting, act
-
-if TYPE_CHECKING:
-    # For Ansible, which packs what is imported anywhere.
-    from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
 def main() -> None:

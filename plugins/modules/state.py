@@ -128,23 +128,12 @@ site_notes:
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
-
-if TYPE_CHECKING:
-    # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.user_groups import observe, plan, want  # noqa: F401, F811
 
 
 def main() -> None:

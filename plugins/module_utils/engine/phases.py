@@ -5,7 +5,18 @@ folder: ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure,
 and in ``act.py`` a function for each phase, which changes the host.
 """
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
+
+if TYPE_CHECKING:
+    # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
 class Section(NamedTuple):

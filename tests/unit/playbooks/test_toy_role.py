@@ -1,0 +1,124 @@
+"""An eighth role needs its own files and lines in one list; then plan, site, verify and remove know it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+UTILS = "ansible_collections.slipway.node.plugins.module_utils"
+FILES = {
+    "plugins/module_utils/toy/__init__.py": "",
+    "plugins/module_utils/toy/want.py": '''"""."""
+def want(inputs, _platform):
+    return inputs
+''',
+    "plugins/module_utils/toy/observe.py": '''"""."""
+def observe(host, want):
+    return {"text": host.read(want["path"])}
+''',
+    "plugins/module_utils/toy/plan.py": f'''"""."""
+from {UTILS}.engine.plans import action
+
+
+def plan(want, observed):
+    is_, text, path = observed["text"], want["text"], want["path"]
+    if want["state"] == "absent":
+        return {{"remove_file": [action("the toy", is_, "absent", ["remove", path])] if is_ else []}}
+    return {{"write_file": [] if is_ == text else [action("the toy", is_ or "missing", text, ["write", path, text])]}}
+
+
+def facts(_want, observed):
+    return {{"toy": observed["text"]}}
+''',
+    "plugins/module_utils/toy/act.py": '''"""."""
+''',
+    "plugins/plugin_utils/toy/__init__.py": "",
+    "plugins/plugin_utils/toy/inputs.py": '''"""."""
+REMOVAL_INPUTS = ("state", "path")
+
+
+def prepare(inputs, _site):
+    return inputs, ["toy_text is empty. Write a text."] if inputs["text"] == "" else []
+''',
+    "roles/toy/defaults/main.yml": "toy_state: present\ntoy_text: hello\ntoy_path: PATH\n",
+    "roles/toy/meta/argument_specs.yml": """argument_specs:
+  inputs:
+    options:
+      toy_state: {type: str, choices: [present, absent], default: present}
+      toy_text: {type: str}
+      toy_path: {type: str}
+""",
+    "roles/toy/tasks/act.yml": """
+- name: Act
+  slipway.node.act:
+    roles: [toy]
+  register: slipway_state
+""",
+    "roles/toy/tasks/verify.yml": """
+- name: Read the toy
+  ansible.builtin.command: cat PATH
+  register: __toy_read
+  changed_when: false
+""",
+}
+LIST = f"""
+SECTIONS += (
+    Section(
+        "toy", "toy", ("toy_hosts",), columns=("toy",), proofs=(("plaything", "__toy_read", "cannot be read", "reads"),)
+    ),
+)
+GROUPS += ("toy_hosts",)
+STEPS += [Step("roll out", "toy", "act", ["toy.write_file", "toy.remove_file"])]
+if TYPE_CHECKING:
+    from {UTILS}.toy import act, observe, plan, want
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Return a command that runs a playbook of a checkout that has the role, on this machine."""
+    home, toy = tmp_path / "checkout", tmp_path / "toy"
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in tracked.splitlines():
+        if name.split("/")[0] in ("plugins", "roles", "playbooks", "meta", "ansible.cfg", "galaxy.yml", "collections"):
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, home / name, follow_symlinks=False)
+    for name, text in FILES.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text.replace("PATH", str(toy)))
+    with (home / "plugins/module_utils/engine/phases.py").open("a") as phases:
+        phases.write(LIST)
+    (tmp_path / "hosts").write_text(
+        f"[toy_hosts]\nhere ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+    )
+
+    def run(playbook, *arguments):
+        command = ["ansible-playbook", "-i", tmp_path / "hosts", f"playbooks/{playbook}.yml", *arguments]
+        environment = {"ANSIBLE_COLLECTIONS_PATH": "collections", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+        environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        done = subprocess.run(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stdout
+
+    run.file = toy
+    return run
+
+
+def test_every_playbook_knows_a_role_that_is_in_the_list(site):
+    code, said = site("plan")
+    assert code == 0 and "the toy: missing -> hello" in said and not site.file.exists()
+    code, said = site("site")
+    assert code == 0 and site.file.read_text() == "hello", said
+    assert [line.split()[-2:] for line in said.splitlines() if line.startswith("here")] == [["hello", "yes"]]
+    code, said = site("site")
+    assert code == 0 and said.strip().endswith("1 hosts: 0 changed")
+    code, said = site("verify")
+    assert code == 0 and "plaything" in said and "reads" in said
+    code, said = site("plan", "-e", "toy_text=")
+    assert code == 2 and "toy_text is empty. Write a text." in said
+    code, said = site("remove")
+    assert code == 2 and "This removes toy" in said and site.file.exists()
+    code, said = site("remove", "-e", "slipway_confirm=remove")
+    assert code == 0 and not site.file.exists()
