@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
+import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -31,18 +34,28 @@ class ActionModule(ActionBase):
         # Seals are made while inputs are read.
         secrets.update(site.sealed)
         arguments = sections.arguments(inputs, site)
-        arguments.update(roles=asked, phases=self._task.args.get("phases"), secrets=secrets)
+        owner = {"person": getpass.getuser(), "controller": socket.gethostname(), "since": time.strftime("%H:%M")}
+        arguments.update(owner=owner, roles=asked, phases=self._task.args.get("phases"), secrets=secrets)
         done: list[str] = []
+        end = time.monotonic() + site.settings["lock_timeout"]
+        told = ""
         while True:
             answer = sections.ask(self, "slipway.node.act", arguments, task_vars)
             done += [phase for phase in answer.get("done", []) if phase not in done]
-            if "waiting" not in answer:
+            if "held" in answer and time.monotonic() > end:
+                remedy = "Wait for it and run again, or let this one wait longer by slipway_lock_timeout."
+                return {**result, **sections.failure([f"{answer['held']}. {remedy}"])}
+            goes_on = answer.get("waiting") or (answer.get("held") and f"waits, since {answer['held']}")
+            if not goes_on:
                 break
-            self._display.display(f"{site.host}: {answer['waiting']}")
+            if goes_on != told:
+                self._display.display(f"{site.host}: {goes_on}")
+            told = goes_on
         answer["warnings"] = [f"{site.host}: {note}" for note in answer.get("warnings", [])]
         if answer.get("failed") or answer.get("unreachable"):
-            lines = str(answer.get("msg", "")).splitlines()
-            return {**result, **answer, **(sections.failure(lines) if answer.get("failed") else {}), "done": done}
+            lines = str(answer.get("msg") or "").splitlines()
+            told_in_lines = sections.failure(lines) if answer.get("failed") and lines else {}
+            return {**result, **answer, **told_in_lines, "done": done}
         found = {section: answer.pop(section) for section in inputs}
         for section, state in found.items():
             state["mended"] = known.get(section, {}).get("mended", []) + state["mended"]

@@ -103,7 +103,11 @@ def drift_text(drift: Any) -> str:
 
 def drift_of(state: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the drift of all roles in C(slipway_state), in the order in which they are mended."""
-    return [one for role in SECTIONS for one in rows_of(role, (state.get(role) or {}).get("plan", {}))]
+    return [
+        {key: one[key] for key in ("role", "phase", "item", "is", "want")}
+        for role in SECTIONS
+        for one in rows_of(role, (state.get(role) or {}).get("plan", {}))
+    ]
 
 
 def drifted_hosts(hosts: list[str], hostvars: Any) -> list[str]:

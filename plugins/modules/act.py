@@ -23,6 +23,10 @@ options:
     description: The phases to do and to prove, as C(images.push_images); all by default.
     type: list
     elements: str
+  owner:
+    description: Who is named to another run that wants the host meanwhile, which the action plugin adds.
+    type: dict
+    default: {}
   secrets:
     description: What only acting needs, which the action plugin adds.
     type: dict
@@ -68,13 +72,17 @@ waiting:
   description: How far long work is that goes on; the action plugin asks again.
   type: str
   returned: while it goes on
+held:
+  description: Whose run acts on the host; the action plugin asks again, as long as C(slipway_lock_timeout) says.
+  type: str
+  returned: while that does not end
 """
 
 import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine import lock, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
@@ -89,6 +97,7 @@ def main() -> None:
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
+            "owner": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
@@ -97,6 +106,15 @@ def main() -> None:
         module.fail_json(msg="This needs root on the host. A play of your own needs become: true.")
     if module.check_mode:
         module.exit_json(changed=False, done=[])
+    try:
+        with lock.hold(module.params["owner"]):
+            _act(module)
+    except lock.Held as held:
+        module.exit_json(changed=False, done=[], held=str(held))
+
+
+def _act(module: AnsibleModule) -> None:
+    """Act, and end the module."""
     given, only = module.params["inputs"], module.params["phases"]
     platform = platforms.find(module.params["platform"])
     run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)

@@ -35,7 +35,9 @@ def test_plan_looks_at_this_machine_and_changes_nothing(site):
     told = site("ansible-playbook", *HERE, "-e", f"plan_json={site.work}/plan.json", "-vvv")
     assert f"Using module file {site.installed}/plugins/modules/state.py" in told
     assert " changed=0 " in told and " failed=0 " in told
-    plan = json.loads((site.work / "plan.json").read_text())["localhost"]
+    written = json.loads((site.work / "plan.json").read_text())
+    plan = written["hosts"]["localhost"]
+    assert written["format"] == 1
     assert plan["problems"] == [] and plan["errors"] == {}
     assert {"role", "phase", "item", "is", "want"} == set(plan["drift"][0])
 

@@ -52,7 +52,7 @@ def test_sudo_for_all_is_not_asked_of_the_controller(with_go):
     assert plan.status == 0, plan.text
     written = folder / "plan.json"
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
-    assert {entry["role"] for entry in json.loads(written.read_text())["node1"]["drift"]} == {"golang"}
+    assert {entry["role"] for entry in json.loads(written.read_text())["hosts"]["node1"]["drift"]} == {"golang"}
     assert site.status == 0 and site.last == "1 hosts: 1 changed", site.text
 
 
