@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, harmful
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
 
@@ -34,8 +35,11 @@ class ActionModule(ActionBase):
         # Seals are made while inputs are read.
         secrets.update(site.sealed)
         arguments = sections.arguments(inputs, site)
+        planned = {name: harmful(name, known[name]["plan"]) for name in inputs if name in known}
         owner = {"person": getpass.getuser(), "controller": socket.gethostname(), "since": time.strftime("%H:%M")}
-        arguments.update(owner=owner, roles=asked, phases=self._task.args.get("phases"), secrets=secrets)
+        arguments.update(
+            planned=planned, owner=owner, roles=asked, phases=self._task.args.get("phases"), secrets=secrets
+        )
         done: list[str] = []
         end = time.monotonic() + site.settings["lock_timeout"]
         told = ""
@@ -58,5 +62,8 @@ class ActionModule(ActionBase):
             return {**result, **answer, **told_in_lines, "done": done}
         found = {section: answer.pop(section) for section in inputs}
         for section, state in found.items():
-            state["mended"] = known.get(section, {}).get("mended", []) + state["mended"]
+            before = known.get(section, {})
+            # Also what was mended before long work began.
+            mended = before.get("mended", []) + gone(section, before.get("plan", {}), state["plan"])
+            state["mended"] = mended + [one for one in state["mended"] if one not in mended]
         return {**result, **known, **found, **answer, "changed": bool(done), "done": done}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.node.plugins.module_utils.engine import phases as phases_
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, rows, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, rows, sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
 
@@ -55,9 +55,8 @@ class ActionModule(ActionBase):
             return {**result, **sections.failure(_left(found, lines))}
         for role, state in found.items():
             before = known.get(role, {})
-            left = rows(role, state["plan"])
-            gone = [one for one in rows(role, before.get("plan", {})) if one not in left]
-            state["mended"] = before.get("mended", []) + gone if prove else []
+            mended = before.get("mended", []) + gone(role, before.get("plan", {}), state["plan"])
+            state["mended"] = mended if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
         # Who is not refused is shown a plan, which has them in rows.

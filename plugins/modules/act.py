@@ -23,6 +23,10 @@ options:
     description: The phases to do and to prove, as C(images.push_images); all by default.
     type: list
     elements: str
+  planned:
+    description: What the plan that was shown would stop, replace or remove, which the action plugin adds.
+    type: dict
+    default: {}
   owner:
     description: Who is named to another run that wants the host meanwhile, which the action plugin adds.
     type: dict
@@ -84,7 +88,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import lock, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting, act
 
@@ -97,6 +101,7 @@ def main() -> None:
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
             "key": {"type": "str", "default": "", "no_log": True},
+            "planned": {"type": "dict", "default": {}},
             "owner": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
         },
@@ -120,7 +125,7 @@ def _act(module: AnsibleModule) -> None:
     run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)
     told = {}  # type: Dict[str, Any]
     try:
-        before = act(run, given, only)
+        before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
         module.exit_json(changed=bool(run.done), done=run.done, waiting=str(waiting))
     except Failed as failed:
@@ -131,19 +136,13 @@ def _act(module: AnsibleModule) -> None:
         module.fail_json(msg=told["failure"], **result)
     result["platform"] = platforms.as_dict(platform)
     for name, state in after.items():
-        result[name] = dict(shown(state), mended=_rows(before[name], None, state))
+        result[name] = dict(shown(state), mended=gone(name, shown(before[name])["plan"], shown(state)["plan"]))
     left = [line for name, state in after.items() for line in _left(name, state, only)]
     if left:
         hints = [hint for name, state in after.items() for hint in reasons_of(name, state) + state["notes"]]
         text = "%s made its changes, but the host still differs:\n%s" % (", ".join(given), "\n".join(left))
         module.fail_json(msg="\n".join([text] + hints), **result)
     module.exit_json(**result)
-
-
-def _rows(state: Dict[str, Any], only: Any, other: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the actions of a state that another has not."""
-    there = [row for rows in shown(other)["plan"].values() for row in rows]
-    return [row for rows in shown(state)["plan"].values() for row in rows if row not in there]
 
 
 def _left(name: str, state: Dict[str, Any], only: Any) -> List[str]:

@@ -126,6 +126,20 @@ STEPS = [
     Step("publish", "images", "publish", ["images.push_images"]),
     Step("place", "images", "place", ["images.pull_images"]),
 ]
+# What stops, replaces or removes something: it is done only where the plan that was shown named it.
+HARMFUL = {
+    "docker_ce.remove_conflicting",
+    "docker_ce.install_packages",
+    "docker_ce.remove_packages",
+    "docker_ce.purge_data",
+    "golang.remove_toolchains",
+    "singularity.remove_versions",
+    "registry.remove",
+    "images.remove_images",
+    "images.remove_files",
+    "user_groups.revoke_members",
+    "user_groups.remove_groups",
+}
 # The end of every plan: what is left for later on purpose. Nothing acts on it.
 LATER = "later"
 

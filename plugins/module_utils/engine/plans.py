@@ -2,6 +2,10 @@
 
 from typing import Any, Dict, List
 
+from ansible_collections.slipway.node.plugins.module_utils.engine.phases import HARMFUL
+
+# What an action has as `is` where nothing is there.
+NOTHING = ("missing", "not installed", "absent")
 Action = Dict[str, Any]
 Plan = Dict[str, List[Action]]
 
@@ -23,6 +27,21 @@ def sentence(action: Action) -> str:
 def rows(section: str, plan: Plan) -> List[Action]:
     """Return the actions of a plan in their order, each with its section, as ``role``, and its phase."""
     return [dict(one, role=section, phase=phase) for phase, actions in plan.items() for one in actions]
+
+
+def gone(section: str, before: Plan, after: Plan) -> List[Action]:
+    """Return the rows of a plan that a later one has no more."""
+    left = rows(section, after)
+    return [one for one in rows(section, before) if one not in left]
+
+
+def harmful(section: str, plan: Plan) -> List[str]:
+    """Return, as text, the actions that stop, replace or remove something that is there."""
+    return [
+        sentence(one)
+        for one in rows(section, plan)
+        if "%s.%s" % (section, one["phase"]) in HARMFUL and one["is"] not in NOTHING
+    ]
 
 
 def reasons_of(name: str, state: Dict[str, Any]) -> List[str]:

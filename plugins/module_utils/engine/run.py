@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import harmful, reasons_of
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe
 
 # Seconds within which a program that changes something must end.
@@ -141,15 +141,27 @@ class Run:
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
 
-def act(run: Run, inputs: Dict[str, Dict[str, Any]], only: Optional[Sequence[str]] = None) -> Dict[str, Dict[str, Any]]:
+def act(
+    run: Run,
+    inputs: Dict[str, Dict[str, Any]],
+    only: Optional[Sequence[str]] = None,
+    planned: Optional[Dict[str, List[str]]] = None,
+) -> Dict[str, Dict[str, Any]]:
     """Let the phases of sections act where there is drift; return the states before.
 
     :param inputs: by section.
     :param only: the phases, as ``section.phase``; all where it is not given.
+    :param planned: what the plan that was shown would stop, replace or remove, by section.
     :raises Failed: the host refuses, or a phase cannot go on.
     """
     sections = dict((name, load(name, ("want", "observe", "plan", "act"))) for name in inputs)
     states = dict((name, _look(run, name, sections[name], inputs[name])) for name in inputs)
+    new = [text for name in states for text in _unplanned(name, states[name], planned)]
+    if new:
+        raise Failed(
+            "The host changed since it was compared, and this would now happen too: %s. Nothing was changed. See "
+            "what playbooks/plan.yml shows, and run again." % "; ".join(new)
+        )
     before, fresh = dict(states), set(states)
     begun = []  # type: List[str]
     for whole in phases.ordered(list(inputs)):
@@ -184,6 +196,13 @@ def _look(run: Run, name: str, section: Any, inputs: Dict[str, Any]) -> Dict[str
         raise Failed("\n".join(reasons))
     run.plans[name] = state["plan"]
     return state
+
+
+def _unplanned(name: str, state: Dict[str, Any], planned: Optional[Dict[str, List[str]]]) -> List[str]:
+    """Return what would be stopped, replaced or removed and is in no plan that was shown."""
+    if not planned or name not in planned:
+        return []
+    return [text for text in harmful(name, state["plan"]) if text not in planned[name]]
 
 
 def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[List[Dict[str, Any]]] = None) -> None:

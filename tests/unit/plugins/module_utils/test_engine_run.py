@@ -5,7 +5,7 @@ import stat
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, run
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, plans, run
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import action
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import describe
@@ -80,6 +80,27 @@ def test_a_refusal_stops_all_before_anything_is_touched(world, engine):
     with pytest.raises(Failed, match=r"Not here\. Do that\."):
         act(engine, {"a": {}, "b": {}})
     assert engine.done == []
+
+
+@pytest.mark.parametrize(
+    ("is_", "planned", "fine"),
+    [
+        ("there", {"a": []}, False),
+        ("there", {"a": ["first: there -> yes"]}, True),
+        ("there", {}, True),
+        ("there", {"b": []}, True),
+        ("missing", {"a": []}, True),
+    ],
+)
+def test_what_the_plan_did_not_name_is_neither_stopped_nor_removed(world, engine, monkeypatch, is_, planned, fine):
+    monkeypatch.setattr(plans, "HARMFUL", {"a.first"})
+    world.sections["a"].plan = lambda _want, _observed: {"first": [action("first", is_, "yes")]}
+    if fine:
+        act(engine, {"a": {}}, planned=planned)
+    else:
+        with pytest.raises(Failed, match=r"The host changed since it was compared.*first: there -> yes"):
+            act(engine, {"a": {}}, planned=planned)
+    assert (engine.done == ["a.first"]) is fine
 
 
 def test_an_error_of_the_system_names_phase_and_path(world, engine):
