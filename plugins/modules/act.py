@@ -120,6 +120,8 @@ def main() -> None:
 
 def _act(module: AnsibleModule) -> None:
     """Act, and end the module."""
+    # Folders that are made on the way have their modes by this.
+    os.umask(0o022)
     given, only = module.params["inputs"], module.params["phases"]
     platform = platforms.find(module.params["platform"])
     run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)
@@ -127,7 +129,7 @@ def _act(module: AnsibleModule) -> None:
     try:
         before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
-        module.exit_json(changed=bool(run.done), done=run.done, waiting=str(waiting))
+        module.exit_json(changed=bool(run.done), done=run.done, warnings=run.notes, waiting=str(waiting))
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}

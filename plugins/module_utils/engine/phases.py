@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
     from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
@@ -117,7 +117,19 @@ STEPS = [
         ],
     ),
     Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
-    Step("roll out", "golang", "act", ["golang.install_toolchain"]),
+    Step(
+        "roll out",
+        "golang",
+        "act",
+        [
+            "golang.install_toolchain",
+            "golang.configure_environment",
+            # The links of commands lead through that to the toolchain.
+            "golang.switch_links",
+            "golang.write_profile",
+            "golang.remove_toolchains",
+        ],
+    ),
     Step("roll out", "singularity", "act", ["singularity.install_packages"]),
     Step("roll out", "registry", "act", ["registry.create_folders"]),
     # Once the registries answer.
