@@ -82,6 +82,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.run import Fai
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
@@ -101,9 +102,9 @@ def main() -> None:
         module.fail_json(msg="This needs root on the host. A play of your own needs become: true.")
     if module.check_mode:
         module.exit_json(changed=False, done=[])
-    given, only = module.params["inputs"], module.params["phases"]
-    platform = platforms.find(module.params["platform"])
-    run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)
+    given, only, secrets = (module.params[name] for name in ("inputs", "phases", "secrets"))
+    platform, host = platforms.find(module.params["platform"]), Host(key=module.params["key"], secrets=secrets)
+    run = Run(host, platform, secrets, module._diff)
     told = {}  # type: Dict[str, Any]
     try:
         before = act(run, given, only)

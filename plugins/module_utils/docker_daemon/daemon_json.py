@@ -218,9 +218,9 @@ def merge(current: Dict[str, Any], wanted: Dict[str, Any], entries: List[Entry])
     return result, merged
 
 
-def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -> List[Dict[str, str]]:
-    """Return how two contents differ, as ``{key, is, want}`` that a person reads; a nested key has dots."""
-    found = []
+def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -> List[List[str]]:
+    """Return how two contents differ, as key, is and want that a person reads; a nested key has dots."""
+    found = []  # type: List[List[str]]
     for key in list(current) + [key for key in merged if key not in current]:
         old, new = current.get(key), merged.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -228,7 +228,7 @@ def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -
         elif key not in current or key not in merged or not same(old, new):
             is_ = _show(prefix + key, old) if key in current else "not set"
             want = _show(prefix + key, new) if key in merged else "not set"
-            found.append({"key": prefix + key, "is": is_, "want": want if want != is_ else "another value, not shown"})
+            found.append([prefix + key, is_, want if want != is_ else "another value, not shown"])
     return found
 
 

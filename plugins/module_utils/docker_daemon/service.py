@@ -2,10 +2,11 @@
 
 import re
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon, daemon_json
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 
 RESTART_SECONDS = "120"
 RELOAD_SECONDS = 15
@@ -18,13 +19,10 @@ class ApplyError(Exception):
 
 
 class Daemon:
-    """Acts on the service and waits for its answer.
+    """Acts on the service and waits for its answer."""
 
-    :param run: runs a command without a time limit of its own.
-    """
-
-    def __init__(self, host: Host, run: Callable[..., Any], service: str) -> None:
-        self._host, self._run, self._service = host, run, service
+    def __init__(self, run: Run) -> None:
+        self._run, self._host, self._service = run, run.host, run.want["service"]
 
     def load_units(self) -> None:
         self._host.run("systemctl", "daemon-reload")
@@ -47,7 +45,7 @@ class Daemon:
         units = ([self._service.replace(".service", ".socket")] if with_socket else []) + [self._service]
         self._host.run("systemctl", "reset-failed", *units)
         # The unit itself sets no limit to its start.
-        rc, _out, _err = self._run(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units)
+        rc, _out, _err = self._run.command(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units, good=())
         if rc != 0 or not self.info(endpoint):
             raise ApplyError(self.errors_since(since))
 

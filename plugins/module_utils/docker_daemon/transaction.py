@@ -26,13 +26,12 @@ class Executor:
         self._undo = []  # type: List[Any]
         self._units = self._socket = False
         # What the daemon said of itself last, empty while it is not touched.
-        self._info = found["daemon"]["info"]
+        self._info = found["info"]
         self._touched = False
         self._network_database = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
         self._network_database_before = ""
         existing = [path for path in found["paths"].values() if os.path.exists(path)]
         self._modes = dict((path, os.stat(path).st_mode & 0o777) for path in existing)
-        self.backups = []  # type: List[str]
         self.warnings = []  # type: List[str]
         self.outcome = "All files were put back, and the daemon was not touched."
 
@@ -58,10 +57,8 @@ class Executor:
         """Write a file, or remove it where there is no text; what was there before comes back with its mode."""
         path = self._found["paths"][name]
         before = self._found["is"][name]
-        backup = "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S"))
         if self._want["backup"] and before is not None and files.read(path) == before:
-            shutil.copy2(path, backup)
-            self.backups.append(backup)
+            shutil.copy2(path, "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S")))
         self._undo.append(lambda: self._restore_file(path, before))
         put(path, text, self._mode(path))
 
@@ -131,7 +128,7 @@ class Executor:
             os.chmod(path, self._modes[path])
 
     def _mode(self, path: str) -> int:
-        return files.PRIVATE if path in self._found["secrets"] else 0o644
+        return files.PRIVATE if path in self._found["private"] else 0o644
 
     def _roll_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
@@ -150,14 +147,14 @@ class Executor:
             self._daemon.load_units()
         if not self._touched:
             return
-        if not self._found["daemon"]["identity"]:
+        if not self._found["identity"]:
             self.outcome = "The former files are in place again; the daemon had failed before this run and still does."
             return
         self.outcome = "The former configuration is in force again and the daemon answers."
         try:
             self._load_former()
             identity = self._daemon.identity()
-            if self._found["has_state"] and identity != self._found["daemon"]["identity"]:
+            if self._found["has_state"] and identity != self._found["identity"]:
                 # The files may be younger than this start, though it loaded them.
                 loaded = {"values": settings(self._found, "is"), "pending": []}
                 self._record(dict(self._found["state"], loaded=loaded), identity)
@@ -183,7 +180,7 @@ class Executor:
         )
         # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
         keeps = bool(self._info.get("LiveRestoreEnabled")) and not current.get("live-restore")
-        if self._found["daemon"]["identity"] != self._daemon.identity():
+        if self._found["identity"] != self._daemon.identity():
             if not keeps:
                 return self._start(endpoint)
             self._config(dict(current, **{"live-restore": True}))

@@ -19,6 +19,15 @@ PROFILES = {
         },
     ),
 }  # type: Dict[str, Dict[str, Any]]
+# The files that may be written, by their purpose.
+PATHS = {
+    "config": daemon_json.FILE,
+    "environment": "/etc/docker/http-proxy.env",
+    "proxy": "/etc/systemd/system/docker.service.d/http-proxy.conf",
+    "flags": "/etc/systemd/system/docker.service.d/slipway-flags.conf",
+    "mounts": "/etc/systemd/system/docker.service.d/slipway-mounts.conf",
+    "socket": "/etc/systemd/system/docker.socket.d/slipway-group.conf",
+}
 PROFILE_LOG_OPTS = {"max-size": "50m", "max-file": "3"}
 
 
@@ -38,14 +47,18 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     }
     config = dict(PROFILES[inputs["profile"]])
     config.update((key, value) for key, value in named.items() if value not in ("", [], {}, None))
-    kept = ("state", "restart", "backup", "take_over_flags", "probe_mirrors", "mirror_timeout", "proxy")
+    present = inputs["state"] == "present"
+    kept = ("state", "restart", "backup", "take_over_flags", "mirror_timeout")
     return dict(
         ((name, inputs[name]) for name in kept),
-        audit=inputs["state"] == "present" and inputs["audit"],
-        config=daemon_json.normalise(_combine(config, options)),
+        audit=present and inputs["audit"],
+        proxy=inputs["proxy"] if present else "",
+        probe_mirrors=inputs["probe_mirrors"] if present else "off",
+        config=daemon_json.normalise(_combine(config, options)) if present else {},
         config_file=daemon_json.FILE,
         state_file="/var/lib/slipway/docker_daemon.json",
         service="docker.service",
+        paths=PATHS,
     )
 
 

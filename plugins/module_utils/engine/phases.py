@@ -48,7 +48,17 @@ STEPS = [
             "docker_ce.purge_data",
         ],
     ),
-    Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
+    Step(
+        "roll out",
+        "docker_daemon",
+        "act",
+        [
+            "docker_daemon.configure",
+            # What is configured is watched too.
+            "docker_daemon.watch_files",
+            "docker_daemon.remove_configuration",
+        ],
+    ),
     Step("roll out", "golang", "act", ["golang.install_toolchain"]),
     Step("roll out", "singularity", "act", ["singularity.install_packages"]),
     Step("roll out", "registry", "act", ["registry.create_folders"]),

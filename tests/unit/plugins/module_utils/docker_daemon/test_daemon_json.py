@@ -107,7 +107,7 @@ def test_indentation_and_order_are_kept(indent):
 
 
 def test_true_is_not_one():
-    assert daemon_json.changes({"a": 1}, {"a": True}) == [{"key": "a", "is": "1", "want": "true"}]
+    assert daemon_json.changes({"a": 1}, {"a": True}) == [["a", "1", "true"]]
 
 
 def test_changes_show_no_passwords():

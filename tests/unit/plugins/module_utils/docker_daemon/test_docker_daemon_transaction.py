@@ -1,8 +1,7 @@
-"""The steps of docker_daemon_config: all steps or none, and a way back that ends with the former text."""
+"""The steps of a decision: all steps or none, and a way back that ends with the former text."""
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError
@@ -59,11 +58,12 @@ def host(tmp_path):
         "paths": {"config": str(config), "proxy": str(drop_in)},
         "is": {"config": FORMER, "proxy": None},
         "to_be": {"config": NEW, "proxy": "x", "environment": None},
-        "daemon": {"identity": "7-1", "info": {"LiveRestoreEnabled": False, "DockerRootDir": str(tmp_path)}},
+        "identity": "7-1",
+        "info": {"LiveRestoreEnabled": False, "DockerRootDir": str(tmp_path)},
         "current": json.loads(FORMER),
         "merged": json.loads(NEW),
         "endpoints": {"is": "", "to_be": ""},
-        "secrets": [str(state)],
+        "private": [str(state)],
         "state": {"entries": [], "files": {}, "environment": None, "loaded": {}},
         "has_state": False,
         "running": [],
@@ -100,13 +100,13 @@ def is_as_before(host):
 
 def test_all_steps_are_done(host):
     daemon = FakeDaemon(host["config"])
-    executor = execute(host, daemon, backup=True)
+    execute(host, daemon, backup=True)
     assert host["config"].read_text() == NEW and host["drop_in"].read_text() == "x"
     assert host["config"].stat().st_mode & 0o777 == 0o640
     assert host["state"].stat().st_mode & 0o777 == 0o600
     assert json.loads(host["state"].read_text())["loaded"]["daemon"] == "7-2"
     assert [how for how, _config in daemon.done] == ["units", "reload", "restart"]
-    assert [Path(path).read_text() for path in executor.backups] == [FORMER]
+    assert [path.read_text() for path in host["config"].parent.glob("daemon.json.*~")] == [FORMER]
 
 
 @pytest.mark.parametrize("at", range(len(STEPS)))
