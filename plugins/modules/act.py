@@ -64,6 +64,11 @@ done:
   elements: str
   returned: always
   sample: [user_groups.create_groups, user_groups.add_members]
+notes:
+  description: What an admin should know of what was done; the action plugin makes warnings of them.
+  type: list
+  elements: str
+  returned: once all have acted
 waiting:
   description: How far long work is that goes on; the action plugin asks again.
   type: str
@@ -113,7 +118,7 @@ def main() -> None:
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}
-    result = {"changed": bool(run.done), "done": run.done, "warnings": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
+    result = {"changed": bool(run.done), "done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
     if told:
         module.fail_json(msg=told["failure"], **result)
     result["platform"] = platforms.as_dict(platform)

@@ -14,21 +14,19 @@ FILE = "/etc/audit/rules.d/slipway-docker.rules"
 # auditctl would leave out all rules after one whose folder is missing. The folder's own rule is taken then,
 # though it covers what is in it only once the rules are loaded with the folder there; auditctl -l shows no difference.
 PATHS = (
-    "/usr/bin/dockerd",
-    "/run/containerd",
-    "/var/lib/docker",
-    "/etc/docker",
-    "/usr/lib/systemd/system/docker.service",
-    "/usr/lib/systemd/system/docker.socket",
-    "/etc/default/docker",
-    "/etc/docker/daemon.json",
-    "/etc/containerd/config.toml",
-    "/etc/sysconfig/docker",
-    "/usr/bin/containerd",
-    "/usr/bin/containerd-shim",
-    "/usr/bin/containerd-shim-runc-v1",
-    "/usr/bin/containerd-shim-runc-v2",
+    *("/usr/bin/dockerd", "/run/containerd", "/var/lib/docker", "/etc/docker"),
+    *("/usr/lib/systemd/system/docker.service", "/usr/lib/systemd/system/docker.socket", "/etc/default/docker"),
+    *("/etc/docker/daemon.json", "/etc/containerd/config.toml", "/etc/sysconfig/docker", "/usr/bin/containerd"),
+    *("/usr/bin/containerd-shim", "/usr/bin/containerd-shim-runc-v1", "/usr/bin/containerd-shim-runc-v2"),
     "/usr/bin/runc",
+)
+NO_KERNEL = (
+    "docker_daemon_audit is true, and this host's kernel takes no audit rules (`auditctl -s` fails), as in a container."
+    " Leave docker_daemon_audit out here."
+)
+NO_AUDITD = (
+    "docker_daemon_audit is true, and auditd is not installed. Install its package (auditd; audit on Enterprise Linux),"
+    " or leave docker_daemon_audit out."
 )
 
 
@@ -81,12 +79,4 @@ def refusals(observed: Dict[str, Any]) -> List[str]:
     """Return what stands in the way, with its remedy."""
     if not observed["wanted"] or (observed["has_auditctl"] and observed["kernel_takes_rules"]):
         return []
-    if observed["has_auditctl"]:
-        return [
-            "docker_daemon_audit is true, and this host's kernel takes no audit rules (`auditctl -s` fails), as in a"
-            " container. Leave docker_daemon_audit out here."
-        ]
-    return [
-        "docker_daemon_audit is true, and auditd is not installed. Install its package (auditd; audit on Enterprise"
-        " Linux), or leave docker_daemon_audit out."
-    ]
+    return [NO_KERNEL if observed["has_auditctl"] else NO_AUDITD]

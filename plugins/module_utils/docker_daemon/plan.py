@@ -15,6 +15,45 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.plans import P
 # The mode and owner of files that may hold passwords.
 PRIVATE = "mode 600 of root"
 
+# Why nothing may be changed, with the remedy.
+REFUSALS = {
+    "invalid": "dockerd would refuse this configuration: %s. Correct the docker_daemon_* setting that it names, or the"
+    " key in %s if it is not yours.",
+    "flags": "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
+    " docker_daemon_take_over_flags: true to let a drop-in start it without these flags, or remove the flags from the"
+    " unit or from /etc/default/docker.",
+    "swarm": "This host is in a swarm, and with live-restore the daemon would not start. Set"
+    " docker_daemon_live_restore: false, or leave the swarm first (`docker swarm leave`).",
+    "swarm_lost": "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it"
+    " is, or leave the swarm first (`docker swarm leave`).",
+    "log_options": "The log driver %s has no option %s, and the daemon would not start with it. Correct"
+    " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s.",
+    "proxies": "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key"
+    " proxies there, or leave these inputs empty.",
+    "unmounted": "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty"
+    " folder under it. Mount it (`mount %s`), or correct the path.",
+    "others_root": "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by"
+    " root only. Use a folder of its own, such as %s/docker.",
+    "overlap": "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection to the host."
+    " Choose another network.",
+    "group": "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
+    " user_groups_members for example, or name another.",
+    "record": "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
+    " counts as the host's own.",
+    "config": "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start"
+    " from an empty one.",
+}
+NOTES = {
+    "moved": "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out of"
+    " sight once the daemon is restarted, until it is changed back.",
+    "containerd": "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root`"
+    " in /etc/containerd/config.toml.",
+    "open": "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert, tlscert"
+    " and tlskey in docker_daemon_options, or leave it out.",
+    "stopped": "live-restore keeps no container over a change of %s, so these are stopped: %s.",
+    "pending": "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always.",
+}
+
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     """Return what differs. One phase, which is atomic, mends all but auditd's.
@@ -47,7 +86,8 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what stands in the way, as sentences with their remedies."""
     if observed["unreadable"]:
-        return [_unreadable(want, *observed["unreadable"])]
+        path, error = observed["unreadable"]
+        return [REFUSALS["config" if path == want["config_file"] else "record"] % (path, error)]
     return _refused(want, target(want, observed)) + audit.refusals(observed["audit"])
 
 
@@ -123,15 +163,9 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         steps += [("remove_record",)] if found["has_state"] or steps else []
     elif steps:
         steps.append(("record", new_state(found, loaded, pending)))
-    return {
-        "steps": steps,
-        "names": names,
-        "restart": restart if restart_now else [],
-        "breaking_keys": breaking_keys,
-        "stopped_containers": stopped,
-        "reload": reload,
-        "pending": pending,
-    }
+    restart = restart if restart_now else []
+    decision = {"steps": steps, "names": names, "restart": restart, "reload": reload, "pending": pending}
+    return dict(decision, breaking_keys=breaking_keys, stopped_containers=stopped)
 
 
 def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str, Any]) -> bool:
@@ -143,70 +177,28 @@ def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str,
 
 
 def _refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
-    file, merged, wanted = want["config_file"], found["merged"], found["wanted"]
-    sentences, problems = [], _invalid(found)
-    if problems:
-        sentences.append(
-            "dockerd would refuse this configuration: %s. Correct the docker_daemon_* setting that it names, or the key"
-            " in %s if it is not yours." % (daemon_json.redact("; ".join(problems)), file)
-        )
-    if want["state"] == "absent":
-        return sentences
-    if found["conflicting_flags"]:
-        named = "; ".join(
-            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["conflicting_flags"].items())
-        )
-        sentences.append(
-            "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
-            " docker_daemon_take_over_flags: true to let a drop-in start it without these flags, or remove the flags"
-            " from the unit or from /etc/default/docker." % (want["service"], named)
-        )
-    if found["in_swarm"] and merged.get("live-restore"):
-        sentences.append(
-            "This host is in a swarm, and with live-restore the daemon would not start. Set docker_daemon_live_restore:"
-            " false, or leave the swarm first (`docker swarm leave`)."
-        )
-    swarm_keys = [key for key in moved_keys(found) if key != "storage-driver"]
-    if found["in_swarm"] and found["info"] and swarm_keys:
-        sentences.append(
-            "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it is, or"
-            " leave the swarm first (`docker swarm leave`)." % " and ".join(swarm_keys)
-        )
-    unknown = daemon_json.unknown_log_options(merged)
-    if unknown:
-        sentences.append(
-            "The log driver %s has no option %s, and the daemon would not start with it. Correct"
-            " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s."
-            % (merged.get("log-driver") or "json-file", ", ".join(unknown), file)
-        )
-    if want["proxy"] and merged.get("proxies"):
-        sentences.append(
-            "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key proxies"
-            " there, or leave these inputs empty." % file
-        )
-    if found["unmounted"]:
-        sentences.append(
-            "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty folder"
-            " under it. Mount it (`mount %s`), or correct the path."
-            % (merged["data-root"], found["unmounted"], found["unmounted"])
-        )
-    if found["data_root_is_others"] and "data-root" in moved_keys(found):
-        sentences.append(
-            "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by root"
-            " only. Use a folder of its own, such as %s/docker." % (merged["data-root"], merged["data-root"])
-        )
-    # One that is there already has done its harm, or none.
-    if found["bip_overlap"] and wanted["bip"] != found["current"].get("bip"):
-        sentences.append(
-            "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection"
-            " to the host. Choose another network." % (merged["bip"], found["bip_overlap"])
-        )
-    if found["group_missing"]:
-        sentences.append(
-            "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
-            " user_groups_members for example, or name another." % merged["group"]
-        )
-    return sentences
+    file, merged, wanted, moved = want["config_file"], found["merged"], found["wanted"], moved_keys(found)
+    invalid, in_swarm, root = _invalid(found), found["in_swarm"], merged.get("data-root")
+    flags = "; ".join("%s (%s)" % one for one in sorted(found["conflicting_flags"].items()))
+    swarm_keys = [key for key in moved if key != "storage-driver"] if in_swarm and found["info"] else []
+    unknown, driver = daemon_json.unknown_log_options(merged), merged.get("log-driver") or "json-file"
+    # A bridge that is there already has done its harm, or none.
+    overlap = found["bip_overlap"] if wanted.get("bip") != found["current"].get("bip") else ""
+    reasons = {
+        "invalid": (invalid, (daemon_json.redact("; ".join(invalid)), file)),
+        "flags": (flags, (want["service"], daemon_json.redact(flags))),
+        "swarm": (in_swarm and merged.get("live-restore"), ()),
+        "swarm_lost": (swarm_keys, (" and ".join(swarm_keys),)),
+        "log_options": (unknown, (driver, ", ".join(unknown), file)),
+        "proxies": (want["proxy"] and merged.get("proxies"), (file,)),
+        "unmounted": (found["unmounted"], (root, found["unmounted"], found["unmounted"])),
+        "others_root": (found["data_root_is_others"] and "data-root" in moved, (root, root)),
+        "overlap": (overlap, (wanted.get("bip"), overlap)),
+        "group": (found["group_missing"], (wanted.get("group"),)),
+    }
+    # What is in the way of a removal.
+    asked = reasons if want["state"] == "present" else ["invalid"]
+    return [REFUSALS[name] % reasons[name][1] for name in asked if reasons[name][0]]
 
 
 def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]) -> List[str]:
@@ -216,7 +208,7 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         for mirror, reason in found["mirrors"].items()
         if reason
     ]
-    info, moved = found["info"], moved_keys(found)
+    info, moved, verifies = found["info"], moved_keys(found), conflicts(found["words"], ["tlsverify"])
     was, snapshotter = _snapshotter(found["current"]), _snapshotter(found["merged"])
     if was and snapshotter is None:
         # Given up: engines before 29 go back to the former store.
@@ -227,34 +219,19 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         # containerd's images stay where they are.
         images = 0 if key == "data-root" and in_containerd else info.get("Images") or 0
         if images or info.get("Containers"):
-            sentences.append(
-                "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out"
-                " of sight once the daemon is restarted, until it is changed back."
-                % (key, images, info.get("Containers") or 0)
-            )
+            sentences.append(NOTES["moved"] % (key, images, info.get("Containers") or 0))
     if "data-root" in moved and in_containerd:
-        sentences.append(
-            "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
-            " /etc/containerd/config.toml."
-        )
-    verifies = found["merged"].get("tlsverify") or conflicts(found["words"], ["tlsverify"])
-    for one in [] if verifies else found["wanted"].get("hosts") or []:
+        sentences.append(NOTES["containerd"])
+    for one in found["wanted"].get("hosts") or []:
         # Without a host it is dockerd's default, localhost.
-        if re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one)):
-            sentences.append(
-                "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
-                " tlscert and tlskey in docker_daemon_options, or leave it out." % one
-            )
+        is_open = re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one))
+        if is_open and not verifies and not found["merged"].get("tlsverify"):
+            sentences.append(NOTES["open"] % one)
     if decision["stopped_containers"]:
-        sentences.append(
-            "live-restore keeps no container over a change of %s, so these are stopped: %s."
-            % (", ".join(decision["breaking_keys"]), ", ".join(decision["stopped_containers"]))
-        )
+        broken, stopped = (", ".join(decision[key]) for key in ("breaking_keys", "stopped_containers"))
+        sentences.append(NOTES["stopped"] % (broken, stopped))
     if decision["pending"]:
-        sentences.append(
-            "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always."
-            % (want["service"], pending_text(decision["pending"], found["running"]))
-        )
+        sentences.append(NOTES["pending"] % (want["service"], pending_text(decision["pending"], found["running"])))
     return sentences
 
 
@@ -263,18 +240,6 @@ def _invalid(found: Dict[str, Any]) -> List[str]:
     code, said = found["validated"]
     problems = daemon_json.check(found["wanted"], code != 0 and "unknown flag" in said)
     return problems or ([said] if code != 0 and "unknown flag" not in said else [])
-
-
-def _unreadable(want: Dict[str, Any], path: str, error: str) -> str:
-    if path == want["state_file"]:
-        return (
-            "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
-            " counts as the host's own." % (path, error)
-        )
-    return (
-        "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start from"
-        " an empty one." % (path, error)
-    )
 
 
 def file_changes(found: Dict[str, Any]) -> List[List[str]]:

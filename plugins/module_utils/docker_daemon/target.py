@@ -25,29 +25,24 @@ def target(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     if want["proxy"]:
         # Empty where it is not known.
         to_be["environment"] = known.get(want["proxy"], "")
-        to_be["proxy"] = unit.proxy_drop_in(paths["environment"])
+        to_be["proxy"] = unit.setting("Service", "EnvironmentFile=" + paths["environment"])
     if conflicts and want["take_over_flags"]:
         to_be["flags"] = unit.drop_in(words, list(conflicts))
     if wanted.get("data-root"):
-        to_be["mounts"] = unit.mounts_drop_in(wanted["data-root"])
+        root = wanted["data-root"]
+        # The daemon waits for the disk of its data, and does not start without it.
+        to_be["mounts"] = unit.setting("Unit", "RequiresMountsFor=" + ('"%s"' % root if " " in root else root))
     listeners = unit.values(words, "hosts") + list(wanted.get("hosts") or [])
     if wanted.get("group") and any(str(one).startswith("fd:") for one in listeners):
-        to_be["socket"] = unit.group_drop_in(wanted["group"])
+        # It is systemd that makes the socket.
+        to_be["socket"] = unit.setting("Socket", "SocketGroup=" + wanted["group"])
+    # For root alone.
     private = [want["state_file"]]
     private += [paths["environment"]] * (to_be["environment"] or "").startswith(unit.HEADER)
     private += [paths["config"]] * (SEAL in json.dumps(want["config"]))
-    found = dict(
-        observed,
-        paths=paths,
-        to_be=to_be,
-        wanted=wanted,
-        merged=merged,
-        entries=entries,
-        endpoints={"is": unit.endpoint(words, current), "to_be": unit.endpoint(words, merged)},
-        conflicting_flags={} if want["take_over_flags"] else conflicts,
-        # For root alone.
-        private=private,
-    )
+    found = dict(observed, paths=paths, to_be=to_be, wanted=wanted, merged=merged, entries=entries, private=private)
+    found["endpoints"] = {"is": unit.endpoint(words, current), "to_be": unit.endpoint(words, merged)}
+    found["conflicting_flags"] = {} if want["take_over_flags"] else conflicts
     return dict(found, **daemon.loading(found))
 
 

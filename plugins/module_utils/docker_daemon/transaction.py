@@ -36,10 +36,7 @@ class Executor:
         self.outcome = "All files were put back, and the daemon was not touched."
 
     def do(self, steps: List[Any]) -> None:
-        """Do all steps, or none.
-
-        :raises Exception: that of the step that failed, once all is undone; ``outcome`` says how the host is then.
-        """
+        """Do all steps, or none; once all is undone, ``outcome`` says how the host is."""
         # The first to be done is the last to be undone: the daemon comes back when its files have.
         self._undo.append(self._restore_daemon)
         try:
@@ -76,38 +73,27 @@ class Executor:
 
     def reload(self) -> None:
         self._touched = True
-        self._daemon.reload(self._found["endpoints"]["is"])
-        self._info = self._daemon.info(self._found["endpoints"]["is"])
+        self._info = self._daemon.reload(self._found["endpoints"]["is"])
 
     def restart(self, with_socket: bool) -> None:
         # A start that fails late may spoil the daemon's record of its networks.
         self._network_database_before = files.read(self._network_database)
         self._touched, self._socket = True, with_socket
-        self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
-        self._info = self._daemon.info(self._found["endpoints"]["to_be"])
+        self._info = self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
 
     def prove(self, keys: List[str]) -> None:
-        """Compare what the daemon says of itself with what it was to load.
-
-        :raises ApplyError: it reports other values.
-        """
+        """Compare what the daemon says of itself with what it was to load."""
         merged = self._found["merged"]
         known = [key for key in keys if key in daemon_json.TYPES]
         wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
         if PROXY in keys and self._found["to_be"]["environment"]:
             wanted = unit.environment("", [self._found["to_be"]["environment"]])
-            wrong += [
-                name
-                for name, field in PROXIES.items()
-                # The daemon masks passwords.
-                if name in wanted
-                and field in self._info
-                and daemon_json.redact(wanted[name]) != daemon_json.redact(self._info[field])
-            ]
+            # The daemon masks passwords.
+            reported = dict((name, self._info.get(field, wanted.get(name))) for name, field in PROXIES.items())
+            wrong += [one for one in wanted if daemon_json.redact(wanted[one]) != daemon_json.redact(reported[one])]
         if wrong or not self._info:
-            raise ApplyError(
-                "it runs, but it does not report the wanted value of %s" % ", ".join(wrong or ["anything"])
-            )
+            named = ", ".join(wrong or ["anything"])
+            raise ApplyError("it runs, but it does not report the wanted value of %s" % named)
 
     def check_containers(self, running: List[str]) -> None:
         stopped = self._stopped(running, "to_be")
@@ -162,9 +148,8 @@ class Executor:
             if stopped:
                 self.outcome += " Containers that were stopped and are to be started by hand: %s." % stopped
         except (ApplyError, NoAnswer) as error:
-            self.outcome = (
-                "The former files are in place again, but the daemon does not start with them either:\n%s" % error
-            )
+            outcome = "The former files are in place again, but the daemon does not start with them either:\n%s"
+            self.outcome = outcome % error
             if NETWORK_FAILURE in str(error):
                 self.outcome += (
                     "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be"
@@ -175,9 +160,7 @@ class Executor:
 
     def _load_former(self) -> None:
         current, merged, endpoint = self._found["current"], self._found["merged"], self._found["endpoints"]["is"]
-        gone = dict(
-            (key, value) for key, value in daemon_json.RELOADABLE.items() if key in merged and key not in current
-        )
+        gone = [key for key in daemon_json.RELOADABLE if key in merged and key not in current]
         # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
         keeps = bool(self._info.get("LiveRestoreEnabled")) and not current.get("live-restore")
         if self._found["identity"] != self._daemon.identity():
@@ -189,20 +172,18 @@ class Executor:
             except ApplyError:
                 self._config(None)
                 return self._start(endpoint)
-        self._config(dict(current, **gone))
+        self._config(dict(current, **dict((key, daemon_json.RELOADABLE[key]) for key in gone)))
         self._daemon.reload(endpoint)
 
     def _start(self, endpoint: str) -> None:
         try:
             self._daemon.restart(endpoint, self._socket)
         except ApplyError as error:
-            if NETWORK_FAILURE not in str(error) or self._network_database_before in (
-                "",
-                files.read(self._network_database),
-            ):
+            before = self._network_database_before
+            if NETWORK_FAILURE not in str(error) or before in ("", files.read(self._network_database)):
                 raise
             shutil.copy2(self._network_database, self._network_database + ".spoiled")
-            files.replace(self._network_database, self._network_database_before, files.PRIVATE)
+            files.replace(self._network_database, before, files.PRIVATE)
             self._daemon.restart(endpoint, self._socket)
             self.outcome += (
                 " The failed start had spoiled Docker's record of networks, so the one of before was put back too; the"

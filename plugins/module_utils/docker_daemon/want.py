@@ -6,19 +6,9 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import 
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import Platform
 
 RECOMMENDED = {"live-restore": True, "log-driver": "json-file", "log-level": "info"}
-PROFILES = {
-    "none": {},
-    "recommended": RECOMMENDED,
-    "hardened": dict(
-        RECOMMENDED,
-        **{
-            "icc": False,
-            "no-new-privileges": True,
-            "userland-proxy": False,
-            "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 65536, "Hard": 65536}},
-        },
-    ),
-}  # type: Dict[str, Dict[str, Any]]
+OPEN_FILES = {"nofile": {"Name": "nofile", "Soft": 65536, "Hard": 65536}}
+HARDENED = {"icc": False, "no-new-privileges": True, "userland-proxy": False, "default-ulimits": OPEN_FILES}
+PROFILES = {"none": {}, "recommended": RECOMMENDED, "hardened": dict(RECOMMENDED, **HARDENED)}  # type: Dict[str, Any]
 # The files that may be written, by their purpose.
 PATHS = {
     "config": daemon_json.FILE,
@@ -28,6 +18,8 @@ PATHS = {
     "mounts": "/etc/systemd/system/docker.service.d/slipway-mounts.conf",
     "socket": "/etc/systemd/system/docker.socket.d/slipway-group.conf",
 }
+# Inputs that are keys of the file.
+NAMED = ("registry_mirrors", "insecure_registries", "data_root", "live_restore", "log_driver")
 PROFILE_LOG_OPTS = {"max-size": "50m", "max-file": "3"}
 
 
@@ -36,15 +28,10 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     options = inputs["options"]
     driver = options.get("log-driver") or inputs["log_driver"] or "json-file"
     own_log_opts = PROFILE_LOG_OPTS if inputs["profile"] != "none" and driver in ("json-file", "local") else {}
-    named = {
-        "registry-mirrors": inputs["registry_mirrors"],
-        "insecure-registries": inputs["insecure_registries"],
-        "data-root": inputs["data_root"],
-        "live-restore": inputs["live_restore"],
-        "log-driver": inputs["log_driver"],
-        "log-opts": dict(own_log_opts, **inputs["log_opts"]),
-        "default-address-pools": inputs["address_pools"],
-    }
+    named = dict((name.replace("_", "-"), inputs[name]) for name in NAMED)
+    named.update(
+        {"log-opts": dict(own_log_opts, **inputs["log_opts"]), "default-address-pools": inputs["address_pools"]}
+    )
     config = dict(PROFILES[inputs["profile"]])
     config.update((key, value) for key, value in named.items() if value not in ("", [], {}, None))
     present = inputs["state"] == "present"

@@ -105,7 +105,7 @@ def test_proxies_are_compared_by_their_seal_alone():
 
 def test_what_was_loaded_is_known_though_the_file_was_edited():
     text = unit.proxy_environment("http://p", "", "")
-    drop_in = unit.proxy_drop_in(PATHS["environment"])
+    drop_in = unit.setting("Service", "EnvironmentFile=" + PATHS["environment"])
     wish = want(proxy=sealed(text))
     found = aimed(FakeHost(key="k", secrets={wish["proxy"]: text}), wish)
     state = new_state(found, settings(found, "to_be"), [])

@@ -26,12 +26,10 @@ class FakeDaemon:
         self.done.append((how, config))
         if self.refuses(config):
             raise ApplyError("no such thing")
+        return {"LiveRestoreEnabled": config.get("live-restore", False)}
 
     def identity(self):
         return "7-%d" % self.start
-
-    def info(self, _endpoint):
-        return {"LiveRestoreEnabled": json.loads(self.config.read_text()).get("live-restore", False)}
 
     def running(self, _endpoint):
         return []
@@ -40,11 +38,11 @@ class FakeDaemon:
         self.done.append(("units", None))
 
     def reload(self, _endpoint):
-        self._load("reload")
+        return self._load("reload")
 
     def restart(self, _endpoint, _with_socket):
         self.start += 1
-        self._load("restart")
+        return self._load("restart")
 
 
 @pytest.fixture
@@ -197,12 +195,13 @@ def test_a_spoiled_record_of_networks_is_restore_file(host, tmp_path):
 
     class Spoiling(FakeDaemon):
         def _load(self, how):
-            super()._load(how)
+            info = super()._load(how)
             if how == "restart" and self.start == 2:
                 store.write_bytes(b"bad")
                 raise ApplyError("x")
             if how == "restart" and store.read_bytes() == b"bad":
                 raise ApplyError(NETWORK_FAILURE)
+            return info
 
     daemon = Spoiling(host["config"])
     executor = Executor(daemon, host["found"], {"state_file": str(host["state"]), "backup": False})
