@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
         while True:
             answer = sections.ask(self, "slipway.node.act", arguments, task_vars)
             done += [phase for phase in answer.get("done", []) if phase not in done]
-            notes += [note for note in answer.get("warnings", []) if note not in notes]
+            notes += [note for note in answer.pop("notes", []) if note not in notes]
             if "held" in answer and time.monotonic() > end:
                 remedy = "Wait for it and run again, or let this one wait longer by slipway_lock_timeout."
                 return {**result, **sections.failure([f"{answer['held']}. {remedy}"])}
@@ -57,7 +57,8 @@ class ActionModule(ActionBase):
             if goes_on != told:
                 self._display.display(f"{site.host}: {goes_on}")
             told = goes_on
-        answer["warnings"] = [f"{site.host}: {note}" for note in notes]
+        # From 2.19 on a module's own warnings are objects by now.
+        answer["warnings"] = [*answer.get("warnings", []), *(f"{site.host}: {note}" for note in notes)]
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg") or "").splitlines()
             told_in_lines = sections.failure(lines) if answer.get("failed") and lines else {}

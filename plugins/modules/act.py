@@ -72,6 +72,11 @@ done:
   elements: str
   returned: always
   sample: [user_groups.create_groups, user_groups.add_members]
+notes:
+  description: What an admin should know of what was done; the action plugin makes warnings of them.
+  type: list
+  elements: str
+  returned: once all have acted
 waiting:
   description: How far long work is that goes on; the action plugin asks again.
   type: str
@@ -122,18 +127,18 @@ def _act(module: AnsibleModule) -> None:
     """Act, and end the module."""
     # Folders that are made on the way have their modes by this.
     os.umask(0o022)
-    given, only = module.params["inputs"], module.params["phases"]
-    platform = platforms.find(module.params["platform"])
-    run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)
+    given, only, secrets = (module.params[name] for name in ("inputs", "phases", "secrets"))
+    platform, host = platforms.find(module.params["platform"]), Host(key=module.params["key"], secrets=secrets)
+    run = Run(host, platform, secrets, module._diff)
     told = {}  # type: Dict[str, Any]
     try:
         before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
-        module.exit_json(changed=bool(run.done), done=run.done, warnings=run.notes, waiting=str(waiting))
+        module.exit_json(changed=bool(run.done), done=run.done, notes=run.notes, waiting=str(waiting))
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}
-    result = {"changed": bool(run.done), "done": run.done, "warnings": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
+    result = {"changed": bool(run.done), "done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
     if told:
         module.fail_json(msg=told["failure"], **result)
     result["platform"] = platforms.as_dict(platform)

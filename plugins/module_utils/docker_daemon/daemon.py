@@ -1,10 +1,10 @@
-"""The running daemon: which start of it runs, which settings it loads from which files, and its containers."""
+"""The running daemon: which start of it runs, which settings it has loaded from which files, and its containers."""
 
 import hashlib
 import time
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json, unit
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, docker
 
 # What only a restart loads, besides keys of daemon.json, each with its files.
@@ -12,23 +12,35 @@ PROXY, COMMAND_LINE, SOCKET = "proxy", "command line", "socket"
 DROP_INS = {PROXY: ("environment", "proxy"), COMMAND_LINE: ("flags",), SOCKET: ("socket",)}
 
 
-def observe(host: Host, found: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the running daemon: its identity, what it has loaded, and the settings of ``to_be`` that it has not."""
-    if found["unit"].get("ActiveState") not in ("active", "reloading"):
-        return {"identity": "", "info": {}, "loaded": {}, "pending": []}
-    process = identity(found["unit"])
-    info = host.engine(found["endpoints"]["is"])
-    wanted = settings(found, "to_be")
-    recorded = found["state"]["loaded"]
-    if recorded.get("daemon") == process:
+def observe(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the running daemon: its identity, what it says of itself, and whether its files are older than it."""
+    runs = observed["unit"].get("ActiveState") in ("active", "reloading")
+    process = identity(observed["unit"]) if runs else ""
+    present = [path for name, path in want["paths"].items() if observed["is"][name] is not None and name != "mounts"]
+    is_known = not runs or observed["state"]["loaded"].get("daemon") == process
+    return {
+        "runs": runs,
+        "identity": process,
+        "info": host.engine(unit.endpoint(observed["words"], observed["current"])) if runs else {},
+        # Not asked where the record tells what was loaded.
+        "has_read_files": not is_known and _changed_at(host, present) <= _started_at(observed["unit"]),
+    }
+
+
+def loading(found: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the running daemon has loaded, and which settings of ``to_be`` are ``pending``. Pure."""
+    if not found["runs"]:
+        return {"loaded": {}, "pending": []}
+    wanted, recorded = settings(found, "to_be"), found["state"]["loaded"]
+    if recorded.get("daemon") == found["identity"]:
         loaded = recorded["values"]
-    elif _changed_at(host, found) <= _started_at(found["unit"]):
+    elif found["has_read_files"]:
         loaded = settings(found, "is")
     else:
         # Somebody edited the files after the start: what was loaded is not known.
-        loaded = dict((key, None) for key in wanted)
-    pending = [key for key in owned(found) if not _is_loaded(loaded, wanted, info, key)]
-    return {"identity": process, "info": info, "loaded": loaded, "pending": pending}
+        loaded = dict.fromkeys(wanted)
+    pending = [key for key in owned(found) if not _is_loaded(loaded, wanted, found["info"], key)]
+    return {"loaded": loaded, "pending": pending}
 
 
 def unit_properties(host: Host, service: str) -> Dict[str, str]:
@@ -87,10 +99,9 @@ def _is_loaded(loaded: Dict[str, Any], wanted: Dict[str, Any], info: Dict[str, A
     return (key in loaded) == (key in wanted) and daemon_json.same(loaded.get(key), wanted.get(key))
 
 
-def _changed_at(host: Host, found: Dict[str, Any]) -> float:
-    present = [path for name, path in found["paths"].items() if found["is"][name] is not None and name != "mounts"]
+def _changed_at(host: Host, paths: List[str]) -> float:
     # The change of the inode: a file moved into place may be old.
-    out = host.run("stat", "--dereference", "--format", "%.9Z", *present)[1] if present else ""
+    out = host.run("stat", "--dereference", "--format", "%.9Z", *paths)[1] if paths else ""
     return max([0.0] + [float(line) for line in out.split()])
 
 

@@ -91,14 +91,10 @@ _SECRET_NAMES = "token|password|secret|credential"
 _SECRET = re.compile(r"(\"[^\"]*(?:%s)[^\"]*\"\s*:\s*)\"[^\"]*\"" % _SECRET_NAMES, re.IGNORECASE)
 
 
-class DaemonJsonError(ValueError):
-    """The file is not what dockerd can read; the message says where."""
-
-
 def parse(text: str) -> Dict[str, Any]:
     """Return the file's content as a mapping; an empty file is an empty one, as it is to dockerd.
 
-    :raises DaemonJsonError: it is not JSON, with line and column, or not an object.
+    :raises ValueError: it is not JSON, with line and column, or not an object.
     """
     text = text[1:] if text.startswith("\ufeff") else text
     if not text.strip():
@@ -107,25 +103,24 @@ def parse(text: str) -> Dict[str, Any]:
         config = json.loads(text)
     except ValueError as error:
         where = "line %d, column %d: " % (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else ""
-        raise DaemonJsonError("%s%s" % (where, getattr(error, "msg", error)))
+        raise ValueError("%s%s" % (where, getattr(error, "msg", error)))
     if not isinstance(config, dict):
-        raise DaemonJsonError(
-            "line 1, column 1: it holds %s, not an object" % _NAMES.get(type(config), "a number or null")
-        )
+        kind = _NAMES.get(type(config), "a number or null")
+        raise ValueError("line 1, column 1: it holds %s, not an object" % kind)
     return config
 
 
 def check_encoding(data: bytes) -> None:
     """Refuse a file that cannot be written back as it is.
 
-    :raises DaemonJsonError: it is not UTF-8, with line and column.
+    :raises ValueError: it is not UTF-8, with line and column.
     """
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        raise DaemonJsonError("line %d, column %d: it is not UTF-8" % (line, column))
+        raise ValueError("line %d, column %d: it is not UTF-8" % (line, column))
 
 
 def render(config: Dict[str, Any], like: str = "") -> str:
@@ -218,9 +213,9 @@ def merge(current: Dict[str, Any], wanted: Dict[str, Any], entries: List[Entry])
     return result, merged
 
 
-def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -> List[Dict[str, str]]:
-    """Return how two contents differ, as ``{key, is, want}`` that a person reads; a nested key has dots."""
-    found = []
+def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -> List[List[str]]:
+    """Return how two contents differ, as key, is and want that a person reads; a nested key has dots."""
+    found = []  # type: List[List[str]]
     for key in list(current) + [key for key in merged if key not in current]:
         old, new = current.get(key), merged.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
@@ -228,7 +223,7 @@ def changes(current: Dict[str, Any], merged: Dict[str, Any], prefix: str = "") -
         elif key not in current or key not in merged or not same(old, new):
             is_ = _show(prefix + key, old) if key in current else "not set"
             want = _show(prefix + key, new) if key in merged else "not set"
-            found.append({"key": prefix + key, "is": is_, "want": want if want != is_ else "another value, not shown"})
+            found.append([prefix + key, is_, want if want != is_ else "another value, not shown"])
     return found
 
 

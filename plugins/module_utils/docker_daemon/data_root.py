@@ -25,7 +25,7 @@ def holds_other_files(host: Host, folder: str) -> bool:
 
 def moved_keys(found: Dict[str, Any]) -> List[str]:
     """Return the keys of which another value leaves images and containers behind and that get one."""
-    info = found["daemon"]["info"]
+    info = found["info"]
     moved = []
     for key, default, field in (
         ("data-root", "/var/lib/docker", "DockerRootDir"),

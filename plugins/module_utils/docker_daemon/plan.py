@@ -1,71 +1,121 @@
-"""How a host drifts from what is wanted, what has to be done and what waits, and what stands in the way. Pure."""
+"""How a host differs from what is wanted, what has to be done and what waits, and what stands in the way. Pure."""
 
 import re
-from functools import partial
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import audit, daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import SOCKET, owned, settings
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import RecordError, new_state
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_root import moved_keys
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import new_state
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import conflicts
+from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Plan, action
 
-PHASE = "apply_configuration"
-_entry = partial(drift_entry, "docker_daemon")
 # The mode and owner of files that may hold passwords.
-SECRET = "mode 600 of root"
+PRIVATE = "mode 600 of root"
+
+# Why nothing may be changed, with the remedy.
+REFUSALS = {
+    "invalid": "dockerd would refuse this configuration: %s. Correct the docker_daemon_* setting that it names, or the"
+    " key in %s if it is not yours.",
+    "flags": "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
+    " docker_daemon_take_over_flags: true to let a drop-in start it without these flags, or remove the flags from the"
+    " unit or from /etc/default/docker.",
+    "swarm": "This host is in a swarm, and with live-restore the daemon would not start. Set"
+    " docker_daemon_live_restore: false, or leave the swarm first (`docker swarm leave`).",
+    "swarm_lost": "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it"
+    " is, or leave the swarm first (`docker swarm leave`).",
+    "log_options": "The log driver %s has no option %s, and the daemon would not start with it. Correct"
+    " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s.",
+    "proxies": "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key"
+    " proxies there, or leave these inputs empty.",
+    "unmounted": "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty"
+    " folder under it. Mount it (`mount %s`), or correct the path.",
+    "others_root": "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by"
+    " root only. Use a folder of its own, such as %s/docker.",
+    "overlap": "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection to the host."
+    " Choose another network.",
+    "group": "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
+    " user_groups_members for example, or name another.",
+    "record": "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
+    " counts as the host's own.",
+    "config": "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start"
+    " from an empty one.",
+}
+NOTES = {
+    "moved": "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out of"
+    " sight once the daemon is restarted, until it is changed back.",
+    "containerd": "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root`"
+    " in /etc/containerd/config.toml.",
+    "open": "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert, tlscert"
+    " and tlskey in docker_daemon_options, or leave it out.",
+    "stopped": "live-restore keeps no container over a change of %s, so these are stopped: %s.",
+    "pending": "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always.",
+}
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted. One phase, which is atomic, mends all but auditd's.
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs. One phase, which is atomic, mends all but auditd's.
 
     A restart that waits for a safe moment is for later.
     """
-    entry = partial(_entry, PHASE)
-    watched = audit.compare(observed["audit"])
-    if observed["error"]:
-        if want["state"] == "absent" and not observed["state_left"]:
-            return watched
-        return [entry(want["config_file"], "unreadable at %s" % observed["error"], "a JSON object")]
-    drift = [entry(one["key"], one["is"], one["want"]) for one in observed["keys"]]
-    drift += [
-        entry(one["path"], one["is"], one["want"]) for one in observed["files"] if one["path"] != want["config_file"]
-    ]
-    drift += [entry(path, mode, SECRET) for path, mode in sorted(observed["exposed_files"].items())]
+    phases = audit.plan(observed["audit"])
+    phase = "configure" if want["state"] == "present" else "remove_configuration"
+    if observed["unreadable"]:
+        path, error = observed["unreadable"]
+        is_left = want["state"] == "present" or observed["has_state"]
+        return dict(phases, **{phase: [action(path, "unreadable at %s" % error, "a JSON object")] * is_left})
+    found, service = target(want, observed), want["service"]
+    decision = decide(want, found)
+    actions = [action(*one) for one in daemon_json.changes(found["current"], found["merged"])]
+    actions += [action(*one[1:]) for one in file_changes(found) if one[0] != "config"]
+    actions += [action(path, mode, PRIVATE) for path, mode in exposed_files(found)]
     for how in ("restart", "reload"):
-        if observed[how]:
-            drift.append(entry(want["service"], "%s pending for %s" % (how, ", ".join(observed[how])), how + "ed"))
-    if observed["pending"]:
-        drift.append(
-            _entry("later", want["service"], pending_text(observed["pending"], observed["running"]), "restarted")
-        )
-    if observed["state_left"] and not drift:
-        drift.append(entry(want["state_file"], "present", "absent"))
-    # After the files that it is about.
-    return drift + watched
+        if decision[how]:
+            actions.append(action(service, "%s pending for %s" % (how, ", ".join(decision[how])), how + "ed"))
+    pending = decision["pending"]
+    if pending:
+        waits = action(service, pending_text(pending, found["running"]), "restarted")
+        phases[LATER] = [waits] + phases.get(LATER, [])
+    if want["state"] == "absent" and found["has_state"] and not actions + pending:
+        actions.append(action(want["state_file"], "present", "absent"))
+    return dict(phases, **{phase: actions})
 
 
-def refusals(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what stands in the way, as sentences with their remedies."""
-    return list(observed["refused"])
+    if observed["unreadable"]:
+        path, error = observed["unreadable"]
+        return [REFUSALS["config" if path == want["config_file"] else "record"] % (path, error)]
+    return _refused(want, target(want, observed)) + audit.refusals(observed["audit"])
 
 
-def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    return list(observed.get("notes", []))
+    if observed["unreadable"]:
+        return []
+    found = target(want, observed)
+    return advice(want, found, decide(want, found))
+
+
+def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the settings that wait for a restart."""
+    return {"pending": [] if observed["unreadable"] else decide(want, target(want, observed))["pending"]}
 
 
 def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
     """Return what has to be done, in order, and what is left for later. Pure.
 
-    ``steps``: tuples of a verb and its arguments, as the module ``docker_daemon_config`` knows them; they hold secrets.
+    ``steps``: tuples of a verb and its arguments, as :class:`Executor` knows them; they hold secrets.
     ``restart``, ``reload``: the settings that this loads. ``pending``: those that wait for a safe moment.
     """
-    is_, merged = found["daemon"], found["merged"]
-    names = [one["name"] for one in file_changes(found)]
-    restart, reload = daemon_json.split(is_["pending"])
+    merged, info = found["merged"], found["info"]
+    names = [one[0] for one in file_changes(found)]
+    restart, reload = daemon_json.split(found["pending"])
     # A daemon that failed, or fails again and again, is started with the new files: no container of it can be harmed.
     failed = found["unit"].get("ActiveState") in ("failed", "activating") and bool(names)
-    restart_now = failed or (bool(restart) and is_safe(want["restart"], found, restart, is_["info"]))
+    restart_now = failed or (bool(restart) and is_safe(want["restart"], found, restart, info))
     # live-restore that a reload turns on may make the restart safe.
     enables_live_restore = (
         "live-restore" in reload and want["restart"] == "safe" and bool(merged.get("live-restore") and found["running"])
@@ -82,19 +132,17 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         texts["config"] = daemon_json.render(dict(merged, **neutral_values))
 
     # The restarted daemon would not know what live-restore lets the present one leave.
-    breaking_keys = (
-        sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if is_["info"].get("LiveRestoreEnabled") else []
-    )
+    breaking_keys = sorted(set(restart) & daemon_json.BREAKS_LIVE_RESTORE) if info.get("LiveRestoreEnabled") else []
     stopped = found["running"] if restart_now and breaking_keys else []
 
-    steps = [("restrict", path) for path in sorted(found["exposed_files"])]  # type: List[Any]
+    steps = [("restrict", path) for path, _mode in exposed_files(found)]  # type: List[Any]
     if names or reload or restart_now:
         # Before the files, so that an interrupted run is still known as pending.
-        steps.append(("record", new_state(found, is_["loaded"], is_["pending"])))
+        steps.append(("record", new_state(found, found["loaded"], found["pending"])))
     steps += [("write", name, text) for name, text in texts.items()]
     if set(names) - {"config", "environment"}:
         steps.append(("load_units",))
-    loaded = dict(is_["loaded"])
+    loaded = dict(found["loaded"])
     if by_reload:
         steps.append(("reload",))
         steps += [("write", "config", found["to_be"]["config"])] if neutral_values else []
@@ -115,16 +163,9 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         steps += [("remove_record",)] if found["has_state"] or steps else []
     elif steps:
         steps.append(("record", new_state(found, loaded, pending)))
-    return {
-        "steps": steps,
-        "names": names,
-        "failed": failed,
-        "restart": restart if restart_now else [],
-        "breaking_keys": breaking_keys,
-        "stopped_containers": stopped,
-        "reload": reload,
-        "pending": pending,
-    }
+    restart = restart if restart_now else []
+    decision = {"steps": steps, "names": names, "restart": restart, "reload": reload, "pending": pending}
+    return dict(decision, breaking_keys=breaking_keys, stopped_containers=stopped)
 
 
 def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str, Any]) -> bool:
@@ -135,67 +176,29 @@ def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str,
     return not found["running"] or bool(live_restore and not set(keys) & daemon_json.BREAKS_LIVE_RESTORE)
 
 
-def refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
-    """Return why nothing may be changed, each sentence with its remedy. Pure."""
-    if want["state"] == "absent":
-        return [found["validation_error"]] if found["validation_error"] else []
-    file, merged, sentences = want["config_file"], found["merged"], []
-    if found["validation_error"]:
-        sentences.append(found["validation_error"])
-    if found["conflicting_flags"]:
-        named = "; ".join(
-            "%s (%s)" % (key, daemon_json.redact(flags)) for key, flags in sorted(found["conflicting_flags"].items())
-        )
-        sentences.append(
-            "The command line of %s sets what daemon.json is to set: %s. The daemon would not start with both. Set"
-            " docker_daemon_take_over_flags: true to let a drop-in start it without these flags, or remove the flags"
-            " from the unit or from /etc/default/docker." % (want["service"], named)
-        )
-    if found["in_swarm"] and merged.get("live-restore"):
-        sentences.append(
-            "This host is in a swarm, and with live-restore the daemon would not start. Set docker_daemon_live_restore:"
-            " false, or leave the swarm first (`docker swarm leave`)."
-        )
-    swarm_keys = [key for key in found["moved_keys"] if key != "storage-driver"]
-    if found["in_swarm"] and found["daemon"]["info"] and swarm_keys:
-        sentences.append(
-            "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it is, or"
-            " leave the swarm first (`docker swarm leave`)." % " and ".join(swarm_keys)
-        )
-    unknown = daemon_json.unknown_log_options(merged)
-    if unknown:
-        sentences.append(
-            "The log driver %s has no option %s, and the daemon would not start with it. Correct"
-            " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s."
-            % (merged.get("log-driver") or "json-file", ", ".join(unknown), file)
-        )
-    if want["proxy"] and merged.get("proxies"):
-        sentences.append(
-            "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key proxies"
-            " there, or leave these inputs empty." % file
-        )
-    if found["unmounted"]:
-        sentences.append(
-            "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty folder"
-            " under it. Mount it (`mount %s`), or correct the path."
-            % (merged["data-root"], found["unmounted"], found["unmounted"])
-        )
-    if found["data_root_in_use"]:
-        sentences.append(
-            "docker_daemon_data_root is %s, which already holds other files. Docker would make it readable by root"
-            " only. Use a folder of its own, such as %s/docker." % (merged["data-root"], merged["data-root"])
-        )
-    if found["bip_overlap"]:
-        sentences.append(
-            "bip of docker_daemon_options is %s, which overlaps %s. You could lose the connection"
-            " to the host. Choose another network." % (merged["bip"], found["bip_overlap"])
-        )
-    if found["group_missing"]:
-        sentences.append(
-            "The group %s of docker_daemon_options does not exist, and the socket would not start. Make it, by"
-            " user_groups_members for example, or name another." % merged["group"]
-        )
-    return sentences
+def _refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
+    file, merged, wanted, moved = want["config_file"], found["merged"], found["wanted"], moved_keys(found)
+    invalid, in_swarm, root = _invalid(found), found["in_swarm"], merged.get("data-root")
+    flags = "; ".join("%s (%s)" % one for one in sorted(found["conflicting_flags"].items()))
+    swarm_keys = [key for key in moved if key != "storage-driver"] if in_swarm and found["info"] else []
+    unknown, driver = daemon_json.unknown_log_options(merged), merged.get("log-driver") or "json-file"
+    # A bridge that is there already has done its harm, or none.
+    overlap = found["bip_overlap"] if wanted.get("bip") != found["current"].get("bip") else ""
+    reasons = {
+        "invalid": (invalid, (daemon_json.redact("; ".join(invalid)), file)),
+        "flags": (flags, (want["service"], daemon_json.redact(flags))),
+        "swarm": (in_swarm and merged.get("live-restore"), ()),
+        "swarm_lost": (swarm_keys, (" and ".join(swarm_keys),)),
+        "log_options": (unknown, (driver, ", ".join(unknown), file)),
+        "proxies": (want["proxy"] and merged.get("proxies"), (file,)),
+        "unmounted": (found["unmounted"], (root, found["unmounted"], found["unmounted"])),
+        "others_root": (found["data_root_is_others"] and "data-root" in moved, (root, root)),
+        "overlap": (overlap, (wanted.get("bip"), overlap)),
+        "group": (found["group_missing"], (wanted.get("group"),)),
+    }
+    # What is in the way of a removal.
+    asked = reasons if want["state"] == "present" else ["invalid"]
+    return [REFUSALS[name] % reasons[name][1] for name in asked if reasons[name][0]]
 
 
 def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]) -> List[str]:
@@ -205,67 +208,54 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         for mirror, reason in found["mirrors"].items()
         if reason
     ]
-    info = found["daemon"]["info"]
+    info, moved, verifies = found["info"], moved_keys(found), conflicts(found["words"], ["tlsverify"])
     was, snapshotter = _snapshotter(found["current"]), _snapshotter(found["merged"])
     if was and snapshotter is None:
         # Given up: engines before 29 go back to the former store.
         snapshotter = False
     switched = snapshotter is not None and info and snapshotter != daemon_json.has_snapshotter(info)
     in_containerd = daemon_json.has_snapshotter(info) if snapshotter is None else snapshotter
-    for key in ["features.containerd-snapshotter"] * bool(switched) + found["moved_keys"]:
+    for key in ["features.containerd-snapshotter"] * bool(switched) + moved:
         # containerd's images stay where they are.
         images = 0 if key == "data-root" and in_containerd else info.get("Images") or 0
         if images or info.get("Containers"):
-            sentences.append(
-                "%s changes where images and containers are kept: those of this host (%d images, %d containers) are out"
-                " of sight once the daemon is restarted, until it is changed back."
-                % (key, images, info.get("Containers") or 0)
-            )
-    if "data-root" in found["moved_keys"] and in_containerd:
-        sentences.append(
-            "data-root does not say where containerd's store keeps images: that is /var/lib/containerd, or `root` in"
-            " /etc/containerd/config.toml."
-        )
-    for one in [] if found["tlsverify"] else found["wanted"].get("hosts") or []:
+            sentences.append(NOTES["moved"] % (key, images, info.get("Containers") or 0))
+    if "data-root" in moved and in_containerd:
+        sentences.append(NOTES["containerd"])
+    for one in found["wanted"].get("hosts") or []:
         # Without a host it is dockerd's default, localhost.
-        if re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one)):
-            sentences.append(
-                "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert,"
-                " tlscert and tlskey in docker_daemon_options, or leave it out." % one
-            )
+        is_open = re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one))
+        if is_open and not verifies and not found["merged"].get("tlsverify"):
+            sentences.append(NOTES["open"] % one)
     if decision["stopped_containers"]:
-        sentences.append(
-            "live-restore keeps no container over a change of %s, so these are stopped: %s."
-            % (", ".join(decision["breaking_keys"]), ", ".join(decision["stopped_containers"]))
-        )
+        broken, stopped = (", ".join(decision[key]) for key in ("breaking_keys", "stopped_containers"))
+        sentences.append(NOTES["stopped"] % (broken, stopped))
     if decision["pending"]:
-        sentences.append(
-            "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always."
-            % (want["service"], pending_text(decision["pending"], found["running"]))
-        )
+        sentences.append(NOTES["pending"] % (want["service"], pending_text(decision["pending"], found["running"])))
     return sentences
 
 
-def unreadable(want: Dict[str, Any], error: Exception) -> str:
-    """Return what to do about a file that cannot be read."""
-    if isinstance(error, RecordError):
-        return str(error)
-    return (
-        "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start from"
-        " an empty one." % (want["config_file"], error)
-    )
+def _invalid(found: Dict[str, Any]) -> List[str]:
+    """Return why dockerd would refuse the new content, judged by itself where it can (23.0 and later)."""
+    code, said = found["validated"]
+    problems = daemon_json.check(found["wanted"], code != 0 and "unknown flag" in said)
+    return problems or ([said] if code != 0 and "unknown flag" not in said else [])
 
 
-def file_changes(found: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the files that are to change, as ``{name, path, is, want}``."""
+def file_changes(found: Dict[str, Any]) -> List[List[str]]:
+    """Return the files that are to change, each as its name, its path, what it is and what is wanted."""
     changed = []
     for name, path in found["paths"].items():
         is_, to_be = found["is"][name], found["to_be"][name]
         if is_ != to_be:
             state = "missing" if is_ is None else "present" if to_be is None else "other content"
-            wanted = "absent" if to_be is None else "Slipway's content"
-            changed.append({"name": name, "path": path, "is": state, "want": wanted})
+            changed.append([name, path, state, "absent" if to_be is None else "Slipway's content"])
     return changed
+
+
+def exposed_files(found: Dict[str, Any]) -> List[Any]:
+    """Return the files with secrets that somebody else than root can read, each with its mode and owner."""
+    return sorted((path, mode) for path, mode in found["modes"].items() if mode != PRIVATE)
 
 
 def pending_text(keys: List[str], running: List[str]) -> str:

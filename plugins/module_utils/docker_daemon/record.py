@@ -9,14 +9,10 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import unit
 
 
-class RecordError(ValueError):
-    """The state file is not what Slipway keeps."""
-
-
-def parse_record(text: Optional[str], path: str) -> Dict[str, Any]:
+def parse_record(text: Optional[str]) -> Dict[str, Any]:
     """Read the state file. Without it the role takes all that it finds for somebody else's, and leaves it.
 
-    :raises RecordError: it is not what Slipway keeps.
+    :raises ValueError: it is not what Slipway keeps.
     """
     state = {"entries": [], "files": {}, "environment": None, "loaded": {}}  # type: Dict[str, Any]
     try:
@@ -26,10 +22,7 @@ def parse_record(text: Optional[str], path: str) -> Dict[str, Any]:
         if not sound or not isinstance(state["files"], dict) or not isinstance(state["loaded"], dict):
             raise ValueError("it holds something else")
     except (ValueError, TypeError, KeyError) as error:
-        raise RecordError(
-            "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
-            " counts as the host's own." % (path, error)
-        )
+        raise ValueError(error)
     return state
 
 

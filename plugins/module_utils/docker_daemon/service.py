@@ -2,10 +2,11 @@
 
 import re
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon, daemon_json
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 
 RESTART_SECONDS = "120"
 RELOAD_SECONDS = 15
@@ -18,13 +19,10 @@ class ApplyError(Exception):
 
 
 class Daemon:
-    """Acts on the service and waits for its answer.
+    """Acts on the service and waits for its answer."""
 
-    :param run: runs a command without a time limit of its own.
-    """
-
-    def __init__(self, host: Host, run: Callable[..., Any], service: str) -> None:
-        self._host, self._run, self._service = host, run, service
+    def __init__(self, run: Run) -> None:
+        self._run, self._host, self._service = run, run.host, run.want["service"]
 
     def load_units(self) -> None:
         self._host.run("systemctl", "daemon-reload")
@@ -32,30 +30,23 @@ class Daemon:
     def identity(self) -> str:
         return daemon.identity(daemon.unit_properties(self._host, self._service))
 
-    def info(self, endpoint: str) -> Dict[str, Any]:
-        return self._host.engine(endpoint)
-
     def running(self, endpoint: str) -> List[str]:
         return daemon.containers(self._host, endpoint)
 
-    def restart(self, endpoint: str, with_socket: bool) -> None:
-        """Restart the daemon, also from a failed state.
-
-        :raises ApplyError: it does not start or does not answer.
-        """
+    def restart(self, endpoint: str, with_socket: bool) -> Dict[str, Any]:
+        """Restart the daemon, also from a failed state, and return what it says of itself."""
         since = time.time()
         units = ([self._service.replace(".service", ".socket")] if with_socket else []) + [self._service]
         self._host.run("systemctl", "reset-failed", *units)
         # The unit itself sets no limit to its start.
-        rc, _out, _err = self._run(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units)
-        if rc != 0 or not self.info(endpoint):
+        rc, _out, _err = self._run.command(["timeout", RESTART_SECONDS, "systemctl", "restart"] + units, good=())
+        info = self._host.engine(endpoint) if rc == 0 else {}
+        if not info:
             raise ApplyError(self.errors_since(since))
+        return info
 
-    def reload(self, endpoint: str) -> None:
-        """Send the daemon a SIGHUP and wait for the event that tells that it has reloaded.
-
-        :raises ApplyError: the event does not come.
-        """
+    def reload(self, endpoint: str) -> Dict[str, Any]:
+        """Send the daemon a SIGHUP, wait for the event that it has reloaded, and return what it says of itself."""
         since = time.time()
         self._host.run("systemctl", "reload", self._service)
         deadline = time.monotonic() + RELOAD_SECONDS
@@ -63,7 +54,7 @@ class Daemon:
             period = ["--since", "%.9f" % since, "--until", "%.9f" % time.time()]
             events = period + ["--filter", "type=daemon", "--filter", "event=reload"]
             if docker(self._host, endpoint, "events", *events)[1].strip():
-                return
+                return self._host.engine(endpoint)
             if REFUSED.search("\n".join(self._journal(since))):
                 break
             time.sleep(0.1)

@@ -26,21 +26,17 @@ class Executor:
         self._undo = []  # type: List[Any]
         self._units = self._socket = False
         # What the daemon said of itself last, empty while it is not touched.
-        self._info = found["daemon"]["info"]
+        self._info = found["info"]
         self._touched = False
         self._network_database = (self._info.get("DockerRootDir") or "/var/lib/docker") + "/network/files/local-kv.db"
         self._network_database_before = ""
         existing = [path for path in found["paths"].values() if os.path.exists(path)]
         self._modes = dict((path, os.stat(path).st_mode & 0o777) for path in existing)
-        self.backups = []  # type: List[str]
         self.warnings = []  # type: List[str]
         self.outcome = "All files were put back, and the daemon was not touched."
 
     def do(self, steps: List[Any]) -> None:
-        """Do all steps, or none.
-
-        :raises Exception: that of the step that failed, once all is undone; ``outcome`` says how the host is then.
-        """
+        """Do all steps, or none; once all is undone, ``outcome`` says how the host is."""
         # The first to be done is the last to be undone: the daemon comes back when its files have.
         self._undo.append(self._restore_daemon)
         try:
@@ -58,10 +54,8 @@ class Executor:
         """Write a file, or remove it where there is no text; what was there before comes back with its mode."""
         path = self._found["paths"][name]
         before = self._found["is"][name]
-        backup = "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S"))
         if self._want["backup"] and before is not None and files.read(path) == before:
-            shutil.copy2(path, backup)
-            self.backups.append(backup)
+            shutil.copy2(path, "%s.%s~" % (path, time.strftime("%Y-%m-%d@%H:%M:%S")))
         self._undo.append(lambda: self._restore_file(path, before))
         put(path, text, self._mode(path))
 
@@ -79,38 +73,27 @@ class Executor:
 
     def reload(self) -> None:
         self._touched = True
-        self._daemon.reload(self._found["endpoints"]["is"])
-        self._info = self._daemon.info(self._found["endpoints"]["is"])
+        self._info = self._daemon.reload(self._found["endpoints"]["is"])
 
     def restart(self, with_socket: bool) -> None:
         # A start that fails late may spoil the daemon's record of its networks.
         self._network_database_before = files.read(self._network_database)
         self._touched, self._socket = True, with_socket
-        self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
-        self._info = self._daemon.info(self._found["endpoints"]["to_be"])
+        self._info = self._daemon.restart(self._found["endpoints"]["to_be"], with_socket)
 
     def prove(self, keys: List[str]) -> None:
-        """Compare what the daemon says of itself with what it was to load.
-
-        :raises ApplyError: it reports other values.
-        """
+        """Compare what the daemon says of itself with what it was to load."""
         merged = self._found["merged"]
         known = [key for key in keys if key in daemon_json.TYPES]
         wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
         if PROXY in keys and self._found["to_be"]["environment"]:
             wanted = unit.environment("", [self._found["to_be"]["environment"]])
-            wrong += [
-                name
-                for name, field in PROXIES.items()
-                # The daemon masks passwords.
-                if name in wanted
-                and field in self._info
-                and daemon_json.redact(wanted[name]) != daemon_json.redact(self._info[field])
-            ]
+            # The daemon masks passwords.
+            reported = dict((name, self._info.get(field, wanted.get(name))) for name, field in PROXIES.items())
+            wrong += [one for one in wanted if daemon_json.redact(wanted[one]) != daemon_json.redact(reported[one])]
         if wrong or not self._info:
-            raise ApplyError(
-                "it runs, but it does not report the wanted value of %s" % ", ".join(wrong or ["anything"])
-            )
+            named = ", ".join(wrong or ["anything"])
+            raise ApplyError("it runs, but it does not report the wanted value of %s" % named)
 
     def check_containers(self, running: List[str]) -> None:
         stopped = self._stopped(running, "to_be")
@@ -131,7 +114,7 @@ class Executor:
             os.chmod(path, self._modes[path])
 
     def _mode(self, path: str) -> int:
-        return files.PRIVATE if path in self._found["secrets"] else 0o644
+        return files.PRIVATE if path in self._found["private"] else 0o644
 
     def _roll_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
@@ -150,14 +133,14 @@ class Executor:
             self._daemon.load_units()
         if not self._touched:
             return
-        if not self._found["daemon"]["identity"]:
+        if not self._found["identity"]:
             self.outcome = "The former files are in place again; the daemon had failed before this run and still does."
             return
         self.outcome = "The former configuration is in force again and the daemon answers."
         try:
             self._load_former()
             identity = self._daemon.identity()
-            if self._found["has_state"] and identity != self._found["daemon"]["identity"]:
+            if self._found["has_state"] and identity != self._found["identity"]:
                 # The files may be younger than this start, though it loaded them.
                 loaded = {"values": settings(self._found, "is"), "pending": []}
                 self._record(dict(self._found["state"], loaded=loaded), identity)
@@ -165,9 +148,8 @@ class Executor:
             if stopped:
                 self.outcome += " Containers that were stopped and are to be started by hand: %s." % stopped
         except (ApplyError, NoAnswer) as error:
-            self.outcome = (
-                "The former files are in place again, but the daemon does not start with them either:\n%s" % error
-            )
+            outcome = "The former files are in place again, but the daemon does not start with them either:\n%s"
+            self.outcome = outcome % error
             if NETWORK_FAILURE in str(error):
                 self.outcome += (
                     "\nIf nothing else helps: move %s away with Docker stopped; networks of your own are then to be"
@@ -178,12 +160,10 @@ class Executor:
 
     def _load_former(self) -> None:
         current, merged, endpoint = self._found["current"], self._found["merged"], self._found["endpoints"]["is"]
-        gone = dict(
-            (key, value) for key, value in daemon_json.RELOADABLE.items() if key in merged and key not in current
-        )
+        gone = [key for key in daemon_json.RELOADABLE if key in merged and key not in current]
         # live-restore that this run turned on keeps the containers until the daemon is back, then it is turned off.
         keeps = bool(self._info.get("LiveRestoreEnabled")) and not current.get("live-restore")
-        if self._found["daemon"]["identity"] != self._daemon.identity():
+        if self._found["identity"] != self._daemon.identity():
             if not keeps:
                 return self._start(endpoint)
             self._config(dict(current, **{"live-restore": True}))
@@ -192,20 +172,18 @@ class Executor:
             except ApplyError:
                 self._config(None)
                 return self._start(endpoint)
-        self._config(dict(current, **gone))
+        self._config(dict(current, **dict((key, daemon_json.RELOADABLE[key]) for key in gone)))
         self._daemon.reload(endpoint)
 
     def _start(self, endpoint: str) -> None:
         try:
             self._daemon.restart(endpoint, self._socket)
         except ApplyError as error:
-            if NETWORK_FAILURE not in str(error) or self._network_database_before in (
-                "",
-                files.read(self._network_database),
-            ):
+            before = self._network_database_before
+            if NETWORK_FAILURE not in str(error) or before in ("", files.read(self._network_database)):
                 raise
             shutil.copy2(self._network_database, self._network_database + ".spoiled")
-            files.replace(self._network_database, self._network_database_before, files.PRIVATE)
+            files.replace(self._network_database, before, files.PRIVATE)
             self._daemon.restart(endpoint, self._socket)
             self.outcome += (
                 " The failed start had spoiled Docker's record of networks, so the one of before was put back too; the"

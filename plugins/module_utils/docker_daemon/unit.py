@@ -13,42 +13,16 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import SO
 
 HEADER = "# Written by Slipway (slipway.node.docker_daemon). The next run overwrites changes made here.\n"
 
-# Flags whose name is not the key's name.
-_KEYS = {
-    "-D": "debug",
-    "-G": "group",
-    "-H": "hosts",
-    "-b": "bridge",
-    "-g": "data-root",
-    "-l": "log-level",
-    "-p": "pidfile",
-    "-s": "storage-driver",
-    "--add-runtime": "runtimes",
-    "--authorization-plugin": "authorization-plugins",
-    "--cdi-spec-dir": "cdi-spec-dirs",
-    "--containerd-plugins-namespace": "containerd-plugin-namespace",
-    "--default-address-pool": "default-address-pools",
-    "--default-network-opt": "default-network-opts",
-    "--default-ulimit": "default-ulimits",
-    "--dns-opt": "dns-opts",
-    "--exec-opt": "exec-opts",
-    "--graph": "data-root",
-    "--host": "hosts",
-    "--host-gateway-ip": "host-gateway-ips",
-    "--http-proxy": "proxies",
-    "--https-proxy": "proxies",
-    "--insecure-registry": "insecure-registries",
-    "--label": "labels",
-    "--log-opt": "log-opts",
-    "--no-proxy": "proxies",
-    "--node-generic-resource": "node-generic-resources",
-    "--registry-mirror": "registry-mirrors",
-    "--storage-opt": "storage-opts",
-}
+# Names of flags that are no keys, without their dashes: dockerd takes them in the file without a word, without effect.
+_FLAGS = (
+    "D=debug G=group H=hosts b=bridge g=data-root graph=data-root l=log-level p=pidfile s=storage-driver"
+    " add-runtime=runtimes containerd-plugins-namespace=containerd-plugin-namespace host-gateway-ip=host-gateway-ips"
+    " http-proxy=proxies https-proxy=proxies no-proxy=proxies insecure-registry=insecure-registries"
+)
+FLAGS = dict((key[:-1], key) for key in TYPES if key.endswith("s") and key[:-1] not in TYPES)
+FLAGS.update(re.findall(r"(\S+)=(\S+)", _FLAGS))
 # dockerd merges it.
 _MERGED = ("runtimes",)
-# Names of flags that are no keys: dockerd takes them in the file without a word, and without effect.
-FLAGS = dict((name[2:], key) for name, key in _KEYS.items() if name.startswith("--") and name[2:] not in TYPES)
 
 
 def environment_files(unit: str) -> List[str]:
@@ -100,7 +74,7 @@ def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
         short = re.match(r"^-[A-Za-z]", word)
         if short and not word.startswith("--"):
             name = short.group(0)
-        key = _KEYS.get(name, name.lstrip("-"))
+        key = FLAGS.get(name.lstrip("-"), name.lstrip("-"))
         has_value = "=" in word or (bool(short) and len(word) > 2)
         if not word.startswith("-") or has_value or TYPES.get(key) is bool or not rest:
             found.append((key, [word]))
@@ -141,17 +115,12 @@ def drop_in(words: List[str], keys: List[str]) -> str:
     line = " ".join(
         word if re.match(r"^[^\s\"';\\]+$", word) else '"%s"' % word.replace('"', '\\"') for word in words[:1] + kept
     )
-    return "%s[Service]\nExecStart=\nExecStart=%s\n" % (HEADER, line)
+    return setting("Service", "ExecStart=\nExecStart=%s" % line)
 
 
-def mounts_drop_in(folder: str) -> str:
-    """Return the drop-in that lets the daemon wait for the disk of its data, and not start without it."""
-    return "%s[Unit]\nRequiresMountsFor=%s\n" % (HEADER, '"%s"' % folder if " " in folder else folder)
-
-
-def group_drop_in(group: str) -> str:
-    """Return the drop-in of the socket that gives it a group, since systemd makes the socket and not the daemon."""
-    return "%s[Socket]\nSocketGroup=%s\n" % (HEADER, group)
+def setting(section: str, line: str) -> str:
+    """Return a drop-in with one line."""
+    return "%s[%s]\n%s\n" % (HEADER, section, line)
 
 
 def proxy_environment(http: str, https: str, no_proxy: str) -> str:
@@ -163,11 +132,6 @@ def proxy_environment(http: str, https: str, no_proxy: str) -> str:
     return HEADER + "".join(
         '%s="%s"\n' % (name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in named if value
     )
-
-
-def proxy_drop_in(environment_file: str) -> str:
-    """Return the drop-in that makes the daemon read the environment file."""
-    return "%s[Service]\nEnvironmentFile=%s\n" % (HEADER, environment_file)
 
 
 def _lines(unit: str) -> List[str]:

@@ -68,15 +68,25 @@ class Host:
 
     :param run_command: :func:`run_limited` or a function like it.
     :param key: that of the run's seals.
+    :param secrets: what they stand for, which is told for acting alone.
     """
 
-    def __init__(self, run_command: Callable[..., Tuple[int, str, str]] = run_limited, key: str = "") -> None:
+    def __init__(
+        self,
+        run_command: Callable[..., Tuple[int, str, str]] = run_limited,
+        key: str = "",
+        secrets: Optional[Dict[str, Any]] = None,
+    ) -> None:
         self._run_command = run_command
-        self._key = key
+        self._key, self._secrets = key, secrets or {}
 
     def is_sealed(self, mark: str, text: Optional[str]) -> bool:
         """Tell whether a seal is that of a text."""
         return text is not None and hmac.compare_digest(mark, seal(self._key, text))
+
+    def opened(self, mark: str, texts: List[str]) -> Optional[str]:
+        """Return what a seal stands for, told or one of these texts; ``None`` where it is not known."""
+        return self._secrets.get(mark) or next((text for text in texts if self.is_sealed(mark, text)), None)
 
     def run(self, *command: str) -> Tuple[int, str]:
         """Run a read-only command in the C locale; return its exit status and standard output."""

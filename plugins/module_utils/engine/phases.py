@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
     from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
@@ -116,7 +116,17 @@ STEPS = [
             "docker_ce.purge_data",
         ],
     ),
-    Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
+    Step(
+        "roll out",
+        "docker_daemon",
+        "act",
+        [
+            "docker_daemon.configure",
+            # What is configured is watched too.
+            "docker_daemon.watch_files",
+            "docker_daemon.remove_configuration",
+        ],
+    ),
     Step(
         "roll out",
         "golang",

@@ -11,8 +11,9 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import Ho
 
 # Where the sections are.
 UTILS = "ansible_collections.slipway.node.plugins.module_utils"
-# What an action has for the node alone: contents, which may be large or secret.
+# What an action has for the node alone, contents, which may be large or secret, and what names such keys in `observed`.
 PRIVATE = "do"
+SECRET = "secret"
 
 
 def load(name: str, parts: Sequence[str] = ("want", "observe", "plan")) -> Any:
@@ -81,6 +82,9 @@ def shown(state: Dict[str, Any], full: bool = False) -> Dict[str, Any]:
     """Return a state as a module answers it: without what is for the node alone."""
     hidden = () if full or "drift" in state else ("want", "observed")
     answer = {key: value for key, value in state.items() if key not in hidden}
+    if full:
+        secret = state["observed"].get(SECRET, [])
+        answer["observed"] = {key: value for key, value in state["observed"].items() if key not in secret}
     answer["plan"] = {
         phase: [{key: value for key, value in action.items() if key != PRIVATE} for action in actions]
         for phase, actions in state["plan"].items()

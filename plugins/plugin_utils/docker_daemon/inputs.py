@@ -60,7 +60,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
             "docker_daemon_http_proxy, _https_proxy and _no_proxy instead, which keep passwords out of every output "
             "and from every user of the host but root."
         )
-    for name in sorted(set(options) & set(FLAGS)):
+    for name in sorted(set(options) & set(FLAGS) - set(daemon_json.TYPES)):
         problems.append(
             f"docker_daemon_options has {name}, a flag's name that has no effect in daemon.json; write {FLAGS[name]}."
         )

@@ -3,27 +3,37 @@
 import json
 from fnmatch import fnmatch
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe, paths
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import compare
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import plan
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.want import PATHS
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.want import want as make_want
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.plugin_utils.docker_daemon.inputs import prepare
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
 CONFIG, STATE = "/etc/docker/daemon.json", "/var/lib/slipway/docker_daemon.json"
 UNIT = "LoadState=loaded\nActiveState=active\nMainPID=7\nExecMainStartTimestampMonotonic=0\n"
 PLATFORM = platforms.describe("Debian", "12.15", "bookworm", "x86_64")
-PATHS = paths({"config_file": CONFIG, "service": "docker.service"})
 
 
 class FakeHost:
     """A host of given files and answers; ``commands`` holds what it was asked of docker."""
 
     def __init__(
-        self, files=None, unit="LoadState=not-found\n", info=None, running="", changed=1.0, modes=None, key=""
+        self,
+        files=None,
+        unit="LoadState=not-found\n",
+        info=None,
+        running="",
+        changed=1.0,
+        modes=None,
+        key="",
+        secrets=None,
     ):
         self.files = files or {}
-        self.key = key
+        self.key, self.secrets = key, secrets or {}
         self.endpoints = []
         self._info = dict(info or {}, ServerVersion="26")
         self.failing = set()
@@ -60,8 +70,8 @@ class FakeHost:
     def glob(self, *patterns):
         return [path for path in self.files if any(fnmatch(path, one) for one in patterns)]
 
-    def is_sealed(self, mark, text):
-        return text is not None and mark == reader.seal(self.key, text)
+    def opened(self, mark, texts):
+        return Host(key=self.key, secrets=self.secrets).opened(mark, texts)
 
 
 def want(config=None, **changes):
@@ -71,6 +81,7 @@ def want(config=None, **changes):
         "config_file": CONFIG,
         "state_file": STATE,
         "service": "docker.service",
+        "paths": PATHS,
         "proxy": "",
         "restart": "safe",
         "backup": False,
@@ -83,7 +94,12 @@ def want(config=None, **changes):
 
 
 def drift(host, wish):
-    return [(one["item"], one["is"], one["want"]) for one in compare(wish, observe(host, wish))]
+    found = plan(wish, observe(host, wish))
+    return [(one["item"], one["is"], one["want"]) for actions in found.values() for one in actions]
+
+
+def aimed(host, wish):
+    return target(wish, observe(host, wish))
 
 
 def running_host(config, info=None, running="", loaded=None):

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import audit
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 
+LOAD = ["command", ["augenrules", "--load"]]
 DOCKERD, RULE = "/usr/bin/dockerd", "-w /usr/bin/dockerd -p rwxa -k docker\n"
 
 
@@ -31,12 +32,12 @@ def observed(files, wanted=True, tools=True, **more):
 
 
 def lines(found):
-    return [sentence(one) for one in audit.compare(found)]
+    return [sentence(one) for actions in audit.plan(found).values() for one in actions]
 
 
 def test_rules_are_for_what_is_there():
     found = observed({DOCKERD: "", "/etc/docker/daemon.json": "{}"})
-    assert found["to_be"].splitlines()[1:] == [
+    assert audit.rules(found).splitlines()[1:] == [
         "-w /usr/bin/dockerd -p rwxa -k docker",
         "-w /etc/docker/daemon.json -p rwxa -k docker",
     ]
@@ -46,7 +47,7 @@ def test_rules_are_for_what_is_there():
 
 
 def test_a_file_that_came_later_and_rules_that_somebody_changed_are_drift():
-    text = observed({DOCKERD: ""})["to_be"]
+    text = audit.rules(observed({DOCKERD: ""}))
     assert lines(observed({DOCKERD: "", "/usr/bin/runc": "", audit.FILE: text})) == [
         f"{audit.FILE}: other content -> rules for the engine's files"
     ]
@@ -55,9 +56,10 @@ def test_a_file_that_came_later_and_rules_that_somebody_changed_are_drift():
 
 @pytest.mark.parametrize(("status", "phase"), [("enabled 1\n", "watch_files"), ("enabled 2\n", "later")])
 def test_what_the_kernel_does_not_watch_is_drift_and_waits_where_it_takes_no_rule(status, phase):
-    text = observed({DOCKERD: ""})["to_be"]
-    (entry,) = audit.compare(observed({DOCKERD: "", audit.FILE: text}, status=status))
-    assert (sentence(entry), entry["phase"]) == (f"{DOCKERD}: not watched by auditd -> watched", phase)
+    text = audit.rules(observed({DOCKERD: ""}))
+    ((found, (entry,)),) = audit.plan(observed({DOCKERD: "", audit.FILE: text}, status=status)).items()
+    assert (sentence(entry), found) == (f"{DOCKERD}: not watched by auditd -> watched", phase)
+    assert entry.get("do") == (None if phase == "later" else [LOAD])
 
 
 @pytest.mark.parametrize(
@@ -72,19 +74,34 @@ def test_what_the_kernel_does_not_watch_is_drift_and_waits_where_it_takes_no_rul
 def test_what_a_sites_own_rules_watch_is_left_to_them(theirs, left):
     files = {DOCKERD: "", "/etc/docker": "", "/etc/audit/rules.d/50-site.rules": theirs}
     found = observed(files)
-    assert found["to_be"].splitlines()[1:] == ["-w %s -p rwxa -k docker" % path for path in left]
+    assert audit.rules(found).splitlines()[1:] == ["-w %s -p rwxa -k docker" % path for path in left]
     # Who watches them is all the same.
-    assert lines(observed({**files, audit.FILE: found["to_be"]}, loaded=RULE)) == [
+    assert lines(observed({**files, audit.FILE: audit.rules(found)}, loaded=RULE)) == [
         "/etc/docker: not watched by auditd -> watched"
     ]
 
 
 def test_rules_that_nobody_wants_go_and_only_they():
-    text = observed({DOCKERD: ""})["to_be"]
+    text = audit.rules(observed({DOCKERD: ""}))
     assert lines(observed({DOCKERD: "", audit.FILE: text}, wanted=False, tools=False)) == [
         f"{audit.FILE}: present -> absent"
     ]
     assert lines(observed({DOCKERD: ""}, wanted=False, tools=False)) == []
+
+
+def test_rules_are_written_or_removed_and_loaded_once():
+    files = {DOCKERD: "", "/etc/docker": ""}
+    found = observed(files)
+    text = audit.rules(found)
+
+    def calls(found):
+        return [one.get("do") for one in audit.plan(found)["watch_files"]]
+
+    assert calls(found) == [[["write", audit.FILE, text, 0o640], LOAD]]
+    assert calls(observed(files, status="enabled 2")) == [[["write", audit.FILE, text, 0o640]]]
+    assert calls(observed({**files, audit.FILE: text})) == [[LOAD], None]
+    assert calls(observed({audit.FILE: text}, wanted=False)) == [[["remove", audit.FILE], LOAD]]
+    assert calls(observed({audit.FILE: text}, wanted=False, tools=False)) == [[["remove", audit.FILE]]]
 
 
 def test_a_host_without_auditd_is_refused():

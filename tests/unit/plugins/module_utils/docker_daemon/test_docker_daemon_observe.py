@@ -5,9 +5,11 @@ import json
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon, unit
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import settings
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe, survey
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import plan
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import new_state
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import NoAnswer
+from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 
 from tests.unit.plugins.module_utils.docker_daemon.docker_daemon_hosts import (
     CONFIG,
@@ -15,6 +17,7 @@ from tests.unit.plugins.module_utils.docker_daemon.docker_daemon_hosts import (
     STATE,
     UNIT,
     FakeHost,
+    aimed,
     drift,
     running_host,
     sealed,
@@ -81,17 +84,17 @@ def test_what_the_daemon_has_loaded(monkeypatch, recorded, changed, pending):
 def test_absent_gives_the_former_text_back():
     former = '{"mtu":1400 ,  "debug": false}'
     wish = want({"debug": True})
-    found = survey(FakeHost({CONFIG: former}), wish)
+    found = aimed(FakeHost({CONFIG: former}), wish)
     state = {"entries": found["entries"], "files": {CONFIG: former}}
     host = FakeHost({CONFIG: found["to_be"]["config"], STATE: json.dumps(state)})
-    assert survey(host, dict(wish, state="absent"))["to_be"]["config"] == former
+    assert aimed(host, want(state="absent"))["to_be"]["config"] == former
 
 
 def test_proxies_are_compared_by_their_seal_alone():
     text = unit.proxy_environment("http://u:s3cret@p", "", "")
     wish = want(proxy=sealed(text))
     assert [one[0] for one in drift(FakeHost(key="k"), wish)] == [PATHS["environment"], PATHS["proxy"]]
-    found = survey(FakeHost(key="k"), wish, {wish["proxy"]: text})
+    found = aimed(FakeHost(key="k", secrets={wish["proxy"]: text}), wish)
     assert found["to_be"]["environment"] == text
     files = {PATHS["environment"]: text, PATHS["proxy"]: found["to_be"]["proxy"]}
     assert drift(FakeHost(files, key="k"), wish) == []
@@ -102,9 +105,9 @@ def test_proxies_are_compared_by_their_seal_alone():
 
 def test_what_was_loaded_is_known_though_the_file_was_edited():
     text = unit.proxy_environment("http://p", "", "")
-    drop_in = unit.proxy_drop_in(PATHS["environment"])
+    drop_in = unit.setting("Service", "EnvironmentFile=" + PATHS["environment"])
     wish = want(proxy=sealed(text))
-    found = survey(FakeHost(key="k"), wish, {wish["proxy"]: text})
+    found = aimed(FakeHost(key="k", secrets={wish["proxy"]: text}), wish)
     state = new_state(found, settings(found, "to_be"), [])
     state["loaded"]["daemon"] = "7-0"
     files = {PATHS["environment"]: "edited", PATHS["proxy"]: drop_in, STATE: json.dumps(state)}
@@ -114,7 +117,7 @@ def test_what_was_loaded_is_known_though_the_file_was_edited():
 def test_a_secret_of_daemon_json_is_compared_by_its_seal_and_is_for_root_alone():
     wish = want({"log-driver": "splunk", "log-opts": {"splunk-token": sealed("s3cret")}})
     known = {wish["config"]["log-opts"]["splunk-token"]: "s3cret"}
-    found = survey(FakeHost(key="k"), wish, known)
+    found = aimed(FakeHost(key="k", secrets=known), wish)
     assert json.loads(found["to_be"]["config"])["log-opts"] == {"splunk-token": "s3cret"}
     host = FakeHost({CONFIG: found["to_be"]["config"]}, key="k", modes={CONFIG: "mode 644 of root"})
     assert drift(host, wish) == [(CONFIG, "mode 644 of root", "mode 600 of root")]
@@ -122,10 +125,25 @@ def test_a_secret_of_daemon_json_is_compared_by_its_seal_and_is_for_root_alone()
     assert drift(other, wish) == [("log-opts.splunk-token", '"***"', "another value, not shown")]
 
 
-def test_observed_holds_no_password():
-    files = {CONFIG: '{"proxies": {"http-proxy": "http://u:s3cret@p"}, "registry-mirrors": ["http://u:s3cret@m"]}'}
-    observed = observe(FakeHost(files), want({"registry-mirrors": []}))
-    assert "s3cret" not in json.dumps(observed)
+def test_no_password_is_shown():
+    text = unit.proxy_environment("http://u:s3cret@p", "", "")
+    files = {
+        CONFIG: '{"proxies": {"http-proxy": "http://u:s3cret@p"}, "registry-mirrors": ["http://u:s3cret@m"]}',
+        PATHS["environment"]: text,
+        STATE: json.dumps({"environment": text}),
+    }
+    section, host = load("docker_daemon"), FakeHost(files, UNIT, key="k")
+    section.want = lambda inputs, _platform: want({"registry-mirrors": []}, **inputs)
+    for state in ("present", "absent"):
+        full = shown(probe("docker_daemon", section, host, None, {"proxy": sealed(text), "state": state}), full=True)
+        assert full["error"] == "" and full["plan"] and full["observed"]["identity"] == "7-0"
+        assert "s3cret" not in json.dumps(full)
+
+
+def test_what_is_observed_can_be_handed_over():
+    wish = want({"mtu": 1400})
+    observed = observe(running_host({}, {}, "web"), wish)
+    assert plan(wish, json.loads(json.dumps(observed))) == plan(wish, observed)
 
 
 def test_a_file_with_secrets_is_readable_by_root_alone():
@@ -139,7 +157,7 @@ def test_a_file_with_secrets_is_readable_by_root_alone():
 def test_a_drop_in_of_ours_goes_also_without_the_record():
     text = unit.proxy_environment("http://p", "", "")
     wish = want(proxy=sealed(text, ""))
-    to_be = survey(FakeHost(), wish, {wish["proxy"]: text})["to_be"]
+    to_be = aimed(FakeHost(secrets={wish["proxy"]: text}), wish)["to_be"]
     files = {PATHS[name]: to_be[name] for name in ("environment", "proxy")}
     assert [one[0] for one in drift(FakeHost(files), want())] == list(files)
     assert drift(FakeHost(dict.fromkeys(files, "# of an admin\n")), want()) == []

@@ -4,22 +4,34 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe, survey
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import decide, refusals
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.observe import observe
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.plan import (
+    decide,
+    facts,
+    notes,
+    plan,
+    refusals,
+)
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 
 from tests.unit.plugins.module_utils.docker_daemon.docker_daemon_hosts import (
     CONFIG,
     STATE,
     UNIT,
     FakeHost,
+    aimed,
     running_host,
     want,
 )
 
 
-def verbs(host, wish, known=None):
-    decision = decide(wish, survey(host, wish, known))
+def verbs(host, wish):
+    decision = decide(wish, aimed(host, wish))
     return [step[0] if step[0] != "write" else "write " + step[1] for step in decision["steps"]], decision["pending"]
+
+
+def told(host, wish):
+    return notes(wish, observe(host, wish))
 
 
 @pytest.fixture
@@ -95,13 +107,48 @@ def test_what_is_decided(started, host, wish, steps, pending):
 def test_a_key_that_goes_is_neutral_for_the_time_of_the_reload(started):
     state = {"entries": [{"path": ["debug"], "value": True}], "files": {CONFIG: '{"mtu": 1400}'}}
     host = FakeHost({CONFIG: '{"mtu": 1400, "debug": true}', STATE: json.dumps(state)}, UNIT, {"Debug": True})
-    decision = decide(want(), survey(host, want()))
+    decision = decide(want(), aimed(host, want()))
     texts = [step[2] for step in decision["steps"] if step[0] == "write"]
     assert [json.loads(text) for text in texts] == [{"mtu": 1400, "debug": False}, {"mtu": 1400}]
     absent = want(state="absent")
-    decision = decide(absent, survey(host, absent))
+    decision = decide(absent, aimed(host, absent))
     assert decision["steps"][-1] == ("remove_record",)
     assert [step[2] for step in decision["steps"] if step[0] == "write"][-1] == '{"mtu": 1400}'
+
+
+def test_what_is_to_be_done_has_a_phase_and_what_waits_is_for_later(started):
+    def phases(host, wish):
+        return {phase: [sentence(one) for one in actions] for phase, actions in plan(wish, observe(host, wish)).items()}
+
+    waiting = {
+        "later": ["docker.service: restart pending for mtu (running: web) -> restarted"],
+        "configure": ["mtu: not set -> 1400"],
+        "watch_files": [],
+    }
+    host = running_host({}, {}, "web")
+    assert phases(host, want({"mtu": 1400})) == waiting
+    assert facts(want({"mtu": 1400}), observe(host, want({"mtu": 1400}))) == {"pending": ["mtu"]}
+    assert phases(running_host({}), want({"debug": True}))["configure"] == [
+        "debug: not set -> true",
+        "docker.service: reload pending for debug -> reloaded",
+    ]
+    state = {"entries": [{"path": ["debug"], "value": True}], "files": {CONFIG: None}}
+    host = FakeHost({CONFIG: '{"debug": true}', STATE: json.dumps(state)})
+    assert phases(host, want(state="absent"))["remove_configuration"] == ["debug: true -> not set"]
+    host = FakeHost({STATE: json.dumps({})})
+    assert phases(host, want(state="absent"))["remove_configuration"] == [f"{STATE}: present -> absent"]
+    assert phases(host, want())["configure"] == []
+
+
+@pytest.mark.parametrize("path", [CONFIG, STATE])
+def test_a_file_that_cannot_be_read_is_named(path):
+    for state, phase in (("present", "configure"), ("absent", "remove_configuration")):
+        wish, host = want(state=state), FakeHost({path: "["})
+        observed = observe(host, wish)
+        # Of a removal it is no concern where nothing is left of ours.
+        left = state == "present" or path == STATE
+        assert [one["item"] for one in plan(wish, observed)[phase]] == [path] * left
+        assert len(refusals(wish, observed)) == 1 and facts(wish, observed) == {"pending": []}
 
 
 SWARM = {"Swarm": {"LocalNodeState": "active"}}
@@ -168,32 +215,32 @@ def test_what_would_harm_is_refused_before_anything_is_written(host, wish, expec
 
 def test_a_group_that_does_not_exist_is_refused_and_one_that_does_is_the_sockets():
     wish, host = want({"group": "hpc"}), FakeHost(unit=UNIT)
-    assert survey(host, wish)["to_be"]["socket"].endswith("[Socket]\nSocketGroup=hpc\n")
+    assert aimed(host, wish)["to_be"]["socket"].endswith("[Socket]\nSocketGroup=hpc\n")
     assert refusals(wish, observe(host, wish)) == []
     host.failing.add(("getent", "group"))
     assert "group hpc" in refusals(wish, observe(host, wish))[0]
 
 
 def test_the_daemon_waits_for_the_disk_of_its_data():
-    to_be = survey(FakeHost(), want({"data-root": "/data/docker"}))["to_be"]
+    to_be = aimed(FakeHost(), want({"data-root": "/data/docker"}))["to_be"]
     assert to_be["mounts"].endswith("[Unit]\nRequiresMountsFor=/data/docker\n")
 
 
 def test_another_place_of_the_images_is_told(started):
     wish = want({"features": {"containerd-snapshotter": True}})
     host = running_host({}, {"Images": 3, "Containers": 1, "DriverStatus": [["Backing Filesystem", "extfs"]]})
-    assert "(3 images, 1 containers) are out of sight" in observe(host, wish)["notes"][0]
+    assert "(3 images, 1 containers) are out of sight" in told(host, wish)[0]
     # Given up again, which leads back to the former store.
     store = {"Images": 3, "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
     host = running_host({"features": {"containerd-snapshotter": True}}, store)
     host.files[STATE] = json.dumps(
         {"entries": [{"path": ["features", "containerd-snapshotter"], "value": True}], "files": {CONFIG: None}}
     )
-    assert "(3 images, 0 containers) are out of sight" in observe(host, want({}))["notes"][0]
+    assert "(3 images, 0 containers) are out of sight" in told(host, want({}))[0]
     # A data root moves none of that store.
     wish = want({"features": {"containerd-snapshotter": True}, "data-root": "/data"})
-    assert ["/var/lib/containerd" in note for note in observe(host, wish)["notes"]] == [True]
-    assert observe(running_host({}, {}), want({"data-root": "/data"}))["notes"] == []
+    assert ["/var/lib/containerd" in note for note in told(host, wish)] == [True]
+    assert told(running_host({}, {}), want({"data-root": "/data"})) == []
 
 
 @pytest.mark.parametrize(
@@ -212,20 +259,20 @@ def test_another_place_of_the_images_is_told(started):
 )
 def test_data_out_of_sight_is_told(started, is_, config, noted):
     info = {"Images": 3, "Containers": 1, "Driver": "overlay2", "DockerRootDir": "/srv"}
-    notes = observe(running_host(is_, info), want(config))["notes"]
+    notes = told(running_host(is_, info), want(config))
     assert [note.split(" changes where")[0] for note in notes] == noted
     empty = dict(info, Images=0, Containers=0)
-    assert observe(running_host(is_, empty), want(config))["notes"] == []
+    assert told(running_host(is_, empty), want(config)) == []
 
 
 def test_containers_that_are_stopped_are_told(started):
     host = running_host({"live-restore": True}, {"LiveRestoreEnabled": True}, "web\ndb")
     wish = want({"live-restore": True, "exec-root": "/run/d", "mtu": 1400}, restart="always")
-    assert observe(host, wish)["notes"] == [
+    assert told(host, wish) == [
         "live-restore keeps no container over a change of exec-root, so these are stopped: db, web."
     ]
-    assert "stopped" not in observe(host, dict(wish, restart="safe"))["notes"][0]
-    steps = decide(wish, survey(host, wish))["steps"]
+    assert "stopped" not in told(host, dict(wish, restart="safe"))[0]
+    steps = decide(wish, aimed(host, wish))["steps"]
     texts = [json.loads(step[2]) for step in steps if step[:2] == ("write", "config")]
     assert texts == [wish["config"], {"live-restore": False}, wish["config"]]
 
@@ -244,4 +291,4 @@ def test_containers_that_are_stopped_are_told(started):
 )
 def test_a_port_open_to_the_network_is_told(config, noted):
     wish = want(config, take_over_flags=True)
-    assert [noted in note for note in observe(FakeHost(unit=UNIT), wish)["notes"]] == [True] * bool(noted)
+    assert [noted in note for note in told(FakeHost(unit=UNIT), wish)] == [True] * bool(noted)

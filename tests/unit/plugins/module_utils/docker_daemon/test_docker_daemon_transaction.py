@@ -1,8 +1,7 @@
-"""The steps of docker_daemon_config: all steps or none, and a way back that ends with the former text."""
+"""The steps of a decision: all steps or none, and a way back that ends with the former text."""
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError
@@ -27,12 +26,10 @@ class FakeDaemon:
         self.done.append((how, config))
         if self.refuses(config):
             raise ApplyError("no such thing")
+        return {"LiveRestoreEnabled": config.get("live-restore", False)}
 
     def identity(self):
         return "7-%d" % self.start
-
-    def info(self, _endpoint):
-        return {"LiveRestoreEnabled": json.loads(self.config.read_text()).get("live-restore", False)}
 
     def running(self, _endpoint):
         return []
@@ -41,11 +38,11 @@ class FakeDaemon:
         self.done.append(("units", None))
 
     def reload(self, _endpoint):
-        self._load("reload")
+        return self._load("reload")
 
     def restart(self, _endpoint, _with_socket):
         self.start += 1
-        self._load("restart")
+        return self._load("restart")
 
 
 @pytest.fixture
@@ -59,11 +56,12 @@ def host(tmp_path):
         "paths": {"config": str(config), "proxy": str(drop_in)},
         "is": {"config": FORMER, "proxy": None},
         "to_be": {"config": NEW, "proxy": "x", "environment": None},
-        "daemon": {"identity": "7-1", "info": {"LiveRestoreEnabled": False, "DockerRootDir": str(tmp_path)}},
+        "identity": "7-1",
+        "info": {"LiveRestoreEnabled": False, "DockerRootDir": str(tmp_path)},
         "current": json.loads(FORMER),
         "merged": json.loads(NEW),
         "endpoints": {"is": "", "to_be": ""},
-        "secrets": [str(state)],
+        "private": [str(state)],
         "state": {"entries": [], "files": {}, "environment": None, "loaded": {}},
         "has_state": False,
         "running": [],
@@ -100,13 +98,13 @@ def is_as_before(host):
 
 def test_all_steps_are_done(host):
     daemon = FakeDaemon(host["config"])
-    executor = execute(host, daemon, backup=True)
+    execute(host, daemon, backup=True)
     assert host["config"].read_text() == NEW and host["drop_in"].read_text() == "x"
     assert host["config"].stat().st_mode & 0o777 == 0o640
     assert host["state"].stat().st_mode & 0o777 == 0o600
     assert json.loads(host["state"].read_text())["loaded"]["daemon"] == "7-2"
     assert [how for how, _config in daemon.done] == ["units", "reload", "restart"]
-    assert [Path(path).read_text() for path in executor.backups] == [FORMER]
+    assert [path.read_text() for path in host["config"].parent.glob("daemon.json.*~")] == [FORMER]
 
 
 @pytest.mark.parametrize("at", range(len(STEPS)))
@@ -197,12 +195,13 @@ def test_a_spoiled_record_of_networks_is_restore_file(host, tmp_path):
 
     class Spoiling(FakeDaemon):
         def _load(self, how):
-            super()._load(how)
+            info = super()._load(how)
             if how == "restart" and self.start == 2:
                 store.write_bytes(b"bad")
                 raise ApplyError("x")
             if how == "restart" and store.read_bytes() == b"bad":
                 raise ApplyError(NETWORK_FAILURE)
+            return info
 
     daemon = Spoiling(host["config"])
     executor = Executor(daemon, host["found"], {"state_file": str(host["state"]), "backup": False})
