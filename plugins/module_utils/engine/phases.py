@@ -55,8 +55,31 @@ STEPS = [
     # Once the registries answer.
     Step("clients", "registry", "client", ["registry_client.trust_authority"]),
     # Of any host, what all the others pull.
-    Step("publish", "images", "publish", ["images.push_images"]),
-    Step("place", "images", "place", ["images.pull_images"]),
+    Step(
+        "publish",
+        "images",
+        "publish",
+        [
+            "images.install_skopeo",
+            "images.write_registries",
+            "images.push_images",
+            "images.build_sif",
+            # On the controller, which hands them to the other hosts.
+            "images.keep_sif",
+        ],
+    ),
+    Step(
+        "place",
+        "images",
+        "place",
+        [
+            "images.pull_images",
+            "images.load_images",
+            "images.place_sif",
+            "images.remove_images",
+            "images.remove_files",
+        ],
+    ),
 ]
 # The end of every plan: what is left for later on purpose. Nothing acts on it.
 LATER = "later"
