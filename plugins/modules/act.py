@@ -76,7 +76,7 @@ from typing import TYPE_CHECKING, Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting, act
 
@@ -118,19 +118,13 @@ def main() -> None:
         module.fail_json(msg=told["failure"], **result)
     result["platform"] = platforms.as_dict(platform)
     for name, state in after.items():
-        result[name] = dict(shown(state), mended=_rows(before[name], None, state))
+        result[name] = dict(shown(state), mended=gone(name, shown(before[name])["plan"], shown(state)["plan"]))
     left = [line for name, state in after.items() for line in _left(name, state, only)]
     if left:
         hints = [hint for name, state in after.items() for hint in reasons_of(name, state) + state["notes"]]
         text = "%s made its changes, but the host still differs:\n%s" % (", ".join(given), "\n".join(left))
         module.fail_json(msg="\n".join([text] + hints), **result)
     module.exit_json(**result)
-
-
-def _rows(state: Dict[str, Any], only: Any, other: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return the actions of a state that another has not."""
-    there = [row for rows in shown(other)["plan"].values() for row in rows]
-    return [row for rows in shown(state)["plan"].values() for row in rows if row not in there]
 
 
 def _left(name: str, state: Dict[str, Any], only: Any) -> List[str]:

@@ -25,6 +25,12 @@ def rows(section: str, plan: Plan) -> List[Action]:
     return [dict(one, role=section, phase=phase) for phase, actions in plan.items() for one in actions]
 
 
+def gone(section: str, before: Plan, after: Plan) -> List[Action]:
+    """Return the rows of a plan that a later one has no more."""
+    left = rows(section, after)
+    return [one for one in rows(section, before) if one not in left]
+
+
 def reasons_of(name: str, state: Dict[str, Any]) -> List[str]:
     """Return why a section may not act, as sentences."""
     errors = ["%s could not look at the host: %s" % (name, state["error"])] if state["error"] else []
