@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.images import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
@@ -145,8 +145,31 @@ STEPS = [
     # Once the registries answer.
     Step("clients", "registry", "client", ["registry_client.trust_authority"]),
     # Of any host, what all the others pull.
-    Step("publish", "images", "publish", ["images.push_images"]),
-    Step("place", "images", "place", ["images.pull_images"]),
+    Step(
+        "publish",
+        "images",
+        "publish",
+        [
+            "images.install_skopeo",
+            "images.write_registries",
+            "images.push_images",
+            "images.build_sif",
+            # On the controller, which hands them to the other hosts.
+            "images.keep_sif",
+        ],
+    ),
+    Step(
+        "place",
+        "images",
+        "place",
+        [
+            "images.pull_images",
+            "images.load_images",
+            "images.place_sif",
+            "images.remove_images",
+            "images.remove_files",
+        ],
+    ),
 ]
 # What stops, replaces or removes something: it is done only where the plan that was shown named it.
 HARMFUL = {

@@ -8,14 +8,12 @@ image store do not load OCI archives, and skopeo's way into an engine speaks an 
 import hashlib
 import io
 import json
-import os
 import tarfile
 import zlib
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
-from ansible_collections.slipway.node.plugins.module_utils.images.remedies import with_remedy
 
 # Manifests and configurations are smaller, layers may be.
 _SMALL = 4 * 1024 * 1024
@@ -25,7 +23,7 @@ _TABLES = ("manifest.json", "index.json", "oci-layout", "repositories")
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(Failed, ValueError):
     """An archive that cannot be used; its text says why and what to do."""
 
 
@@ -118,16 +116,6 @@ def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
         "transport": "oci-archive" if oci else "docker-archive",
         "inside": image["tags"][0] if len(archive["images"]) > 1 and image["tags"] else "",
     }
-
-
-def save(run: Callable[..., Tuple[int, str, str]], name: str, folder: str) -> Tuple[str, str]:
-    """Save an image of the engine in a folder; return the archive's path, or an error.
-
-    By the ``docker`` command, which talks to any engine: what skopeo and Singularity speak is too old for new ones.
-    """
-    path = os.path.join(folder, "saved.tar")
-    rc, out, err = run(docker_command("save", "--output", path, name))
-    return path, with_remedy(out + err) if rc else ""
 
 
 def stream(path: str, archive: Dict[str, Any], chosen: Dict[str, Any], name: str, out: BinaryIO) -> None:

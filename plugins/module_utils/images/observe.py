@@ -7,9 +7,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import SO
 from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.plan import (
     archive_key,
-    compare_images,
     registries_of,
-    todo,
 )
 from ansible_collections.slipway.node.plugins.module_utils.images.record import parse_record
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
@@ -18,12 +16,11 @@ from ansible_collections.slipway.node.plugins.module_utils.images.sif import man
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import (
     mirror_host,
     plain_http_registries,
-    registries,
 )
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
     record = parse_record(host.read(want["record"]))
     present = want["state"] == "present"
     preload = want["preload"] if present else []
@@ -34,16 +31,13 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     if not present:
         names |= set(record["images"])
     engine = _engine(host) if names else None
-    engine_unreachable = (
-        bool(names) and not present and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0
-    )
     places = registries_of(want["push"] + want["build"], "target", "location")
     places += [mirror_host(mirror) for mirrors in want["mirrors"].values() for mirror in mirrors]
     plain_http = plain_http_registries(want["insecure"], places) if want["skopeo"] else []
     skopeo = want["skopeo"] and bool(host.glob("/usr/bin/skopeo", "/usr/local/bin/skopeo"))
     observed = {
         "engine": engine,
-        "engine_unreachable": engine_unreachable,
+        "dockerd": bool(names) and not engine and host.run("/bin/sh", "-c", "command -v dockerd")[0] == 0,
         "record": record,
         "recorded": host.read(want["record"]) is not None,
         "images": _images(host, sorted(names)) if engine else {},
@@ -51,12 +45,11 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "registry": {},
         "skopeo": skopeo,
         "registries": host.read(want["registries"]) if want["registries"] else None,
-        "registries_wanted": registries(want["mirrors"], plain_http) if want["registries"] else "",
         "plain_http": plain_http,
         "pushed": {},
         "sources": {},
         "sif": {},
-        "in_use": {},
+        "containers": _containers(host) if engine and record["images"] and not present else {},
     }  # type: Dict[str, Any]
     for one in preload + want["push"] + want["build"]:
         if one["remote"]:
@@ -76,9 +69,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     )
     for path in sorted(paths):
         observed["sif"][path] = sif(host, path)
-    observed["todo"] = todo(want, observed) if present else {}
-    if engine and not present:
-        observed["in_use"] = _images_in_use(host, observed)
     return observed
 
 
@@ -138,20 +128,15 @@ def source_ids(host: Host, want: Dict[str, Any], one: Dict[str, Any], observed: 
     return {"ids": [], "error": ""}
 
 
-def _images_in_use(host: Host, observed: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Return the containers of the role's images by name, those that are stopped too."""
-    names = [one["item"] for one in compare_images(observed)]
-    rc, out = docker(host, SOCKET, "ps", "--all", "--quiet") if names else (0, "")
+def _containers(host: Host) -> Dict[str, List[str]]:
+    """Return the names of containers by the image that they are of, those that are stopped too."""
+    rc, out = docker(host, SOCKET, "ps", "--all", "--quiet")
     if rc:
         raise NoAnswer("`docker ps --all` fails, so it is not known which images are in use; see why on the host")
-    containers = out.split()
-    if not containers:
+    if not out.split():
         return {}
-    _rc, out = docker(host, SOCKET, "inspect", "--format", "{{.Image}} {{.Name}}", *containers)
-    users = [line.split() for line in out.splitlines()]
-    used = {}
-    for name in names:
-        found = sorted(user[1].lstrip("/") for user in users if user[0] == observed["images"][name]["id"])
-        if found:
-            used[name] = found
-    return used
+    _rc, out = docker(host, SOCKET, "inspect", "--format", "{{.Image}} {{.Name}}", *out.split())
+    users = {}  # type: Dict[str, List[str]]
+    for image, name in sorted(line.split() for line in out.splitlines()):
+        users.setdefault(image, []).append(name.lstrip("/"))
+    return users

@@ -5,32 +5,38 @@ An image is told by its id or digest, not by its tag alone.
 
 import os
 import re
-from functools import partial
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.images.remedies import MISSING
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif_state_path
+from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import registries
 
-_entry = partial(drift_entry, "images")
 
-
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs; entries that ``act`` needs it finds by the item."""
     if want["state"] == "absent":
-        return _compare_absent(want, observed)
-    drift = []
+        return _removal(want, observed)
+    found = {"install_skopeo": [], "write_registries": []}  # type: Plan
     if want["skopeo"] and not observed["skopeo"]:
-        drift.append(_entry("install_skopeo", "skopeo", "absent", "present"))
-    if want["registries"] and observed["registries"] != observed["registries_wanted"]:
+        found["install_skopeo"].append(action("skopeo", "absent", "present"))
+    text = registries(want["mirrors"], observed["plain_http"])
+    if want["registries"] and observed["registries"] != text:
         is_ = "absent" if observed["registries"] is None else "other content"
-        drift.append(_entry("write_registries", want["registries"], is_, "Slipway's content"))
-    drift += [entry for one in want["push"] for entry in _compare_push(one, observed)]
-    drift += [entry for one in want["build"] for entry in _compare_build(one, observed)]
-    drift += [entry for one in want["build"] for entry in _compare_keep(one, want, observed)]
-    drift += [entry for one in want["preload"] for entry in _compare_preload(one, observed)]
-    drift += [entry for one in want["place"] for entry in _compare_place(one, observed)]
-    return drift
+        write = ["write", want["registries"], text]
+        found["write_registries"].append(action(want["registries"], is_, "Slipway's content", write))
+    for phase, key, compare in (
+        ("push_images", "push", _push),
+        ("build_sif", "build", _build),
+        ("pull_images", "preload", _preload),
+        ("load_images", "preload", _preload),
+        ("place_sif", "place", _place),
+    ):
+        entries = [one for one in want[key] if key != "preload" or bool(one["archive"]) == (phase == "load_images")]
+        found[phase] = [one for entry in entries for one in compare(entry, observed)]
+    found["keep_sif"] = _keep(want, observed)
+    return found
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
@@ -41,12 +47,16 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             refused.append(
                 "%s is there and not Slipway's. Move it away, or give another name in images_sif." % one["path"]
             )
-    for name, containers in sorted(observed["in_use"].items()):
-        refused.append(
-            "%s is used by the containers %s. Remove them (`docker rm`), then run again."
-            % (name, ", ".join(containers))
-        )
-    if want["state"] == "absent" and observed["engine_unreachable"]:
+    if want["state"] != "absent":
+        return refused
+    for name in _own_images(observed):
+        containers = observed["containers"].get(observed["images"][name]["id"])
+        if containers:
+            refused.append(
+                "%s is used by the containers %s. Remove them (`docker rm`), then run again."
+                % (name, ", ".join(containers))
+            )
+    if observed["record"]["images"] and not observed["engine"] and observed["dockerd"]:
         refused.append(
             "the Docker engine does not answer, so the images that Slipway put there stay: %s. Start it (`systemctl "
             "status docker` says what ails it), then run again; or delete %s, and they are no longer Slipway's."
@@ -66,24 +76,11 @@ def notes(_want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     ]
 
 
-def todo(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Dict[str, Any]]]:
-    """Return the wanted entries that are to be acted on, by what is done with them. Pure."""
-    preload = [one for one in want["preload"] if _compare_preload(one, observed)]
-    return {
-        "push": [one for one in want["push"] if _compare_push(one, observed)],
-        "build": [
-            dict(
-                one,
-                no_https=one["no_https"] or bool(set(registries_of([one], "location")) & set(observed["plain_http"])),
-            )
-            for one in want["build"]
-            if _compare_build(one, observed)
-        ],
-        "keep": [one for one in want["build"] if _compare_keep(one, want, observed)],
-        "pull": [dict((key, one[key]) for key in ("pull", "local", "source")) for one in preload if one["pull"]],
-        "load": [one for one in preload if one["archive"]],
-        "place": [one for one in want["place"] if _compare_place(one, observed)],
-    }
+def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return who publishes, whether this host makes SIF files, and the sums of those that it has, by path."""
+    sums = dict((path, one["note"].get("sha256")) for path, one in observed["sif"].items())
+    made = dict((path, one) for path, one in sums.items() if one)
+    return {"publishers": want["publishers"], "builds": bool(want["build"]), "made": made}
 
 
 def registries_of(entries: List[Dict[str, Any]], *keys: str) -> List[str]:
@@ -97,8 +94,8 @@ def archive_key(one: Dict[str, Any]) -> str:
     return "%s of %s" % (one["name"], one["archive"])
 
 
-def _compare_preload(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    found, phase = observed["images"].get(one["local"]), "load_images" if one["archive"] else "pull_images"
+def _preload(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    found = observed["images"].get(one["local"])
     noted = observed["record"]["images"].get(one["local"], {})
     recorded = bool(found) and noted.get("id") == (found or {}).get("id")
     if one["archive"]:
@@ -117,33 +114,33 @@ def _compare_preload(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict
         title, fits = "present", bool(found)
     if not fits:
         is_ = "image %s" % _short(found["id"]) if found else "absent"
-        return [_entry(phase, one["name"], is_, title)]
+        return [action(one["name"], is_, title, **one["copy"])]
     now = observed["registry"].get(one["pull"], "")
     if now and not any(name.endswith("@" + now) for name in found["digests"]):
         here = one["pull"].rpartition(":")[0] + "@"
         had = ", ".join(_short(name[len(here) :]) for name in found["digests"] if name.startswith(here))
         is_ = "digest %s" % had if had else "image %s" % _short(found["id"])
-        return [_entry(phase, one["name"], is_, "digest %s of the registry" % _short(now))]
+        return [action(one["name"], is_, "digest %s of the registry" % _short(now))]
     return []
 
 
-def _compare_push(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _push(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     found, ids = observed["pushed"].get(one["name"]), observed["sources"][one["location"]]["ids"]
-    want = "image of %s" % one["title"]
     if found is None:
-        return [_entry("push_images", one["name"], "unknown, skopeo is not installed", want)]
-    if found["error"]:
+        is_ = "unknown, skopeo is not installed"
+    elif found["error"]:
         is_ = "absent" if MISSING.search(found["error"]) else "not to be seen (%s)" % _last_clause(found["error"])
-        return [_entry("push_images", one["name"], is_, want)]
     # A source that does not answer is no reason to doubt what was pushed.
-    if ids and found["digest"] not in ids and found["config"] not in ids:
-        return [_entry("push_images", one["name"], "digest %s" % _short(found["digest"]), want)]
-    return []
+    elif ids and found["digest"] not in ids and found["config"] not in ids:
+        is_ = "digest %s" % _short(found["digest"])
+    else:
+        return []
+    return [action(one["name"], is_, "image of %s" % one["title"], **one["copy"])]
 
 
-def _compare_build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     found, source = observed["sif"][one["path"]], observed["sources"][one["location"]]
-    note, is_ = found["note"], ""
+    note, want = found["note"], "image of %s" % one["title"]
     if found["size"] is None:
         is_ = "absent"
     elif note.get("source") != one["title"]:
@@ -152,22 +149,31 @@ def _compare_build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
         is_ = "of %d bytes instead of %s" % (found["size"], note.get("size"))
     elif source["ids"] and note.get("digest") not in source["ids"]:
         is_ = "made from digest %s" % _short(note.get("digest", ""))
-    want = "image of %s" % one["title"]
-    if is_.startswith("made from digest"):
         want = "digest %s of %s" % (_short(source["ids"][0]), one["title"])
-    return [_entry("build_sif", one["path"], is_, want)] if is_ else []
-
-
-def _compare_keep(one: Dict[str, Any], want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Compare a SIF file that is as wanted with the controller's copy, which is for the other hosts."""
-    note, copy = observed["sif"][one["path"]]["note"], want["kept"].get(one["path"], {})
-    if not want["keep"] or _compare_build(one, observed) or copy.get("sha256") == note.get("sha256"):
+    else:
         return []
-    is_ = "another build" if copy else "absent"
-    return [_entry("keep_sif", "%s on the controller" % one["path"], is_, "the build from %s" % one["title"])]
+    return [action(one["path"], is_, want, **one["copy"])]
 
 
-def _compare_place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _keep(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    """Compare the SIF files that are as wanted with the controller's copies, which are for the other hosts."""
+    sums = dict((one["path"], observed["sif"][one["path"]]["note"].get("sha256")) for one in want["build"])
+    fits = [one for one in want["build"] if want["keep"] and not _build(one, observed)]
+    lacking = [one for one in fits if want["kept"].get(one["path"], {}).get("sha256") != sums[one["path"]]]
+    files = dict((one["path"], "%s/%s.sif" % (want["keep"], sums[one["path"]])) for one in lacking)
+    stay = set(files.values()) | {copy["file"] for path, copy in want["kept"].items() if path not in files}
+    found = []
+    for one in lacking:
+        copy, path = want["kept"].get(one["path"], {}), one["path"]
+        is_ = "another build" if copy else "absent"
+        more = {"path": path, "file": files[path], "note": sif_state_path(path)}
+        more["kept_note"] = "%s/%s.json" % (want["keep"], one["name"])
+        more["replaced"] = copy["file"] if copy and copy["file"] not in stay else ""
+        found.append(action("%s on the controller" % path, is_, "the build from %s" % one["title"], **more))
+    return found
+
+
+def _place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     found = observed["sif"][one["path"]]
     if found["size"] is None:
         is_ = "absent"
@@ -177,30 +183,37 @@ def _compare_place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[s
         is_ = "another build"
     else:
         return []
-    return [_entry("place_sif", one["path"], is_, "the build from %s" % one["source"])]
+    return [action(one["path"], is_, "the build from %s" % one["source"], **one["copy"])]
 
 
-def compare_images(observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Compare the role's images with none; one that somebody else put under the name stays."""
-    return [
-        _entry("remove_images", name, "present", "absent")
-        for name, one in sorted(observed["record"]["images"].items())
-        if (observed["images"].get(name) or {}).get("id") == one["id"]
+def _own_images(observed: Dict[str, Any]) -> List[str]:
+    """Return the names of the role's images; one that somebody else put under the name stays."""
+    images = observed["images"]
+    noted = sorted(observed["record"]["images"].items())
+    return [name for name, one in noted if (images.get(name) or {}).get("id") == one["id"]]
+
+
+def _removal(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    # Of a name: layers that no other image needs go with the last one.
+    images = [
+        action(name, "present", "absent", ["command", docker_command("image", "rm", name)])
+        for name in _own_images(observed)
     ]
-
-
-def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = compare_images(observed)
+    files = []
     for path, found in sorted(observed["sif"].items()):
         if found["note"]:
-            drift.append(_entry("remove_files", sif_state_path(path), "present", "absent"))
+            note = sif_state_path(path)
+            # The note last, by which the file is known.
+            files.append(action(note, "present", "absent", ["remove", path], ["remove", note]))
             if found["size"] is not None:
-                drift.append(_entry("remove_files", path, "present", "absent"))
-    if observed["registries"] is not None:
-        drift.append(_entry("remove_files", want["registries"], "present", "absent"))
-    if observed["recorded"]:
-        drift.append(_entry("remove_files", want["record"], "present", "absent"))
-    return drift
+                files.append(action(path, "present", "absent"))
+    for path, is_there in (
+        (want["registries"], observed["registries"] is not None),
+        (want["record"], observed["recorded"]),
+    ):
+        if is_there:
+            files.append(action(path, "present", "absent", ["remove", path]))
+    return {"remove_images": images, "remove_files": files}
 
 
 def _short(digest: str) -> str:

@@ -32,3 +32,20 @@ def sif(host: Host, path: str) -> Dict[str, Any]:
         note = {}
     unmanaged = files.sha256(path) if text is None else ""
     return {"size": size, "note": note if isinstance(note, dict) else {}, "unmanaged": unmanaged}
+
+
+def put(part: str, path: str, note: Dict[str, Any]) -> None:
+    """Put a file that is beside its place there, with its note."""
+    os.chmod(part, 0o755)
+    if os.path.exists(path):
+        # Between the two the note is of another size or sum, so that a run that breaks off here is repeated.
+        os.rename(part, path)
+        _write(path, note)
+    else:
+        # No file is without a note, as others' files are.
+        _write(path, note)
+        os.rename(part, path)
+
+
+def _write(path: str, note: Dict[str, Any]) -> None:
+    files.replace(sif_state_path(path), json.dumps(note, sort_keys=True), 0o644)

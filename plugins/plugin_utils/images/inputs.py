@@ -116,8 +116,8 @@ def _folder(site: Site, sif_host: str) -> str:
 def _built(site: Site, sif_host: str) -> dict[str, str]:
     """Return the sums of SIF files by path on the host that makes them, as far as this run looked."""
     state = (site.variable("slipway_state", sif_host) or {}).get("images") or {}
-    files = state.get("observed", {}).get("sif", {})
-    return {path: file["note"]["sha256"] for path, file in files.items() if file["note"].get("sha256")}
+    made: dict[str, str] = state.get("facts", {}).get("made", {})
+    return made
 
 
 def _wrong_host(name: str, host: str, site: Site) -> list[str]:

@@ -15,6 +15,8 @@ ENTRY = {
     "pushed_digest": "",
     "transport": "",
     "inside": "",
+    "read": "",
+    "copy": {},
 }
 PUSH = {
     **ENTRY,
@@ -43,6 +45,7 @@ def want(**more):
         "build": [],
         "place": [],
         "sif_path": "/opt/sif",
+        "publishers": ["node"],
         **more,
     }
 
@@ -57,13 +60,12 @@ def observed(**more):
         "registry": {},
         "skopeo": True,
         "registries": None,
-        "registries_wanted": "x",
         "plain_http": [],
-        "engine_unreachable": False,
+        "dockerd": True,
         "pushed": {},
         "sources": {},
         "sif": {},
-        "in_use": {},
+        "containers": {},
         **more,
     }
 

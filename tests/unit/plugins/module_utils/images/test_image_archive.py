@@ -8,7 +8,6 @@ import re
 import tarfile
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.archive import ArchiveError
 
@@ -182,16 +181,3 @@ def test_one_image_of_several_is_named_and_the_others_are_not(saved):
     assert table["RepoTags"] == ["team/tool:9"]
     assert table["Layers"] == ["tool/layer.tar"]
     assert "repositories" not in files
-
-
-def test_an_image_of_an_engine_is_saved_by_its_own_client():
-    asked = []
-
-    def run(command):
-        asked.append(command)
-        return (0, "", "") if len(asked) == 1 else (1, "", "Cannot connect to the Docker daemon at unix:///x")
-
-    path = "/var/tmp/saved.tar"
-    assert archive.save(run, "app:1", "/var/tmp") == (path, "")
-    assert asked == [docker_command("save", "--output", path, "app:1")]
-    assert "No Docker engine answers" in archive.save(run, "app:1", "/var/tmp")[1]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer, docker_command
-from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan
+from ansible_collections.slipway.node.plugins.module_utils.images import observe
 from ansible_collections.slipway.node.plugins.module_utils.images.record import record
 from images_examples import ENTRY, PUSH, SIF, A, B, C, image, observed, want
 
@@ -40,43 +40,31 @@ def test_registries_of_a_network_count_for_skopeo_and_for_sif_files(tmp_path):
     wanted.update(mirrors={"docker.io": ["https://10.0.0.2"]}, insecure=["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"])
     found = observe.observe(Host(lambda *_, **__: (1, "", "")), wanted)
     assert found["plain_http"] == ["10.0.0.1", "10.0.0.2", "[fd00::1]:5000"]
-    assert [one["no_https"] for one in found["todo"]["build"]] == [False, True, False]
-    parts = found["registries_wanted"].split("[[")
-    assert {one.split('"')[1]: "insecure = true" in one for one in parts[1:]} == {
-        "10.0.0.1": True, "10.0.0.2": True, "[fd00::1]:5000": True, "docker.io": False,
-    }  # fmt: skip
     # Who copies nothing asks no name service.
     assert observe.observe(Host(), want(mirrors=wanted["mirrors"], insecure=wanted["insecure"]))["plain_http"] == []
 
 
-def test_who_uses_an_image_that_is_to_be_removed():
-    answers = {"ps": "c1 c2\n", "inspect": f"{A} /one\n{B} /two\n"}
+def test_who_uses_which_image():
+    answers = {"ps": "c1 c2\n", "inspect": f"{B} /two\n{A} /one\n{A} /also\n"}
     start = len(docker_command())
     host = Host(lambda command, **_: (0, answers[command[start]], ""))
-    record = {"images": {"app:1": {"id": A, "from": ""}, "gone:1": {"id": B, "from": ""}}, "pushed": {}}
-    found = observed(record=record, images={"app:1": image(A), "gone:1": None})
-    assert observe._images_in_use(host, found) == {"app:1": ["one"]}
+    assert observe._containers(host) == {A: ["also", "one"], B: ["two"]}
     with pytest.raises(NoAnswer, match="which images are in use"):
-        observe._images_in_use(Host(lambda *_, **__: (1, "", "")), found)
+        observe._containers(Host(lambda *_, **__: (1, "", "")))
 
 
-@pytest.mark.parametrize(
-    ("engine", "program", "refused"),
-    [("26.1.5 linux/amd64\n", 0, 0), ("", 0, 1), ("", 1, 0)],
-)
-def test_images_of_an_engine_that_does_not_answer_are_not_taken_for_removed(tmp_path, engine, program, refused):
+@pytest.mark.parametrize(("answers", "program", "dockerd"), [(True, 0, False), (False, 0, True), (False, 1, False)])
+def test_whether_an_engine_that_does_not_answer_is_there(tmp_path, answers, program, dockerd):
     path = tmp_path / "images.json"
     record(str(path), "images", "app:1", A, "")
 
     def run(command, **_):
         if "version" in command:
-            return (0 if engine else 1), engine, ""
+            return (0, "26.1.5 linux/amd64\n", "") if answers else (1, "", "")
         return (program, "", "") if "command -v dockerd" in command else (0, "", "")
 
-    wanted = want(state="absent", record=str(path), sif_path="")
-    reasons = plan.refusals(wanted, observe.observe(Host(run), wanted))
-    assert len(reasons) == refused
-    assert not refused or "stay: app:1. Start it (`systemctl status docker` says what ails it)" in reasons[0]
+    found = observe.observe(Host(run), want(state="absent", record=str(path), sif_path=""))
+    assert (bool(found["engine"]), found["dockerd"]) == (answers, dockerd)
 
 
 def test_the_engine_of_this_host_is_asked_whatever_root_s_context_says(tmp_path):

@@ -4,16 +4,21 @@ import hashlib
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import rows, sentence
 from ansible_collections.slipway.node.plugins.module_utils.images import plan
 from ansible_collections.slipway.node.plugins.module_utils.images.remedies import remedy
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif
+from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import registries
 from images_examples import ENTRY, NOTE, PUSH, SIF, A, B, C, image, observed, pushed, want
 
 
 def lines(wanted, found):
-    return [f"{one['phase']}: {sentence(one)}" for one in plan.compare(wanted, found)]
+    return [f"{one['phase']}: {sentence(one)}" for one in rows("images", plan.plan(wanted, found))]
+
+
+def do(wanted, found):
+    return [one["do"] for one in rows("images", plan.plan(wanted, found)) if "do" in one]
 
 
 @pytest.mark.parametrize(
@@ -135,9 +140,11 @@ def test_sif_files_to_make(size, note, ids, drift):
 )
 def test_sif_files_to_place(size, note, drift):
     found = observed(sif={"/opt/sif/app.sif": {"size": size, "note": note}})
-    place = {"path": "/opt/sif/app.sif", "file": "/x", **NOTE}
+    place = {"path": "/opt/sif/app.sif", "file": "/x", "copy": {"src": "/x", "dest": "/opt/sif/.slipway/"}, **NOTE}
     expected = [f"place_sif: /opt/sif/app.sif: {one} -> the build from app:1" for one in drift]
     assert lines(want(place=[place]), found) == expected
+    for one in plan.plan(want(place=[place]), found)["place_sif"]:
+        assert (one["src"], one["dest"]) == ("/x", "/opt/sif/.slipway/")
 
 
 @pytest.mark.parametrize("key", ["build", "place"])
@@ -174,7 +181,12 @@ def test_settings():
         "install_skopeo: skopeo: absent -> present",
         "write_registries: /etc/r.conf: absent -> Slipway's content",
     ]
-    assert lines(wanted, observed(registries="x")) == []
+    text = registries({}, ["h"])
+    assert do(wanted, observed(plain_http=["h"])) == [[["write", "/etc/r.conf", text]]]
+    assert lines(wanted, observed(plain_http=["h"], registries=text)) == []
+    assert lines(wanted, observed(registries=text)) == [
+        "write_registries: /etc/r.conf: other content -> Slipway's content"
+    ]
 
 
 def test_absent_removes_what_the_role_put_there_and_is_still_that():
@@ -184,14 +196,33 @@ def test_absent_removes_what_the_role_put_there_and_is_still_that():
         },
         recorded=True,
         images={"app:1": image(A), "tool:1": image(B), "gone:1": None},
-        sif={"/opt/sif/app.sif": {"size": 10, "note": NOTE}, "/opt/sif/other.sif": {"size": 10, "note": {}}},
+        registries="x",
+        sif={
+            "/opt/sif/app.sif": {"size": 10, "note": NOTE},
+            "/opt/sif/gone.sif": {"size": None, "note": NOTE},
+            "/opt/sif/other.sif": {"size": 10, "note": {}},
+        },
     )
-    assert lines(want(state="absent"), found) == [
+    wanted, note = want(state="absent", registries="/etc/r.conf"), "/opt/sif/.app.sif.slipway.json"
+    assert lines(wanted, found) == [
         "remove_images: app:1: present -> absent",
         "remove_files: /opt/sif/.app.sif.slipway.json: present -> absent",
         "remove_files: /opt/sif/app.sif: present -> absent",
+        "remove_files: /opt/sif/.gone.sif.slipway.json: present -> absent",
+        "remove_files: /etc/r.conf: present -> absent",
         "remove_files: /var/lib/slipway/images.json: present -> absent",
     ]
+    # What tells that they are Slipway's goes last.
+    removed = [path for actions in do(wanted, found)[1:] for _remove, path in actions]
+    assert removed == [
+        "/opt/sif/app.sif",
+        note,
+        "/opt/sif/gone.sif",
+        "/opt/sif/.gone.sif.slipway.json",
+        "/etc/r.conf",
+        "/var/lib/slipway/images.json",
+    ]
+    assert do(wanted, found)[0] == [["command", docker_command("image", "rm", "app:1")]]
     assert lines(want(state="absent"), observed()) == []
 
 
@@ -225,44 +256,111 @@ def test_a_registry_that_cannot_be_asked_is_named():
     assert "h/tool:1" in note and "app:1" not in note and "docker manifest inspect h/tool:1" in note
 
 
+OLD = {SIF["path"]: {"sha256": "1", "file": "/cache/site/1.sif"}}
+
+
 @pytest.mark.parametrize(
-    ("kept", "drift"),
+    ("kept", "is_", "replaced"),
     [
-        ({}, ["keep_sif: /opt/sif/app.sif on the controller: absent -> the build from app:1"]),
-        (
-            {SIF["path"]: {"sha256": "1"}},
-            ["keep_sif: /opt/sif/app.sif on the controller: another build -> the build from app:1"],
-        ),
-        ({SIF["path"]: {"sha256": "0"}}, []),
+        ({}, "absent", ""),
+        (OLD, "another build", "/cache/site/1.sif"),
+        # Files of equal contents are one.
+        ({**OLD, "/opt/sif/b.sif": {"sha256": "1", "file": "/cache/site/1.sif"}}, "another build", ""),
     ],
 )
-def test_the_controller_keeps_what_was_made(kept, drift):
+def test_the_controller_keeps_what_was_made(kept, is_, replaced):
     found = observed(sif={SIF["path"]: {"size": 10, "note": NOTE}}, sources={SIF["location"]: {"ids": [A]}})
     wanted = want(build=[SIF], keep="/cache/site", kept=kept)
-    assert lines(wanted, found) == drift
-    assert bool(plan.todo(wanted, found)["keep"]) == bool(drift)
+    assert plan.plan(wanted, found)["keep_sif"] == [
+        {
+            "item": "/opt/sif/app.sif on the controller",
+            "is": is_,
+            "want": "the build from app:1",
+            "path": "/opt/sif/app.sif",
+            "file": "/cache/site/0.sif",
+            "note": "/opt/sif/.app.sif.slipway.json",
+            "kept_note": "/cache/site/app.sif.json",
+            "replaced": replaced,
+        }
+    ]
     # What is to be made anew is kept once it is there, and nothing where the folder is shared.
     stale = {**found, "sources": {SIF["location"]: {"ids": [B]}}}
     assert [line.partition(":")[0] for line in lines(wanted, stale)] == ["build_sif"]
     assert lines(want(build=[SIF]), found) == []
+    assert lines({**wanted, "kept": {SIF["path"]: {"sha256": "0", "file": "/cache/site/0.sif"}}}, found) == []
 
 
-def test_what_is_to_be_done_is_what_drifts():
+def test_a_file_that_moved_to_another_name_stays_with_the_controller():
+    other = {**SIF, "path": "/opt/sif/b.sif", "name": "b.sif"}
+    notes = {SIF["path"]: NOTE, other["path"]: {**NOTE, "sha256": "1"}}
+    found = observed(
+        sif={path: {"size": 10, "note": note} for path, note in notes.items()},
+        sources={SIF["location"]: {"ids": [A]}},
+    )
+    kept = {**OLD, other["path"]: {"sha256": "2", "file": "/cache/site/2.sif"}}
+    actions = plan.plan(want(build=[SIF, other], keep="/cache/site", kept=kept), found)["keep_sif"]
+    assert [one["replaced"] for one in actions] == ["", "/cache/site/2.sif"]
+
+
+def test_what_is_to_be_done_is_what_drifts_and_the_controller_s_archives_are_copied_for_it():
     entries = [{**ENTRY, "name": name, "local": name, "pull": name} for name in ("app:1", "tool:1")]
-    archived = {**ENTRY, "name": "arch:1", "local": "arch:1", "pull": "", "archive": "/a.tar", "ids": [A]}
-    wanted = want(preload=[*entries, archived], push=[PUSH])
-    found = observed(images={"app:1": image(A)}, pushed=pushed(A), sources={PUSH["location"]: {"ids": [A]}})
-    todo = plan.todo(wanted, found)
-    assert todo["pull"] == [{"pull": "tool:1", "local": "tool:1", "source": ""}]
-    assert (todo["load"], todo["push"]) == ([archived], [])
+    copy = {"src": "/a.tar", "dest": "/var/lib/slipway/image-0/"}
+    archived = {**ENTRY, "name": "arch:1", "local": "arch:1", "pull": "", "archive": "/a.tar", "ids": [A], "copy": copy}
+    wanted = want(preload=[archived, *entries], push=[{**PUSH, "copy": copy}], build=[{**SIF, "copy": copy}])
+    found = observed(
+        images={"app:1": image(A)},
+        pushed=pushed(B),
+        sources={PUSH["location"]: {"ids": [A]}},
+        sif={SIF["path"]: {"size": None, "note": {}}},
+    )
+    made = plan.plan(wanted, found)
+    assert {phase: [one["item"] for one in actions] for phase, actions in made.items() if actions} == {
+        "push_images": ["app:1"],
+        "build_sif": ["/opt/sif/app.sif"],
+        "pull_images": ["tool:1"],
+        "load_images": ["arch:1"],
+    }
+    for phase in ("push_images", "build_sif", "load_images"):
+        assert {key: made[phase][0][key] for key in copy} == copy
+
+
+def test_what_other_hosts_are_told():
+    found = observed(sif={SIF["path"]: {"note": NOTE}, "/opt/sif/b.sif": {"note": {"source": "b"}}})
+    assert plan.facts(want(build=[SIF]), found) == {
+        "publishers": ["node"],
+        "builds": True,
+        "made": {"/opt/sif/app.sif": "0"},
+    }
+    assert plan.facts(want(), observed())["builds"] is False
 
 
 def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
+    found = observed(archives={"a of /x": {"error": "/x does not exist."}, "b of /x": {"error": "/x does not exist."}})
+    assert plan.refusals(want(), found) == ["/x does not exist."]
     found = observed(
-        archives={"a of /x": {"error": "/x does not exist."}, "b of /x": {"error": "/x does not exist."}},
-        in_use={"app:1": ["one", "two"]},
+        record={"images": {name: {"id": A, "from": ""} for name in ("app:1", "b:1")}},
+        images={"app:1": image(A), "b:1": image(B)},
+        containers={A: ["one", "two"], B: ["three"]},
     )
-    assert plan.refusals(want(), found) == [
-        "/x does not exist.",
+    assert plan.refusals(want(state="absent"), found) == [
         "app:1 is used by the containers one, two. Remove them (`docker rm`), then run again.",
     ]
+    assert plan.refusals(want(), found) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        ({}, 0),
+        ({"engine": None}, 1),
+        # Without an engine there are no images.
+        ({"engine": None, "dockerd": False}, 0),
+        ({"engine": None, "record": {"images": {}}}, 0),
+    ],
+)
+def test_images_of_an_engine_that_does_not_answer_are_not_taken_for_removed(more, refused):
+    found = observed(**{"record": {"images": {"b:1": {"id": A, "from": ""}, "app:1": {"id": A, "from": ""}}}, **more})
+    reasons = plan.refusals(want(state="absent"), {**found, "images": {}})
+    assert len(reasons) == refused
+    assert not refused or "stay: app:1, b:1. Start it (`systemctl status docker` says what ails it)" in reasons[0]
+    assert plan.refusals(want(), found) == []

@@ -252,8 +252,7 @@ def test_two_sites_share_a_cache_and_no_sif_file(tmp_path, variables, maker):
 
 @pytest.mark.parametrize(("sha256", "count"), [("1", 1), ("2", 0)])
 def test_a_kept_file_is_the_one_that_its_maker_has_now(tmp_path, sha256, count):
-    file = {"size": 3, "note": {**NOTE, "sha256": sha256}}
-    state = {"images": {"observed": {"sif": {"/opt/sif/app.sif": file}}}}
+    state = {"images": {"facts": {"made": {"/opt/sif/app.sif": sha256}}}}
     known = site(others={"maker": {"slipway_state": state}}, cache=tmp_path)
     keep(tmp_path / "images" / folder_of(known).rpartition("/")[2])
     assert len(prepared(known, sif=SIF, sif_host="maker")[0]["place"]) == count
