@@ -51,9 +51,36 @@ STEPS = [
     Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
     Step("roll out", "golang", "act", ["golang.install_toolchain"]),
     Step("roll out", "singularity", "act", ["singularity.install_packages"]),
-    Step("roll out", "registry", "act", ["registry.create_folders"]),
+    Step(
+        "roll out",
+        "registry",
+        "act",
+        [
+            "registry.create_folders",
+            "registry.provide_image",
+            "registry.write_files",
+            "registry.issue_certificate",
+            "registry.set_accounts",
+            "registry.start_containers",
+            "registry.restart_containers",
+            "registry.schedule_collection",
+            "registry.unschedule_collection",
+            "registry.open_firewall",
+            "registry.remove",
+        ],
+    ),
     # Once the registries answer.
-    Step("clients", "registry", "client", ["registry_client.trust_authority"]),
+    Step(
+        "clients",
+        "registry",
+        "client",
+        [
+            "registry_client.trust_authority",
+            "registry_client.log_in",
+            "registry_client.log_out",
+            "registry_client.distrust_authority",
+        ],
+    ),
     # Of any host, what all the others pull.
     Step("publish", "images", "publish", ["images.push_images"]),
     Step("place", "images", "place", ["images.pull_images"]),
