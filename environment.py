@@ -18,14 +18,8 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-# Those of galaxy.yml, and what community.docker needs.
-COLLECTIONS = [
-    "ansible.posix",
-    "community.crypto",
-    "community.docker",
-    "community.general",
-    "community.library_inventory_filtering_v1",
-]
+# Those of galaxy.yml.
+COLLECTIONS = ["ansible.posix", "community.crypto"]
 # By the value of ANSIBLE: the Pythons that this ansible-core is made for, the best first, and its collections on PyPI.
 RELEASES = {
     "": ((13, 12, 11), "ansible==12.3.0"),

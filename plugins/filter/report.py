@@ -28,7 +28,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build imp
 OLDEST = "2.16.0"
 # The collections that roles use, by the group whose hosts take them.
 COLLECTIONS = {
-    "registry_hosts": ["ansible.posix", "community.crypto", "community.docker", "community.general"],
+    "registry_hosts": ["community.crypto"],
     "singularity_hosts": ["ansible.posix"],
 }
 TITLES = {"golang": "Go", "singularity": "Singularity"}

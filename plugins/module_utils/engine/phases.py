@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry import act, observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
@@ -141,9 +141,36 @@ STEPS = [
         ],
     ),
     Step("roll out", "singularity", "act", ["singularity.install_packages"]),
-    Step("roll out", "registry", "act", ["registry.create_folders"]),
+    Step(
+        "roll out",
+        "registry",
+        "act",
+        [
+            "registry.create_folders",
+            "registry.provide_image",
+            "registry.write_files",
+            "registry.issue_certificate",
+            "registry.set_accounts",
+            "registry.start_containers",
+            "registry.restart_containers",
+            "registry.schedule_collection",
+            "registry.unschedule_collection",
+            "registry.open_firewall",
+            "registry.remove",
+        ],
+    ),
     # Once the registries answer.
-    Step("clients", "registry", "client", ["registry_client.trust_authority"]),
+    Step(
+        "clients",
+        "registry",
+        "client",
+        [
+            "registry_client.trust_authority",
+            "registry_client.log_in",
+            "registry_client.log_out",
+            "registry_client.distrust_authority",
+        ],
+    ),
     # Of any host, what all the others pull.
     Step(
         "publish",

@@ -4,6 +4,7 @@ Every phase acts on what is true when its turn comes: a section is looked at aga
 phase of another section, and once all have acted, which proves them.
 """
 
+import difflib
 import grp
 import os
 import pwd
@@ -100,7 +101,9 @@ class Run:
         """Put a file in place whole, with its folder. A link is written through."""
         path = os.path.realpath(path)
         if self.show_diff and not secret:
-            self.diffs.append({"before": files.read(path), "after": text, "before_header": path, "after_header": path})
+            # As lines: a module's answer may not hold a whole text that was given to it as a secret.
+            lines = difflib.unified_diff(files.read(path).splitlines(True), text.splitlines(True), path, path)
+            self.diffs.append({"prepared": "".join(lines)})
         files.replace(path, text, mode, owner=(number_of(owner), group_number_of(group)))
 
     def folder(self, path: str, mode: int = 0o755, owner: str = "root", group: str = "root") -> None:

@@ -52,10 +52,12 @@ def upstream(host: Host, want: Dict[str, Any], one: Dict[str, Any]) -> str:
 
 
 def container_errors(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Return the last words of containers that are there and do not answer as they should."""
+    """Return the last words, since their last start, of containers that do not answer as they should."""
     found = {}
     for one in want["services"]:
-        if one["container"] in observed["containers"] and observed["answers"].get(one["service"]) != one["answer"]:
-            out = host.run(*MERGED_OUTPUT, *docker_command("logs", "--tail", "50", one["container"]))[1]
+        container = observed["containers"].get(one["container"])
+        if container and observed["answers"].get(one["service"]) != one["answer"]:
+            since = ("logs", "--tail", "50", "--since", container["started"])
+            out = host.run(*MERGED_OUTPUT, *docker_command(*since, one["container"]))[1]
             found[one["container"]] = [line[:300] for line in out.splitlines() if ERROR_LINE.search(line)][-3:]
     return found

@@ -7,19 +7,19 @@ import os
 import stat
 from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import accounts
 from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstream
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import certificate, names
-from ansible_collections.slipway.node.plugins.module_utils.registry.plan import changes, differs, removals
+from ansible_collections.slipway.node.plugins.module_utils.registry.plan import is_up
 from ansible_collections.slipway.node.plugins.module_utils.registry.ports import closed_ports, listening_program
 from ansible_collections.slipway.node.plugins.module_utils.registry.storage import (
     data,
-    emptied,
+    former_data,
     unreachable,
     unwritable,
 )
-from ansible_collections.slipway.node.plugins.module_utils.registry.want import WRITTEN
+from ansible_collections.slipway.node.plugins.module_utils.registry.want import UNREAD, WRITTEN
 
 LOCK = "/run/slipway-registry.lock"
 # Where packages put the engine.
@@ -27,11 +27,13 @@ ENGINES = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
     containers, engine_unreachable = _containers(host, want["project"])
     observed = {
         "files": dict((path, _file(host, path, wanted["seal"])) for path, wanted in want["files"].items()),
-        "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)],
+        "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)]
+        # Of a removal that broke off.
+        + host.glob(want["config_dir"] + "/.gone-*/"),
         "containers": containers,
         "engine_unreachable": engine_unreachable,
         "units": [path for path in want["unwanted_units"] if os.path.exists(path)],
@@ -41,7 +43,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     if want["state"] == "absent":
         own = ("compose.yml", "instances.json", "tls")
         observed["own"] = host.glob(*("%s/%s" % (want["config_dir"], name) for name in own))
-        observed["changes"] = removals(want, observed)
         return observed
     observed["image"] = _image(host, want["image"])
     services = want["services"]
@@ -53,18 +54,24 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     )
     observed["names"] = names(host, want) if want["tls"] else []
     observed["certificate"] = certificate(want["tls"]) if want["tls"] else {}
-    up = [one for one in services if _is_up(containers.get(one["container"]))]
+    up = [one for one in services if is_up(containers.get(one["container"]))]
     observed["answers"] = dict((one["service"], answer(one)) for one in up)
     observed["unwritable"] = unwritable(host, up, observed["data"])
-    observed["blocked"] = _blocked(host, want, containers)
+    observed["taken"] = _taken(host, services, containers)
+    observed["unreachable"] = dict(
+        (one["service"], unreachable(one["endpoint"])) for one in services if one["endpoint"] and one not in up
+    )
+    observed["unread"] = [
+        one["service"] for one in services if os.path.exists(os.path.join(want["config_dir"], one["service"], UNREAD))
+    ]
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
-    observed["closed_ports"] = closed_ports(host, want["open_ports"])
-    observed["emptied"] = emptied(host, want, observed["data"])
-    observed["bad_schedule"] = _bad_schedule(host, want, observed)
+    observed["firewall"], observed["closed_ports"] = closed_ports(host, want["open_ports"])
+    observed["former_data"] = former_data(host, want)
+    schedule = want["schedule"]
+    observed["schedule_accepted"] = bool(schedule) and host.run("systemd-analyze", "calendar", schedule)[0] == 0
     observed["ip_forward"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
     observed["upstreams"] = dict((one["service"], upstream(host, want, one)) for one in services if one["upstream"])
     observed["container_errors"] = container_errors(host, want, observed)
-    observed["changes"] = changes(want, observed)
     return observed
 
 
@@ -82,6 +89,7 @@ def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
             continue
         found[one["Name"].lstrip("/")] = {
             "status": one["State"]["Status"],
+            "started": one["State"]["StartedAt"],
             "image": one["Image"],
             "digest": one["Config"]["Labels"].get("slipway.digest", ""),
             "ports": [
@@ -94,10 +102,6 @@ def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
             ),
         }
     return found, False
-
-
-def _is_up(container: Optional[Dict[str, Any]]) -> bool:
-    return container is not None and container["status"] == "running"
 
 
 def _image(host: Host, name: str) -> str:
@@ -115,47 +119,16 @@ def _locked() -> bool:
     return False
 
 
-def _blocked(host: Host, want: Dict[str, Any], containers: Dict[str, Any]) -> List[str]:
-    """Return why registries cannot be started, or started anew at other ports, each with the remedy."""
-    refused = []
-    published = {port for one in containers.values() if _is_up(one) for port in one["ports"]}
-    for one in want["services"]:
+def _taken(host: Host, services: List[Dict[str, Any]], containers: Dict[str, Any]) -> Dict[str, List[List[Any]]]:
+    """Return the wanted ports that others than running registries listen on, by service, and who that is."""
+    published = {port for one in containers.values() if is_up(one) for port in one["ports"]}
+    taken = {}  # type: Dict[str, List[List[Any]]]
+    for one in services:
         for address, port in one["ports"]:
             user = "" if str(port) in published else listening_program(host, address, port)
             if user:
-                refused.append(
-                    "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
-                    % (port, one["service"], user)
-                )
-        if _is_up(containers.get(one["container"])):
-            continue
-        free = free_bytes(one["data"]) if one["data"] else None
-        if free is not None and free < want["minimum_free"]:
-            refused.append(
-                "%s, where %s keeps its images, has %d GiB free; registry_minimum_free is %d. Free some, choose "
-                "another storage path, or lower registry_minimum_free."
-                % (one["data"], one["service"], free // 2**30, want["minimum_free"] // 2**30)
-            )
-        problem = unreachable(one["endpoint"]) if one["endpoint"] else ""
-        if problem:
-            refused.append(
-                "%s, the object store of %s, cannot be reached from this host: %s. Check regionendpoint, name service, "
-                "routes and firewalls." % (one["endpoint"], one["service"], problem)
-            )
-    return refused
-
-
-def _bad_schedule(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    """Return what systemd says of a schedule that it does not take; one that is written already it took."""
-    unit = "/etc/systemd/system/%s" % want["timer"]
-    if not want["schedule"] or not differs(observed, unit):
-        return []
-    if host.run("systemd-analyze", "calendar", want["schedule"])[0] == 0:
-        return []
-    return [
-        'registry_collect_schedule is "%s", which systemd does not take; give it as systemd.time(7) has it, for '
-        'example "Sun 03:30" for every Sunday.' % want["schedule"]
-    ]
+                taken.setdefault(one["service"], []).append([port, user])
+    return taken
 
 
 def _is_ours(host: Host, folder: str) -> bool:

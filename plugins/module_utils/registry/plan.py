@@ -1,54 +1,94 @@
-"""What differs between a host and the wanted registries, what is done about it, and what stands in the way. Pure."""
+"""What differs between a host and the wanted registries, how it is mended, and what stands in the way. Pure."""
 
 import os
-from functools import partial
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
 
-_entry = partial(drift_entry, "registry")
+# What tasks on the controller read of the wanted state.
+FOR_TASKS = (
+    "secrets_dir",
+    "missing_secrets",
+    "stores",
+    "backup_dir",
+    "backup_keep",
+    "backup_fetch",
+    "restore_dir",
+    "restore_archives",
+    "restore_replace",
+)
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, by phase; ``act.py`` has those that need more than a command."""
+    unschedule = [_unscheduled(path) for path in observed["units"]]
     if want["state"] == "absent":
-        return _leftovers(want, observed)
-    drift = []
-    for path, found in sorted(observed["data"].items()):
-        if not found["marked"]:
-            is_ = "without Slipway's mark" if found["there"] else "absent"
-            drift.append(_entry("create_folders", path, is_, "a folder with Slipway's mark"))
-    if not observed["image"]:
-        drift.append(_entry("provide_image", want["image"], "absent", "present"))
-    drift += _file_drift(want, observed)
-    drift += _certificate_drift(want, observed)
-    for path in sorted(observed["accounts"]):
-        drift += _account_drift(want, path, observed["accounts"][path])
-    for one in want["services"]:
-        drift += _service_drift(one, observed)
-    wanted = [one["container"] for one in want["services"]]
-    for name in sorted(set(observed["containers"]) - set(wanted)):
-        drift.append(_entry("start_containers", "container %s" % name, "present", "absent"))
-    if want["timer"] and observed["timer"] != "active":
-        drift.append(_entry("schedule_collection", want["timer"], observed["timer"] or "absent", "active"))
-    drift += _unit_drift(observed)
-    for port in observed["closed_ports"]:
-        drift.append(_entry("open_firewall", "port %s" % port, "closed by the firewall", "open"))
-    return drift
+        items = ["container %s" % name for name in sorted(observed["containers"])] + _leftovers(observed)
+        return {
+            "unschedule_collection": unschedule,
+            "remove": [action(item, "present", "absent") for item in items],
+        }
+    image, services = want["image"], _services(want, observed)
+    accounts = [(path, found) for path, found in sorted(observed["accounts"].items())]
+    return {
+        "create_folders": [
+            _created(path, found["there"]) for path, found in sorted(observed["data"].items()) if not found["marked"]
+        ],
+        "provide_image": [action(image, "absent", "present", archive=want["image_archive"])] * (not observed["image"]),
+        "write_files": _files(want, observed),
+        "issue_certificate": _certificate(want, observed),
+        "set_accounts": [one for path, found in accounts for one in _accounts(want, path, found)],
+        "start_containers": services["start_containers"],
+        "restart_containers": services["restart_containers"],
+        "schedule_collection": _schedule(want, observed),
+        "unschedule_collection": unschedule,
+        "open_firewall": [
+            action("port %s" % port, "closed by the firewall", "open", *_opened(observed["firewall"], port))
+            for port in observed["closed_ports"]
+        ],
+    }
+
+
+def _created(path: str, there: bool) -> Action:
+    # One that is there keeps its mode: a site may have set it up for its backup. By the mark the next run knows a
+    # folder whose disk is not mounted. By commands, since a file system of the network may refuse a change of owner.
+    make = [] if there else [["command", ["install", "--directory", "--mode=0700", path]]]
+    is_ = "without Slipway's mark" if there else "absent"
+    mark = ["command", ["touch", os.path.join(path, DATA_MARK)]]
+    return action(path, is_, "a folder with Slipway's mark", *make, mark)
+
+
+def _schedule(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    if not want["timer"] or observed["timer"] == "active":
+        return []
+    start = [["command", ["systemctl", "daemon-reload"]], ["command", ["systemctl", "enable", "--now", want["timer"]]]]
+    return [action(want["timer"], observed["timer"] or "absent", "active", *start)]
+
+
+def _unscheduled(path: str) -> Action:
+    stop = [["command", ["systemctl", "disable", "--now", os.path.basename(path)]]] if path.endswith(".timer") else []
+    return action(path, "present", "absent", *stop, ["remove", path], ["command", ["systemctl", "daemon-reload"]])
+
+
+def _opened(firewall: str, port: str) -> List[List[Any]]:
+    if firewall == "ufw":
+        return [["command", ["ufw", "allow", port]]]
+    return [["command", ["firewall-cmd"] + kind + ["--add-port=" + port]] for kind in (["--permanent"], [])]
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each with the remedy."""
-    drift = compare(want, observed)
-    refused = []
-    if observed["maintenance"] and drift:
+    actions = plan(want, observed)
+    differs_at_all, refused = any(actions.values()), []
+    if observed["maintenance"] and differs_at_all:
         refused.append(
             "slipway-registry is collecting garbage or copying on this host. Run again when it is done; `systemctl "
             "status slipway-registry-collect` tells of the scheduled collection."
         )
     if want["state"] == "absent":
-        if observed["engine_unreachable"] and drift:
+        if observed["engine_unreachable"] and differs_at_all:
             refused.append(
                 "Docker's engine does not answer at %s, so registries may be running on what would be removed. Start "
                 "it (`systemctl start docker`; `journalctl -u docker` says what is wrong with it) and run again, or "
@@ -59,9 +99,28 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
         "%s/docker." % (path, path)
         for path, found in sorted(observed["data"].items())
-        if found["interrupted_restore"] and drift
+        if found["interrupted_restore"] and differs_at_all
     ]
-    refused += observed["blocked"] + observed["emptied"] + observed["bad_schedule"] + observed["unwritable"]
+    refused += [reason for one in want["services"] for reason in _blocked(want, one, observed)]
+    refused += [
+        "%s held a registry's images and is empty or gone. Mount its disk and run again; or where the images are lost, "
+        "run `mkdir -p %s && touch %s/%s` for an empty registry." % (path, path, path, DATA_MARK)
+        for path in observed["former_data"]
+        if path in observed["data"] and not observed["data"][path]["marked"] and observed["data"][path]["empty"]
+    ]
+    unit = "/etc/systemd/system/%s" % want["timer"]
+    # One that is written already systemd took.
+    if want["schedule"] and not observed["schedule_accepted"] and differs(observed, unit):
+        refused.append(
+            'registry_collect_schedule is "%s", which systemd does not take; give it as systemd.time(7) has it, for '
+            'example "Sun 03:30" for every Sunday.' % want["schedule"]
+        )
+    refused += [
+        "%s cannot be written to by the registry, which is root without rights over the files of others: "
+        "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
+        % (place, path)
+        for place, path in observed["unwritable"]
+    ]
     error = (observed["certificate"] or {}).get("error", "")
     tls = want["tls"]
     if tls and not tls["given"] and not tls["replace"] and _is_foreign(tls, error):
@@ -71,17 +130,42 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "has to trust the new one (tasks_from: client)." % want["secrets_dir"]
         )
     if tls and tls["given"]:
-        refused += [
-            "registry_certificate: %s. Replace the file." % one["is"]
-            for one in drift
-            if one["phase"] == "issue_certificate"
-        ]
+        refused += ["registry_certificate: %s. Replace the file." % one["is"] for one in actions["issue_certificate"]]
     if observed["answers"] and not observed["ip_forward"]:
         refused.append(
             "net.ipv4.ip_forward is 0 on this host, so no other host reaches its containers. Set it to 1 in the file "
             "of /etc/sysctl.d that says so, and run `sysctl -w net.ipv4.ip_forward=1`."
         )
     return refused
+
+
+def _blocked(want: Dict[str, Any], one: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return why a registry cannot be started, or started anew at other ports, each with the remedy."""
+    name, refused = one["service"], []
+    for port, user in observed["taken"].get(name, []):
+        refused.append(
+            "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
+            % (port, name, user)
+        )
+    if is_up(observed["containers"].get(one["container"])):
+        return refused
+    free = observed["data"][one["data"]]["free"] if one["data"] else want["minimum_free"]
+    if free < want["minimum_free"]:
+        refused.append(
+            "%s, where %s keeps its images, has %d GiB free; registry_minimum_free is %d. Free some, choose "
+            "another storage path, or lower registry_minimum_free."
+            % (one["data"], name, free // 2**30, want["minimum_free"] // 2**30)
+        )
+    if observed["unreachable"].get(name):
+        refused.append(
+            "%s, the object store of %s, cannot be reached from this host: %s. Check regionendpoint, name service, "
+            "routes and firewalls." % (one["endpoint"], name, observed["unreachable"][name])
+        )
+    return refused
+
+
+def is_up(container: Optional[Dict[str, Any]]) -> bool:
+    return container is not None and container["status"] == "running"
 
 
 def _is_foreign(tls: Dict[str, Any], error: str) -> bool:
@@ -105,61 +189,20 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     ]
 
 
-def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Return what the phases act on. Pure.
-
-    ``write``, ``write_secret``: files. ``remove``, ``folders``, ``private_folders``: folders of configuration.
-    ``accounts``: files of accounts. ``data``, ``data_marks``: folders of images and their marks that are to be made.
-    ``restart``: services that do not answer as they should. ``reread``: those whose configuration or certificate is
-    written anew: they may run with the former, though they are made from the right settings.
-    """
-    drift = compare(want, observed)
-    by_phase = dict(
-        (phase, [one for one in drift if one["phase"] == phase]) for phase in {one["phase"] for one in drift}
-    )
-    files = [one["item"] for one in by_phase.get("write_files", [])]
-    items = [one["item"] for one in drift]
-    restart = [one["item"] for one in by_phase.get("restart_containers", [])]
-    certificate = any(path.startswith(want["config_dir"] + "/tls/") for path in files)
-    return {
-        "write": [path for path in files if path in want["files"] and not want["files"][path]["secret"]],
-        "write_secret": [path for path in files if path in want["files"] and want["files"][path]["secret"]],
-        "remove": [path for path in files if path not in want["files"]],
-        "folders": [want["config_dir"]] + [want["config_dir"] + "/tls"] * bool(want["tls"]),
-        "private_folders": ["%s/%s" % (want["config_dir"], one["service"]) for one in want["services"]],
-        "accounts": [
-            path
-            for path, found in sorted(observed["accounts"].items())
-            if any(item == path or item.endswith(" in " + path) for item in items)
-        ],
-        "data": sorted(path for path, found in observed["data"].items() if not found["there"]),
-        "data_marks": sorted(
-            os.path.join(path, DATA_MARK) for path, found in observed["data"].items() if not found["marked"]
-        ),
-        "restart": [one["service"] for one in want["services"] if "container " + one["container"] in restart],
-        "reread": [
-            one["service"]
-            for one in want["services"]
-            if (certificate or "%s/%s/config.yml" % (want["config_dir"], one["service"]) in files)
-            and "container " + one["container"] not in items
-        ],
-    }
-
-
-def _file_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = []
+def _files(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    actions = []
     for path, wanted in sorted(want["files"].items()):
         found = observed["files"][path]
         if found is None:
-            drift.append(_entry("write_files", path, "absent", "Slipway's content"))
+            actions.append(action(path, "absent", "Slipway's content"))
         elif not found["same"]:
-            drift.append(_entry("write_files", path, "other content", "Slipway's content"))
+            actions.append(action(path, "other content", "Slipway's content"))
         elif (found["mode"], found["owner"]) != (wanted["mode"], "0:0"):
             is_ = "mode %s of %s" % (found["mode"], found["owner"])
-            drift.append(_entry("write_files", path, is_, "mode %s of root" % wanted["mode"]))
-    for path in sorted(set(observed["folders"]) - set(_folders(want))):
-        drift.append(_entry("write_files", path, "present", "absent"))
-    return drift
+            actions.append(action(path, is_, "mode %s of root" % wanted["mode"]))
+    names = [one["service"] for one in want["services"]] + (["tls"] if want["tls"] else [])
+    wanted_folders = {"%s/%s/" % (want["config_dir"], name) for name in names}
+    return actions + [action(path, "present", "absent") for path in sorted(set(observed["folders"]) - wanted_folders)]
 
 
 def differs(observed: Dict[str, Any], path: str) -> bool:
@@ -167,12 +210,7 @@ def differs(observed: Dict[str, Any], path: str) -> bool:
     return found is None or not found["same"]
 
 
-def _folders(want: Dict[str, Any]) -> List[str]:
-    names = [one["service"] for one in want["services"]] + (["tls"] if want["tls"] else [])
-    return ["%s/%s/" % (want["config_dir"], name) for name in names]
-
-
-def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _certificate(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     if not want["tls"]:
         return []
     found = observed["certificate"]
@@ -192,68 +230,73 @@ def _certificate_drift(want: Dict[str, Any], observed: Dict[str, Any]) -> List[D
         if not missing or want["tls"]["given"]:
             return []
         is_ = "lacks %s" % ", ".join(missing)
-    return [_entry("issue_certificate", "certificate %s" % want["tls"]["certificate"], is_, wish)]
+    # What the controller needs to sign it.
+    more = dict(names=observed["names"], hostname=want["tls"]["hostname"], days=want["tls"]["days"])
+    return [action("certificate %s" % want["tls"]["certificate"], is_, wish, **more)]
 
 
-def _account_drift(want: Dict[str, Any], path: str, found: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = []
+def _accounts(want: Dict[str, Any], path: str, found: Dict[str, Any]) -> List[Action]:
+    actions = []
     for name in sorted(want["accounts"]):
         if found["accounts"].get(name) is not True:
             is_ = "another password" if name in found["accounts"] else "absent"
-            drift.append(_entry("set_accounts", "account %s in %s" % (name, path), is_, "the wanted password"))
+            actions.append(action("account %s in %s" % (name, path), is_, "the wanted password", path=path))
     for name in sorted(set(found["accounts"]) - set(want["accounts"])):
-        drift.append(_entry("set_accounts", "account %s in %s" % (name, path), "present", "absent"))
+        actions.append(action("account %s in %s" % (name, path), "present", "absent", path=path))
     if found["mode"] not in ("", "0600"):
-        drift.append(_entry("set_accounts", path, "mode %s" % found["mode"], "0600"))
-    return drift
+        actions.append(action(path, "mode %s" % found["mode"], "0600", path=path))
+    return actions
 
 
-def _service_drift(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    item, found = "container %s" % one["container"], observed["containers"].get(one["container"])
+def _services(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[Action]]:
+    """Return which containers are to be made or started, and which to be started anew."""
+    actions = {"start_containers": [], "restart_containers": []}  # type: Dict[str, List[Action]]
+    for one in want["services"]:
+        phase, is_, wish = _service(one, observed)
+        if phase:
+            actions[phase].append(action("container %s" % one["container"], is_, wish, service=one["service"]))
+    wanted = [one["container"] for one in want["services"]]
+    for name in sorted(set(observed["containers"]) - set(wanted)):
+        actions["start_containers"].append(action("container %s" % name, "present", "absent"))
+    return actions
+
+
+def _service(one: Dict[str, Any], observed: Dict[str, Any]) -> Tuple[str, str, str]:
+    """Return which phase mends a container, what it is and what it should be; empty where it is as it should be."""
+    start, restart, nothing = "start_containers", "restart_containers", ("", "", "")
+    found = observed["containers"].get(one["container"])
     if found is None:
-        return [_entry("start_containers", item, "absent", "running")]
+        return start, "absent", "running"
     if found["digest"] != one["digest"]:
-        return [_entry("start_containers", item, "made from other settings", "made anew")]
+        return start, "made from other settings", "made anew"
     if observed["image"] and found["image"] != observed["image"]:
-        return [_entry("start_containers", item, "made from another image", "made anew")]
+        return start, "made from another image", "made anew"
     if found["read_only"]:
         # While garbage is collected or a copy is made it is so on purpose.
-        return [] if observed["maintenance"] else [_entry("start_containers", item, "read-only", "writable")]
-    if found["status"] != "running":
-        return [_entry("start_containers", item, found["status"], "running")]
+        return nothing if observed["maintenance"] else (start, "read-only", "writable")
+    if not is_up(found):
+        return start, found["status"], "running"
     # Docker's own check of its health fails on a busy host too; a registry that is ill answers 503.
     answered = observed["answers"].get(one["service"], "no answer")
     if answered == "another certificate" and observed["certificate"]["error"]:
         # It follows from the folder's certificate, which is told of above.
-        return []
+        return nothing
     if answered == "another certificate":
-        return [_entry("restart_containers", item, "serves an older certificate", "serves the one in its folder")]
+        return restart, "serves an older certificate", "serves the one in its folder"
     if answered != one["answer"]:
-        is_ = "answers %s" % answered if isinstance(answered, int) else answered
-        return [_entry("restart_containers", item, is_, "answers %d" % one["answer"])]
-    return []
+        return restart, "answers %s" % answered if isinstance(answered, int) else answered, "answers %d" % one["answer"]
+    if one["service"] in observed["unread"]:
+        return restart, "has an older configuration", "has the one in its folder"
+    return nothing
 
 
-def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    items = ["container %s" % name for name in sorted(observed["containers"])]
-    items += removals(want, observed)["remove"]
-    return _unit_drift(observed) + [_entry("remove", item, "present", "absent") for item in items]
-
-
-def _unit_drift(observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    return [_entry("unschedule_collection", path, "present", "absent") for path in observed["units"]]
-
-
-def removals(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+def _leftovers(observed: Dict[str, Any]) -> List[str]:
     files = sorted(path for path, found in observed["files"].items() if found)
-    folders = sorted({os.path.dirname(path) for path in observed["purge"]})
-    return {
-        "remove": files + observed["folders"] + observed["own"] + observed["purge"],
-        "rmdir": [want["config_dir"]] * bool(observed["folders"] or observed["own"]) + folders,
-    }
+    return files + list(observed["folders"]) + list(observed["own"]) + list(observed["purge"])
 
 
-def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
-    """Return what reports show: the registries that answer."""
+def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what playbooks read, and what reports show: the registries that answer."""
     answers = observed.get("answers", {}).items()
-    return {"registry": " ".join(name for name, answer in answers if isinstance(answer, int))}
+    shown = dict((key, want[key]) for key in FOR_TASKS if key in want)
+    return dict(shown, registry=" ".join(name for name, answer in answers if isinstance(answer, int)))

@@ -3,7 +3,7 @@
 import errno
 import re
 import socket
-from typing import List
+from typing import List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
@@ -26,17 +26,17 @@ def listening_program(host: Host, address: str, port: int) -> str:
     return "%s (pid %s)" % found.groups() if found else "another program"
 
 
-def closed_ports(host: Host, ports: List[int]) -> List[str]:
-    """Return the ports that a firewall which is active does not let through."""
+def closed_ports(host: Host, ports: List[int]) -> Tuple[str, List[str]]:
+    """Return the firewall that is active, and the ports that it does not let through."""
     if not ports:
-        return []
+        return "", []
     if host.glob("/usr/bin/firewall-cmd") and host.run("firewall-cmd", "--state")[0] == 0:
-        listed = host.run("firewall-cmd", "--list-ports")[1].split()
+        firewall, listed = "firewalld", host.run("firewall-cmd", "--list-ports")[1].split()
     elif host.glob("/usr/sbin/ufw"):
         out = host.run("ufw", "status")[1]
         if not out.startswith("Status: active"):
-            return []
-        listed = [line.split()[0] for line in out.splitlines() if "ALLOW" in line]
+            return "", []
+        firewall, listed = "ufw", [line.split()[0] for line in out.splitlines() if "ALLOW" in line]
     else:
-        return []
-    return ["%d/tcp" % port for port in ports if "%d/tcp" % port not in listed]
+        return "", []
+    return firewall, ["%d/tcp" % port for port in ports if "%d/tcp" % port not in listed]

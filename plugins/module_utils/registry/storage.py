@@ -5,7 +5,7 @@ import os
 import socket
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker, free_bytes
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA, DATA_MARK
 
 TIMEOUT = 10
@@ -29,6 +29,7 @@ def data(path: str) -> Dict[str, Any]:
         "empty": not there or not set(os.listdir(path)) - {"lost+found"},
         "interrupted_restore": os.path.isdir(os.path.join(path, "docker.before-restore")),
         "unwritable": bad[0] if bad else "",
+        "free": free_bytes(path),
     }
 
 
@@ -39,37 +40,28 @@ def _root_writes(path: str) -> bool:
     return not fixed and status.st_mode & needed == needed
 
 
-def unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any]) -> List[str]:
-    """Return where running registries cannot write. Of a disk in the network only a container knows."""
-    refused = []
+def unwritable(host: Host, services: List[Dict[str, Any]], found: Dict[str, Any]) -> List[List[str]]:
+    """Return where running registries cannot write, and in which folder of images that is.
+
+    Of a disk in the network only a container knows.
+    """
+    places = []
     for one in services:
         place = found[one["data"]]["unwritable"] if one["writes"] else ""
         inside = place.replace(one["data"], DATA, 1)
         if place and docker(host, SOCKET, "exec", one["container"], *(WRITE_TEST + (inside,)))[0] == 1:
-            refused.append(
-                "%s cannot be written to by the registry, which is root without rights over the files of others: "
-                "pushes would end with status 500. Run `chown -R 0:0 %s`, or mount it so that it can be written."
-                % (place, one["data"])
-            )
-    return refused
+            places.append([place, one["data"]])
+    return places
 
 
-def emptied(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
-    """Return which folders held images of this host and are empty now, as where a disk is not mounted."""
-    table = "%s/instances.json" % want["config_dir"]
+def former_data(host: Host, want: Dict[str, Any]) -> List[str]:
+    """Return the folders that held images of this host when its files were written last."""
     try:
-        former = json.loads(host.read(table) or "{}")
-        known = (
-            [one["path"] for one in former["instances"] if one["driver"] == "filesystem"] if former["data_mark"] else []
-        )
+        former = json.loads(host.read("%s/instances.json" % want["config_dir"]) or "{}")
+        found = {one["path"] for one in former["instances"] if one["driver"] == "filesystem" and former["data_mark"]}
     except (ValueError, KeyError, TypeError):
-        known = []
-    return [
-        "%s held a registry's images and is empty or gone. Mount its disk and run again; or where the images are lost, "
-        "run `mkdir -p %s && touch %s/%s` for an empty registry." % (path, path, path, DATA_MARK)
-        for path in sorted(set(known))
-        if path in found and not found[path]["marked"] and found[path]["empty"]
-    ]
+        return []
+    return sorted(found)
 
 
 def unreachable(endpoint: str) -> str:

@@ -13,6 +13,8 @@ WRITTEN = "# Written by Slipway, role registry"
 DATA = "/var/lib/registry"
 # In each folder of images, so that one whose disk is not mounted is known from one that is new.
 DATA_MARK = ".slipway"
+# In the folder of an instance whose configuration is written, and which may run with the former.
+UNREAD = ".unread"
 
 
 def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:

@@ -12,24 +12,21 @@ import stat
 from typing import Any, Dict, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.registry_client.plan import changes
 
 RECORD = "/var/lib/slipway/registry_logins.json"
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs, without secrets. Changes nothing."""
+    """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
     marks = parse_record(host.read(RECORD))
-    observed = {
+    return {
         "files": dict((path, _digest(host.read_bytes(path))) for path in want["files"]),
         # Writable by nobody, as docker-bench-security wants it (CIS 3.8).
         "writable": sorted(path for path in want["files"] if os.path.exists(path) and os.stat(path).st_mode & 0o222),
         "trusted": not want["bundle"] or in_bundle(host.read(want["bundle"]) or "", host.read(want["anchor"]) or ""),
         "logins": [_login(host, one, marks) for one in want["logins"]],
         "recorded": dict((user, sorted(logins)) for user, logins in marks.items()),
-    }  # type: Dict[str, Any]
-    observed["changes"] = changes(want, observed)
-    return observed
+    }
 
 
 def in_bundle(bundle: str, certificate: str) -> bool:

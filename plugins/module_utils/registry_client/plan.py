@@ -1,49 +1,58 @@
-"""What differs between a client of registries and the wanted one, and what is done about it. Pure."""
+"""What differs between a client of registries and the wanted one, and how it is mended. Pure."""
 
-from functools import partial
+import os
 from typing import Any, Dict, List, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
-
-_entry = partial(drift_entry, "registry_client")
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted."""
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, by phase; ``act.py`` writes the logins."""
+    actions = {"trust_authority": [], "log_in": [], "log_out": [], "distrust_authority": []}  # type: Plan
     wanted = {one["user"] for one in want["logins"]}
-    # Of a user who has others, logging in takes back what is not among them.
-    drift = [
-        _entry("log_in" if user in wanted else "log_out", "login of %s to %s" % (user, address), "present", "absent")
-        for user, address in _surplus(want, observed)
-    ]
+    for user, address in _surplus(want, observed):
+        # Of a user who has others, logging in takes back what is not among them.
+        phase = "log_in" if user in wanted else "log_out"
+        actions[phase].append(action("login of %s to %s" % (user, address), "present", "absent", user=user))
     if want["state"] == "absent":
-        return drift + [_entry("distrust_authority", path, "present", "absent") for path in _leftovers(want, observed)]
+        actions["distrust_authority"] = [_distrusted(want, path) for path in _leftovers(want, observed)]
+        return actions
     for path, digest in sorted(want["files"].items()):
         found = observed["files"][path]
         if found != digest:
             is_ = "of another authority" if found else "absent"
-            drift.append(_entry("trust_authority", path, is_, "the registries' authority"))
+            actions["trust_authority"].append(_trusted(want, path, is_, "the registries' authority"))
         elif path in observed["writable"]:
-            drift.append(_entry("trust_authority", path, "writable", "mode 0444"))
+            actions["trust_authority"].append(_trusted(want, path, "writable", "mode 0444"))
     if not observed["trusted"] and observed["files"].get(want["anchor"]) == want["files"].get(want["anchor"]):
-        drift.append(_entry("trust_authority", want["bundle"], "without the registries' authority", "with it"))
+        is_, renew = "without the registries' authority", ["command", [want["renew"]]]
+        actions["trust_authority"].append(action(want["bundle"], is_, "with it", renew))
     for one, found in zip(want["logins"], observed["logins"]):
         if found != "logged in":
             item = "login of %s to %s" % (one["user"], one["address"])
-            drift.append(_entry("log_in", item, found, "%s's password" % one["account"]))
-    return drift
+            actions["log_in"].append(action(item, found, "%s's password" % one["account"], user=one["user"]))
+    return actions
 
 
-def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, List[str]]:
-    """Return what the phases act on: files, and users. Pure."""
-    wanted, surplus = {one["user"] for one in want["logins"]}, {user for user, _address in _surplus(want, observed)}
-    drifted = {one["user"] for one, found in zip(want["logins"], observed["logins"]) if found != "logged in"}
-    return {
-        "write": sorted(want["files"]),
-        "log_in": sorted(drifted | wanted & surplus),
-        "log_out": sorted(surplus - wanted),
-        "remove": _leftovers(want, observed),
-    }
+def facts(want: Dict[str, Any], _observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what a verification tries."""
+    return {"registries": want["registries"]}
+
+
+def _trusted(want: Dict[str, Any], path: str, is_: str, wish: str) -> Action:
+    # As docker-bench-security wants it (CIS 3.8). The engine reads certs.d at each request, so nothing is restarted.
+    do = [["folder", os.path.dirname(path)], ["write", path, want["authority"], 0o444]]
+    if path == want["anchor"]:
+        do.append(["command", [want["renew"]]])
+    return action(path, is_, wish, *do)
+
+
+def _distrusted(want: Dict[str, Any], path: str) -> Action:
+    if path != want["anchor"]:
+        return action(path, "present", "absent", ["remove", path], ["remove_if_empty", os.path.dirname(path)])
+    # From the ground up: else links of the authority that is gone stay in /etc/ssl/certs.
+    fresh = ["--fresh"] if want["renew"] == "update-ca-certificates" else []
+    return action(path, "present", "absent", ["remove", path], ["command", [want["renew"]] + fresh])
 
 
 def _surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The wanted state of ``registry_client``: which files hold the authority, and who is logged in where."""
 
+import hashlib
 from typing import Any, Dict
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import Platform, manager
@@ -22,13 +23,14 @@ STORES = {
 def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
     """Return the wanted state: which files hold the authority, and who is logged in where. Pure."""
     anchor, bundle, renew = STORES[manager(platform)]
-    absent = inputs["state"] == "absent"
+    absent, authority = inputs["state"] == "absent", inputs["authority"]
+    digest = hashlib.sha256(authority.encode("utf-8")).hexdigest() if authority else ""
     system = absent or bool(inputs["system_trust"] and inputs["addresses"])
     paths = ["/etc/docker/certs.d/%s/ca.crt" % address for address in inputs["addresses"]] + [anchor] * system
     return {
         "state": inputs["state"],
-        "files": dict((path, inputs["authority_sha256"]) for path in paths),
-        "authority_file": inputs["authority_file"],
+        "files": dict((path, digest) for path in paths),
+        "authority": authority,
         "anchor": anchor if system else "",
         "bundle": bundle if system else "",
         "renew": renew,

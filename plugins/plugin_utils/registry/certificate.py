@@ -17,7 +17,6 @@ def wanted_tls(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> dic
         "certificate": f"{folder}/tls.crt",
         "key": f"{folder}/tls.key",
         "authority": f"{folder}/ca.crt",
-        "authority_file": credentials["authority_file"],
         "authority_sha256": digest(credentials["authority"]) if credentials["authority"] else "",
         "hostname": inputs["hostname"],
         "names": [inputs["hostname"], *inputs["certificate_names"]],

@@ -1,6 +1,6 @@
 """Inputs of the role ``registry``: what a specification cannot say, and the wanted state that comes of them.
 
-The host is told digests alone; what it has to hold is fetched by the lookup ``registry_secrets`` when it acts.
+The host is told seals and digests alone; what it has to hold it gets when it acts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances im
     overlaps,
     services,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import account_problems, secrets
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import (
+    account_problems,
+    htpasswd,
+    secrets,
+)
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
 # For the playbooks that back up and restore.
@@ -94,6 +98,16 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         **{key: f"{inputs[key]}/{site.host}" for key in ("backup_dir", "restore_dir")},
         "stores": [one["name"] for one in instances if one["mode"] == "store" and one["driver"] == "filesystem"],
     }, []
+
+
+def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
+    """Return the accounts with hashes of their passwords, the authority, and the certificate that tasks issued."""
+    if inputs["state"] == "absent":
+        return {}
+    inputs = with_defaults(inputs, site)
+    has_accounts = any(one["accounts"] for one in complete_instances(inputs))
+    issued = {**(site.variable("__registry_issued") or {}), "authority": secrets(inputs)["authority"]}
+    return {"registry_htpasswd": htpasswd(inputs) if has_accounts else "", "registry_issued": issued}
 
 
 def with_defaults(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
@@ -209,7 +223,9 @@ def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "files": {PROGRAM: {"seal": ""}},
         "unwanted_units": list(TIMER_UNITS),
         # What a registry keeps in its folder, and nothing else that may be there.
-        "purge": [f"{path}/{name}" for path in paths for name in ("docker", "scheduler-state.json", DATA_MARK)],
+        "purge": [
+            f"{path}/{name}" for path in paths for name in ("docker", ".gone-docker", "scheduler-state.json", DATA_MARK)
+        ],
     }
 
 

@@ -43,7 +43,6 @@ def secrets(inputs: Mapping[str, Any]) -> dict[str, Any]:
             for name, password in passwords.items()
         },
         "authority": read_text(authority),
-        "authority_file": str(authority),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, play_only_problems
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import digest, secrets
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import secrets
 
 # The authority tells our files from those of others.
 REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certificate_authority")
@@ -33,8 +33,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "state": inputs["state"],
         "addresses": [one["address"] for one in registries if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
-        "authority_file": credentials["authority_file"],
-        "authority_sha256": digest(authority) if authority else "",
+        "authority": authority,
         "logins": [
             {
                 "user": login["user"],
@@ -56,10 +55,9 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     return made, problems
 
 
-def logins(inputs: dict[str, Any], site: reader.Site) -> dict[str, list[dict[str, Any]]]:
-    """Return each user's logins with their passwords."""
+def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
+    """Return the passwords of the accounts by which users log in."""
+    if inputs["state"] == "absent":
+        return {}
     passwords = secrets(with_defaults(inputs, site))["passwords"]
-    made: dict[str, list[dict[str, Any]]] = {}
-    for login in prepare(inputs, site)[0]["logins"]:
-        made.setdefault(login["user"], []).append({**login, "password": passwords[login["account"]]})
-    return made
+    return {"registry_passwords": {one["account"]: passwords[one["account"]] for one in inputs["client_logins"]}}

@@ -91,7 +91,8 @@ def test_a_client_is_told_of_registries_and_of_no_password(tmp_path):
     assert tried["registry.example.org:5000"] == (True, "root") and len(tried) == 7
     assert tried["registry.example.org:5001"] == (True, None) and tried["registry.example.org:5020"] == (False, None)
     assert "SK" not in str(want)
-    assert [one["password"] for one in registry_client.logins(inputs, site)["root"]] == ["SK", "SK"]
+    assert registry_client.secrets_for_acting(inputs, site) == {"registry_passwords": {"alice": "SK"}}
+    assert registry_client.secrets_for_acting({**inputs, "state": "absent"}, site) == {}
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypat
 def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
     (tmp_path / "record").write_text("null")
     monkeypatch.setattr(observe, "RECORD", str(tmp_path / "record"))
-    inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority_file": "", "authority_sha256": ""}
+    inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority": ""}
     assert (
         probe("registry_client", load("registry_client"), Host(), PLATFORM, {**inputs, "logins": [], "registries": []})[
             "error"

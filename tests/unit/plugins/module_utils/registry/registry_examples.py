@@ -3,6 +3,7 @@
 import copy
 
 DIR = "/etc/slipway/registry"
+TIMER = "/etc/systemd/system/collect.timer"
 SERVICE = {
     "service": "main",
     "container": "slipway-registry-main",
@@ -24,7 +25,11 @@ WANT = {
     "project": "slipway-registry",
     "config_dir": DIR,
     "image": "registry:2.8.3",
-    "files": {f"{DIR}/main/config.yml": {"seal": "s1", "mode": "0600", "secret": True}},
+    "image_archive": "/images/registry.tar",
+    "files": {
+        f"{DIR}/main/config.yml": {"seal": "s1", "mode": "0600", "secret": True},
+        TIMER: {"seal": "s2", "mode": "0644", "secret": False},
+    },
     "services": [SERVICE],
     "accounts": {"alice": "f1"},
     "tls": {
@@ -37,21 +42,36 @@ WANT = {
         "given": False,
         "system_trust": False,
         "replace": False,
+        "hostname": "registry.example.org",
+        "days": 397,
     },
     "secrets_dir": "/secrets",
     "timer": "collect.timer",
+    "schedule": "Sun 03:30",
     "open_ports": [5000],
     "minimum_free": 0,
     "purge": [],
 }
+DATA = {
+    "there": True,
+    "marked": True,
+    "empty": False,
+    "interrupted_restore": False,
+    "unwritable": "",
+    "free": 5 * 2**30,
+}
 GOOD = {
-    "files": {f"{DIR}/main/config.yml": {"same": True, "mode": "0600", "owner": "0:0"}},
+    "files": {
+        f"{DIR}/main/config.yml": {"same": True, "mode": "0600", "owner": "0:0"},
+        TIMER: {"same": True, "mode": "0644", "owner": "0:0"},
+    },
     "units": [],
     "engine_unreachable": False,
     "folders": [f"{DIR}/main/", f"{DIR}/tls/"],
     "containers": {
         "slipway-registry-main": {
             "status": "running",
+            "started": "2026-11-01T02:00:00Z",
             "image": "sha256:i1",
             "digest": "d1",
             "ports": ["5000"],
@@ -61,21 +81,22 @@ GOOD = {
     "maintenance": False,
     "purge": [],
     "image": "sha256:i1",
-    "data": {
-        "/data/main": {"there": True, "marked": True, "empty": False, "interrupted_restore": False, "unwritable": ""}
-    },
+    "data": {"/data/main": DATA},
     "accounts": {f"{DIR}/main/htpasswd": {"accounts": {"alice": True}, "mode": "0600"}},
     "names": ["localhost", "registry.example.org"],
     "certificate": {"error": "", "names": ["localhost", "registry.example.org"], "days": 300, "mode": "0600"},
     "answers": {"main": 401},
-    "blocked": [],
+    "taken": {},
+    "unreachable": {},
     "unwritable": [],
-    "emptied": [],
-    "bad_schedule": [],
+    "unread": [],
+    "former_data": ["/data/main"],
+    "schedule_accepted": True,
     "ip_forward": True,
     "upstreams": {},
     "container_errors": {},
     "timer": "active",
+    "firewall": "",
     "closed_ports": [],
 }
 CONTAINER = "container slipway-registry-main"

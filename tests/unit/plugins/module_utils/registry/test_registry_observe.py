@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, docker_command, seal
 from ansible_collections.slipway.node.plugins.module_utils.registry import observe
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import WRITTEN
-from registry_examples import SERVICE, WANT, FakeHost
+from registry_examples import SERVICE, FakeHost
 
 
 def test_only_folders_of_ours_are_removed(tmp_path):
@@ -54,15 +54,9 @@ def test_a_port_that_a_running_registry_is_to_have_is_asked_for_first(address, s
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        want = {**WANT, "services": [{**SERVICE, "data": "", "ports": [["", 5000], [address, taken]]}]}
+        want = {"services": [{**SERVICE, "data": "", "ports": [["", 5000], [address, taken]]}]}
         listed = [str(taken) if port == "TAKEN" else port for port in ports]
         found = {"slipway-registry-main": {"status": "running"}, "slipway-registry-other": {"status": status}}
         found["slipway-registry-main"]["ports"], found["slipway-registry-other"]["ports"] = ["5000"], listed
-        reasons = observe._blocked(FakeHost({}), want, found)
-    assert (
-        reasons
-        == [
-            f"Port {taken}, wanted for main, is taken by another program. Stop that, or set another port in "
-            "registry_instances."
-        ][: int(refused)]
-    )
+        users = observe._taken(FakeHost({}), want["services"], found)
+    assert users == ({"main": [[taken, "another program"]]} if refused else {})

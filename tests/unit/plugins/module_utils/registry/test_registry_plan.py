@@ -1,13 +1,26 @@
-"""What differs of registries, how it reads, and what stands in the way."""
+"""What differs of registries, how it reads and is mended, and what stands in the way."""
 
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils.registry import plan
-from registry_examples import CONTAINER, DIR, GOOD, WANT, changed
+from registry_examples import CONTAINER, DATA, DIR, GOOD, TIMER, WANT, changed
+
+NO_DATA = {**DATA, "there": False, "marked": False, "empty": True}
+RELOAD = ["command", ["systemctl", "daemon-reload"]]
+
+
+def planned(want, observed):
+    return {phase: actions for phase, actions in plan.plan(want, observed).items() if actions}
+
+
+def do(observed):
+    """Return what a host's only action does."""
+    ((action,),) = planned(WANT, observed).values()
+    return action["do"]
 
 
 def test_a_host_as_wanted_has_no_drift():
-    assert plan.compare(WANT, GOOD) == []
+    assert planned(WANT, GOOD) == {}
 
 
 @pytest.mark.parametrize(
@@ -78,12 +91,18 @@ def test_a_host_as_wanted_has_no_drift():
             "restart_containers",
             f"{CONTAINER}: serves an older certificate -> serves the one in its folder",
         ),
+        (
+            ["unread"],
+            ["main"],
+            "restart_containers",
+            f"{CONTAINER}: has an older configuration -> has the one in its folder",
+        ),
         (["timer"], "inactive", "schedule_collection", "collect.timer: inactive -> active"),
         (["units"], ["/units/a.timer"], "unschedule_collection", "/units/a.timer: present -> absent"),
         (["closed_ports"], ["5000/tcp"], "open_firewall", "port 5000/tcp: closed by the firewall -> open"),
         (
             ["data", "/data/main"],
-            {"there": False, "marked": False, "empty": True, "interrupted_restore": False, "unwritable": ""},
+            NO_DATA,
             "create_folders",
             "/data/main: absent -> a folder with Slipway's mark",
         ),
@@ -96,18 +115,18 @@ def test_a_host_as_wanted_has_no_drift():
     ],
 )
 def test_drift_reads_well_and_names_its_phase(path, value, phase, line):
-    drift = plan.compare(WANT, changed(GOOD, path, value))
-    assert (drift_text(drift), [one["phase"] for one in drift]) == (line, [phase])
+    found = planned(WANT, changed(GOOD, path, value))
+    assert (drift_text(found), list(found)) == (line, [phase])
 
 
 def test_read_only_is_no_drift_while_maintenance_goes_on():
     observed = changed(GOOD, ["containers", "slipway-registry-main", "read_only"], True)
-    assert plan.compare(WANT, changed(observed, ["maintenance"], True)) == []
+    assert planned(WANT, changed(observed, ["maintenance"], True)) == {}
 
 
 def test_a_given_certificate_may_lack_names_of_the_host():
     want = changed(WANT, ["tls", "given"], True)
-    assert plan.compare(want, changed(GOOD, ["names"], ["10.0.0.5"])) == []
+    assert planned(want, changed(GOOD, ["names"], ["10.0.0.5"])) == {}
 
 
 @pytest.mark.parametrize(
@@ -119,16 +138,98 @@ def test_a_given_certificate_may_lack_names_of_the_host():
             "is of an authority that is not in /secrets on this controller",
         ),
         (["ip_forward"], False, "net.ipv4.ip_forward is 0 on this host"),
-        (["unwritable"], ["/data/main cannot be written to."], "cannot be written to"),
-        (["blocked"], ["Port 5000 is taken."], "Port 5000 is taken"),
-        (["emptied"], ["/data/main is empty or gone."], "/data/main is empty or gone"),
-        (["bad_schedule"], ["give it as systemd.time(7) has it."], "systemd.time"),
+        (
+            ["unwritable"],
+            [["/data/main/docker", "/data/main"]],
+            "/data/main/docker cannot be written to by the registry, which is root without rights over the files of "
+            "others: pushes would end with status 500. Run `chown -R 0:0 /data/main`, or mount it",
+        ),
+        (
+            ["taken"],
+            {"main": [[5000, "python3 (pid 7)"]]},
+            "Port 5000, wanted for main, is taken by python3 (pid 7). Stop that",
+        ),
+        (["data", "/data/main"], NO_DATA, "/data/main held a registry's images and is empty or gone. Mount its disk"),
     ],
 )
 def test_what_stands_in_the_way_is_told_with_its_remedy(path, value, reason):
     assert plan.refusals(WANT, GOOD) == []
     (message,) = plan.refusals(WANT, changed(GOOD, path, value))
     assert reason in message
+
+
+def test_only_what_does_not_run_needs_room_and_its_object_store():
+    want = changed(WANT, ["minimum_free"], 6 * 2**30)
+    want["services"][0]["endpoint"] = "s3:443"
+    found = changed(GOOD, ["unreachable"], {"main": "refused"})
+    assert plan.refusals(want, found) == []
+    for stopped in ({}, {"slipway-registry-main": {**GOOD["containers"]["slipway-registry-main"], "status": "exited"}}):
+        room, store = plan.refusals(want, changed(found, ["containers"], stopped))
+        assert "/data/main, where main keeps its images, has 5 GiB free; registry_minimum_free is 6." in room
+        assert "s3:443, the object store of main, cannot be reached from this host: refused." in store
+    want["minimum_free"], want["services"][0]["data"] = 5 * 2**30, ""
+    assert len(plan.refusals(want, changed(found, ["containers"], {}))) == 1
+
+
+def test_only_a_folder_that_held_images_is_missed():
+    for path, value in ((["former_data"], []), (["data", "/data/main", "empty"], False)):
+        observed = changed(changed(GOOD, ["data", "/data/main"], NO_DATA), path, value)
+        assert plan.refusals(WANT, observed) == []
+
+
+def test_a_schedule_is_judged_before_it_is_written():
+    observed = changed(GOOD, ["schedule_accepted"], False)
+    assert plan.refusals(WANT, observed) == []
+    (message,) = plan.refusals(WANT, changed(observed, ["files", TIMER], None))
+    assert 'registry_collect_schedule is "Sun 03:30", which systemd does not take' in message
+
+
+def test_folders_of_images_are_marked_and_keep_their_mode():
+    mark = ["command", ["touch", "/data/main/.slipway"]]
+    assert do(changed(GOOD, ["data", "/data/main", "marked"], False)) == [mark]
+    new = changed(GOOD, ["former_data"], [])
+    assert do(changed(new, ["data", "/data/main"], NO_DATA)) == [
+        ["command", ["install", "--directory", "--mode=0700", "/data/main"]],
+        mark,
+    ]
+
+
+def test_timers_come_and_go_with_what_systemd_knows_of_them():
+    assert do(changed(GOOD, ["timer"], "")) == [RELOAD, ["command", ["systemctl", "enable", "--now", "collect.timer"]]]
+    assert planned({**WANT, "timer": ""}, changed(GOOD, ["timer"], "")) == {}
+    stop, *rest = do(changed(GOOD, ["units"], ["/units/a.timer"]))
+    assert (stop, rest) == (
+        ["command", ["systemctl", "disable", "--now", "a.timer"]],
+        [["remove", "/units/a.timer"], RELOAD],
+    )
+    assert do(changed(GOOD, ["units"], ["/units/a.service"])) == [["remove", "/units/a.service"], RELOAD]
+
+
+@pytest.mark.parametrize(
+    ("firewall", "commands"),
+    [
+        ("firewalld", ["firewall-cmd --permanent --add-port=5000/tcp", "firewall-cmd --add-port=5000/tcp"]),
+        ("ufw", ["ufw allow 5000/tcp"]),
+    ],
+)
+def test_a_port_is_opened_now_and_for_good(firewall, commands):
+    observed = {**GOOD, "firewall": firewall, "closed_ports": ["5000/tcp"]}
+    assert do(observed) == [["command", command.split()] for command in commands]
+
+
+def test_the_controller_is_told_what_it_has_to_do_for_a_host():
+    observed = changed(changed(GOOD, ["image"], ""), ["certificate", "error"], "missing")
+    actions = planned(WANT, observed)
+    assert actions["provide_image"][0]["archive"] == "/images/registry.tar"
+    certificate = actions["issue_certificate"][0]
+    assert [certificate[key] for key in ("hostname", "names", "days")] == [
+        "registry.example.org",
+        ["localhost", "registry.example.org"],
+        397,
+    ]
+    facts = plan.facts({**WANT, "stores": ["main"], "backup_keep": 4}, {"answers": {"main": 401, "hub": "timed out"}})
+    assert facts == {"secrets_dir": "/secrets", "stores": ["main"], "backup_keep": 4, "registry": "main"}
+    assert plan.facts({"state": "absent"}, {}) == {"registry": ""}
 
 
 def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
@@ -153,16 +254,13 @@ def test_last_words_of_what_does_not_answer_are_told():
 
 
 def test_phases_are_told_what_to_act_on():
-    observed = changed(GOOD, ["files", f"{DIR}/main/config.yml", "same"], False)
-    observed["accounts"][f"{DIR}/main/htpasswd"]["mode"] = "0644"
-    observed["folders"].append(f"{DIR}/old/")
-    made = plan.changes(WANT, observed)
-    assert (made["write"], made["write_secret"]) == ([], [f"{DIR}/main/config.yml"])
-    assert (made["remove"], made["accounts"]) == ([f"{DIR}/old/"], [f"{DIR}/main/htpasswd"])
-    # It may run with what somebody else wrote.
-    assert made["reread"] == ["main"]
-    ill = plan.changes(WANT, changed(GOOD, ["answers", "main"], 503))
-    assert (ill["restart"], ill["reread"], ill["accounts"]) == (["main"], [], [])
+    observed = changed(GOOD, ["accounts", f"{DIR}/main/htpasswd", "mode"], "0644")
+    observed["containers"] = {**GOOD["containers"], "former": {}}
+    observed["answers"]["main"] = 503
+    actions = planned(WANT, observed)
+    assert [one["path"] for one in actions["set_accounts"]] == [f"{DIR}/main/htpasswd"]
+    assert [one["service"] for one in actions["restart_containers"]] == ["main"]
+    assert drift_text(actions["start_containers"]) == "container former: present -> absent"
 
 
 def test_removal_names_what_is_left():
@@ -177,7 +275,7 @@ def test_removal_names_what_is_left():
         "purge": ["/data/main/docker"],
         "maintenance": False,
     }
-    assert [one["item"] for one in plan.compare(want, observed)] == [
+    assert [one["item"] for actions in planned(want, observed).values() for one in actions] == [
         "/units/a.timer",
         CONTAINER,
         "/program",
@@ -185,12 +283,10 @@ def test_removal_names_what_is_left():
         f"{DIR}/compose.yml",
         "/data/main/docker",
     ]
-    made = plan.removals(want, observed)
-    # What somebody else keeps there stays: a folder goes only where it is empty by then.
-    assert made["rmdir"] == [DIR, "/data/main"]
     assert plan.refusals(want, observed) == plan.notes(want, observed) == []
     # What would run on without its files cannot be told.
     (message,) = plan.refusals(want, {**observed, "engine_unreachable": True})
     assert "engine does not answer at unix:///var/run/docker.sock" in message and "systemctl start docker" in message
     nothing = {**observed, "files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "units": []}
-    assert plan.compare(want, nothing) == plan.refusals(want, {**nothing, "engine_unreachable": True}) == []
+    assert planned(want, nothing) == {}
+    assert plan.refusals(want, {**nothing, "engine_unreachable": True}) == []

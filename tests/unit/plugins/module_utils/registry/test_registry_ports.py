@@ -1,4 +1,4 @@
-"""Ports: who listens on them."""
+"""Ports: who listens on them, and which a firewall closes."""
 
 import socket
 
@@ -16,3 +16,19 @@ def test_a_port_is_free_or_taken_whatever_the_address(address):
         port = other.getsockname()[1]
         assert ports.listening_program(FakeHost({}), address or "127.0.0.1", port) == "another program"
     assert ports.listening_program(FakeHost({}), address or "127.0.0.1", port) == ""
+
+
+@pytest.mark.parametrize(
+    ("programs", "answers", "firewall", "closed"),
+    [
+        (["firewall-cmd"], {"firewall-cmd --list-ports": "5000/tcp"}, "firewalld", ["5001/tcp"]),
+        (["ufw"], {"ufw status": "Status: active\n5001/tcp ALLOW Anywhere\n"}, "ufw", ["5000/tcp"]),
+        (["ufw"], {"ufw status": "Status: inactive\n"}, "", []),
+        ([], {}, "", []),
+    ],
+)
+def test_the_active_firewall_is_asked(programs, answers, firewall, closed):
+    host = FakeHost(answers)
+    host.glob = lambda path: [path] if path.rpartition("/")[2] in programs else []
+    assert ports.closed_ports(host, [5000, 5001]) == (firewall, closed)
+    assert ports.closed_ports(host, []) == ("", [])

@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.registry import storage
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
-from registry_examples import SERVICE, WANT, FakeHost, changed
+from registry_examples import SERVICE, FakeHost
 
 
 def test_a_folder_of_images_is_judged(tmp_path):
@@ -31,18 +31,17 @@ def test_the_container_is_asked_whether_it_can_write(status, refused):
     host, asked = FakeHost({}), []
     host.run = lambda *command: asked.append(command) or (status, "")
     found = {"/data/main": {"unwritable": "/data/main/docker"}}
-    assert len(storage.unwritable(host, [SERVICE], found)) == refused
+    assert storage.unwritable(host, [SERVICE], found) == [["/data/main/docker", "/data/main"]] * refused
     assert asked[0][-1] == "/var/lib/registry/docker"
     assert storage.unwritable(host, [SERVICE], {"/data/main": {"unwritable": ""}}) == []
 
 
-def test_a_disk_that_is_not_mounted_is_known_by_what_was_written_before(tmp_path):
+def test_which_folders_held_images_is_read_from_what_was_written_before(tmp_path):
     table = [{"driver": "filesystem", "path": "/data/main"}, {"driver": "s3", "path": ""}]
-    (tmp_path / "instances.json").write_text(json.dumps({"data_mark": ".slipway", "instances": table}))
-    want = {**WANT, "config_dir": str(tmp_path)}
-    gone = {"/data/main": {"there": True, "marked": False, "empty": True}}
-    (message,) = storage.emptied(Host(), want, gone)
-    assert "Mount its disk and run again" in message
-    assert storage.emptied(Host(), want, changed(gone, ["/data/main", "marked"], True)) == []
-    # A folder that is new.
-    assert storage.emptied(Host(), want, {"/data/other": gone["/data/main"]}) == []
+    want = {"config_dir": str(tmp_path)}
+    assert storage.former_data(Host(), want) == []
+    for mark, former in ((".slipway", ["/data/main"]), ("", [])):
+        (tmp_path / "instances.json").write_text(json.dumps({"data_mark": mark, "instances": table}))
+        assert storage.former_data(Host(), want) == former
+    (tmp_path / "instances.json").write_text("{")
+    assert storage.former_data(Host(), want) == []

@@ -1,6 +1,7 @@
 """The section ``registry_client``: whose authority is trusted, and who is logged in where."""
 
 import copy
+import hashlib
 
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
@@ -13,16 +14,16 @@ CLIENT_INPUTS = {
     "state": "present",
     "addresses": ["reg:5000"],
     "system_trust": True,
-    "authority_file": "/secrets/ca.crt",
-    "authority_sha256": "a1",
+    "authority": "text",
     "logins": [LOGIN],
     "registries": [],
 }
+SUM = hashlib.sha256(b"text").hexdigest()
 CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"
 DEBIAN, ROCKY = (platforms.describe(name, "12", "", "x86_64") for name in ("Debian", "Rocky"))
 CLIENT = want(CLIENT_INPUTS, DEBIAN)
 CLIENT_GOOD = {
-    "files": {CERT: "a1", ANCHOR: "a1"},
+    "files": {CERT: SUM, ANCHOR: SUM},
     "writable": [],
     "trusted": True,
     "logins": ["logged in"],
@@ -39,8 +40,12 @@ def changed(base, path, value):
     return result
 
 
+def planned(want, observed):
+    return {phase: actions for phase, actions in plan.plan(want, observed).items() if actions}
+
+
 def test_a_client_s_authority_is_where_its_platform_looks():
-    assert CLIENT["files"] == {CERT: "a1", ANCHOR: "a1"}
+    assert CLIENT["files"] == {CERT: SUM, ANCHOR: SUM}
     rocky = want(CLIENT_INPUTS, ROCKY)
     assert (rocky["anchor"], rocky["renew"]) == (
         "/etc/pki/ca-trust/source/anchors/slipway-registry.pem",
@@ -51,7 +56,7 @@ def test_a_client_s_authority_is_where_its_platform_looks():
 
 
 def test_a_client_as_wanted_has_no_drift():
-    assert plan.compare(CLIENT, CLIENT_GOOD) == []
+    assert planned(CLIENT, CLIENT_GOOD) == {}
 
 
 @pytest.mark.parametrize(
@@ -66,29 +71,50 @@ def test_a_client_as_wanted_has_no_drift():
     ],
 )
 def test_a_client_s_drift_reads_well(path, value, line):
-    assert drift_text(plan.compare(CLIENT, changed(CLIENT_GOOD, path, value))) == line
+    assert drift_text(plan.plan(CLIENT, changed(CLIENT_GOOD, path, value))) == line
+
+
+@pytest.mark.parametrize(
+    ("platform", "renew", "fresh"),
+    [(DEBIAN, "update-ca-certificates", ["--fresh"]), (ROCKY, "update-ca-trust", [])],
+)
+def test_the_system_s_store_is_renewed_with_its_file_alone(platform, renew, fresh):
+    wanted = want(CLIENT_INPUTS, platform)
+    anchor = wanted["anchor"]
+    nothing = {**CLIENT_GOOD, "files": {CERT: "", anchor: ""}}
+    by_path = {one["item"]: one["do"] for one in planned(wanted, nothing)["trust_authority"]}
+    folder = "/etc/docker/certs.d/reg:5000"
+    assert by_path[CERT] == [["folder", folder], ["write", CERT, "text", 0o444]]
+    assert by_path[anchor][1:] == [["write", anchor, "text", 0o444], ["command", [renew]]]
+    ((again,),) = planned(wanted, {**CLIENT_GOOD, "files": {CERT: SUM, anchor: SUM}, "trusted": False}).values()
+    assert again["do"] == [["command", [renew]]]
+    gone = want({**CLIENT_INPUTS, "state": "absent", "logins": []}, platform)
+    there = {**CLIENT_GOOD, "files": {CERT: SUM, anchor: SUM}}
+    by_path = {one["item"]: one["do"] for one in planned(gone, there)["distrust_authority"]}
+    assert by_path[CERT] == [["remove", CERT], ["remove_if_empty", folder]]
+    assert by_path[anchor] == [["remove", anchor], ["command", [renew, *fresh]]]
 
 
 def test_who_is_listed_no_longer_is_logged_out():
     observed = changed(CLIENT_GOOD, ["recorded"], {"alice": ["reg:5000"], "root": ["old:1", "reg:5000"]})
     # Logging in takes back what is not listed beside it.
-    made = plan.changes(CLIENT, observed)
-    assert (made["log_in"], made["log_out"]) == (["root"], ["alice"])
-    assert {one["phase"] for one in plan.compare(CLIENT, observed)} == {"log_in", "log_out"}
+    actions = planned(CLIENT, observed)
+    users = {phase: [one["user"] for one in actions[phase]] for phase in actions}
+    assert users == {"log_in": ["root"], "log_out": ["alice"]}
 
 
 def test_removal_takes_back_logins_and_trust_and_leaves_what_is_of_others():
     wanted = want({**CLIENT_INPUTS, "state": "absent", "logins": []}, DEBIAN)
     observed = {**CLIENT_GOOD, "recorded": {"root": ["reg:5000"]}}
-    assert drift_text(plan.compare(wanted, observed)).splitlines() == [
+    assert drift_text(plan.plan(wanted, observed)).splitlines() == [
         "login of root to reg:5000: present -> absent",
         f"{CERT}: present -> absent",
         f"{ANCHOR}: present -> absent",
     ]
     foreign = changed(observed, ["files", CERT], "of another")
-    assert plan.changes(wanted, foreign)["remove"] == [ANCHOR]
+    assert [one["item"] for one in planned(wanted, foreign)["distrust_authority"]] == [ANCHOR]
     gone = {"files": {CERT: "", ANCHOR: ""}, "trusted": True, "logins": [], "recorded": {}}
-    assert plan.compare(wanted, gone) == []
+    assert planned(wanted, gone) == {}
 
 
 def test_the_system_s_store_is_searched_for_the_certificate(tls, tmp_path):

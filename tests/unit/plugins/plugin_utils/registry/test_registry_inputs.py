@@ -12,7 +12,11 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.accounts imp
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry import endpoints, secrets
 from ansible_collections.slipway.node.plugins.plugin_utils.registry import files as written
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import prepare, with_defaults
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import (
+    prepare,
+    secrets_for_acting,
+    with_defaults,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances
 
 SITE = reader.Site("reg", {"cache_dir": "/nonexistent"}, {"registry_hosts": ["reg"]}, hostvars={"reg": {}})
@@ -382,6 +386,16 @@ def test_a_controller_without_bcrypt_needs_it_for_accounts_alone(secrets_dir, mo
     assert prepare(read(instances=[HUB], secrets_dir=secrets_dir), SITE)[1] == []
 
 
+def test_only_acting_is_given_accounts_and_what_was_issued(secrets_dir):
+    site = dataclasses.replace(SITE, variable={"__registry_issued": {"key": "K"}}.get)
+    given = secrets_for_acting(read(secrets_dir=secrets_dir), site)
+    assert [name for name, _hash, _mark in parse_htpasswd(given["registry_htpasswd"])] == ["slipway"]
+    assert given["registry_issued"] == {"key": "K", "authority": "authority\n"}
+    given = secrets_for_acting(read({"name": "main", "accounts": False}, secrets_dir=secrets_dir), SITE)
+    assert given == {"registry_htpasswd": "", "registry_issued": {"authority": "authority\n"}}
+    assert secrets_for_acting(read(state="absent"), SITE) == {}
+
+
 def test_a_file_of_accounts_without_passwords_is_never_made():
     with pytest.raises(ValueError, match="no password for slipway"):
         secrets.htpasswd(with_defaults(read(), SITE))
@@ -433,7 +447,7 @@ def test_a_certificate_that_nothing_uses_is_not_judged():
 def test_removal_takes_the_registry_s_own_and_needs_no_accounts():
     want, wrong = prepare(read({"name": "a", "storage": {"path": "/data"}}, state="absent", purge_data=True), SITE)
     assert wrong == []
-    assert want["purge"] == ["/data/docker", "/data/scheduler-state.json", "/data/.slipway"]
+    assert want["purge"] == ["/data/docker", "/data/.gone-docker", "/data/scheduler-state.json", "/data/.slipway"]
     assert prepare(read(state="absent", accounts=[]), SITE)[0]["purge"] == []
 
 
