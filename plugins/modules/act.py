@@ -82,6 +82,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.run import Fai
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
