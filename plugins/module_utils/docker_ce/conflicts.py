@@ -5,7 +5,6 @@ import fnmatch
 import re
 from typing import Any, Dict, List, Set
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import SHARED_RUNTIMES
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 
@@ -13,39 +12,47 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import SO
 NAMESPACES = ("moby", "plugins.moby")
 
 
-def obstacles(host: Host, want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    """Return what an admin has to clear away first, as sentences with their remedies."""
+def obstacles(want: Dict[str, Any], observed: Dict[str, Any], install: List[str]) -> List[str]:
+    """Return what an admin has to clear away first, as sentences with their remedies. Pure.
+
+    :param install: the packages that are to be installed.
+    """
     reasons = []
-    if host.glob("/snap/docker/current", "/var/lib/snapd/snap/docker/current"):
+    if observed["snap"]:
         reasons.append(
             "Docker from snap is installed, a second engine beside this one; remove it with `snap remove docker`, "
             "which removes its containers and images too, and run again."
         )
-    service = observed["services"].get("docker.service", {})
-    program = service.get("ExecStart", "")
+    program = observed["services"].get("docker.service", {}).get("ExecStart", "")
     if program.endswith("/dockerd") and program not in ("/usr/bin/dockerd", "/usr/sbin/dockerd"):
-        files = [service.get("FragmentPath", "")] + service.get("DropInPaths", "").split()
-        files = [path for path in files if program in (host.read(path) or "")]
         reasons.append(
             "%s starts %s in place of the package's engine; stop docker.service, remove that file, run `systemctl "
-            "daemon-reload`, and run again." % (", ".join(files) or "docker.service", program)
+            "daemon-reload`, and run again." % (", ".join(observed["unit_files"]) or "docker.service", program)
         )
     if observed["group"] not in ("local", "missing"):
         reasons.append(
             "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
             "add it to the host's own groups under the same number with `echo '%s' >> /etc/group`." % observed["group"]
         )
-    if want["manager"] == "dnf" and observed["changes"]["install"]:
-        patterns = excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude")
-        excluded_by = [
-            one for one in patterns if any(fnmatch.fnmatchcase(name, one) for name in observed["changes"]["install"])
-        ]
-        if excluded_by:
-            reasons.append(
-                "/etc/dnf/dnf.conf excludes %s, so dnf cannot install it; take that out of its line excludepkgs or "
-                "exclude, since docker_ce_hold keeps the version." % ", ".join(excluded_by)
-            )
+    patterns = [one for one in observed["dnf_excludes"] if fnmatch.filter(install, one)]
+    if patterns:
+        reasons.append(
+            "/etc/dnf/dnf.conf excludes %s, so dnf cannot install it; take that out of its line excludepkgs or "
+            "exclude, since docker_ce_hold keeps the version." % ", ".join(patterns)
+        )
     return reasons
+
+
+def snap(host: Host) -> bool:
+    """Tell whether Docker from snap is installed."""
+    return bool(host.glob("/snap/docker/current", "/var/lib/snapd/snap/docker/current"))
+
+
+def unit_files(host: Host, service: Dict[str, str]) -> List[str]:
+    """Return the files of a service that name the program that it starts."""
+    program = service.get("ExecStart", "")
+    paths = [service.get("FragmentPath", "")] + service.get("DropInPaths", "").split()
+    return [path for path in paths if program and program in (host.read(path) or "")]
 
 
 def other_users(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str]:

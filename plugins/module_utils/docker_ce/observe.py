@@ -3,15 +3,16 @@
 import re
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import containers, obstacles, other_users
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS, data_roots, engine_data
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, runs
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import (
-    mirror_of,
-    public,
-    repository_files,
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import (
+    containers,
+    other_users,
+    snap,
+    unit_files,
 )
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import without_docker
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import data_roots, engine_data
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, runs
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, mirror_of, public
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
@@ -40,40 +41,33 @@ SOURCE_FILES = {
     "apt": ["/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"],
     "dnf": ["/etc/yum.repos.d/*.repo"],
 }
-_TRUSTED_KEYRING = "/etc/apt/trusted.gpg"
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` and :func:`refusals` need. Changes nothing."""
+    """Read from a host all that the plan needs. Changes nothing."""
     names = sorted(set(want["packages"]) | set(want["conflicting"]) | set(want["engine_packages"]))
-    packages = _packages(host, want["manager"], names)
+    packages = installed(host, want["manager"], names)
     texts = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     files = dict((path, None if text is None else public(text)) for path, text in texts.items())
-    mirror = mirror_of(files[want["repository_file"]] or "", want["path"])
-    key = host.read(want["key_file"])
+    key, services = host.read(want["key_file"]), _services(host)
     observed = {
         "packages": packages,
         "installed_version": next(
             (versions.upstream(packages[name]["version"]) for name in ENGINE_PACKAGES if name in packages), ""
         ),
         "files": files,
-        "mirror": mirror,
-        "wanted_files": repository_files(want, mirror) if mirror in want["mirrors"] else {},
+        "mirror": mirror_of(files[want["repository_file"]] or "", want["path"]),
         "key": "missing" if key is None else "right" if key == want["key"] else "another key",
-        "present_files": [path for path in files if files[path] is not None]
-        + ([] if key is None else [want["key_file"]]),
         "known_to_dpkg": bool(host.glob(*["/var/lib/dpkg/info/%s.list" % name for name in ENGINE_PACKAGES])),
-        "leftovers": _leftovers(host, want),
-        "services": _services(host),
+        "services": services,
+        "unit_files": unit_files(host, services.get("docker.service", {})),
+        "snap": snap(host),
         "group": _group(host),
-        "containers": [],
+        "dnf_excludes": excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude"),
         "configured": host.read(daemon_json.FILE) is not None,
-        "other_users": [],
-        "obstacles": [],
+        "containers": [],
         "imported_keys": [],
-        "data_folders": [],
-        "folders_to_empty": [],
-        "paths_to_remove": [],
+        "data": {},
         "lock": lock_holder(host),
     }  # type: Dict[str, Any]
     # What runs, which an installed package is not until a restart.
@@ -84,23 +78,20 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["has_containerd_store"] = daemon_json.has_snapshotter(engine)
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
-        entries_by_root = dict((path, engine_data(host, path)) for path in data_roots(host, engine))
-        observed["data_folders"] = [path for path, entries in entries_by_root.items() if entries]
-        # Of its own folders all goes, also what comes until then: containerd makes folders while it runs.
-        observed["folders_to_empty"] = [path for path in observed["data_folders"] if path in OWN_FOLDERS]
-        observed["paths_to_remove"] = [
-            one for path, entries in entries_by_root.items() if path not in OWN_FOLDERS for one in entries
-        ]
-    observed["changes"] = todo = changes(want, observed)
+        entries = dict((path, engine_data(host, path)) for path in data_roots(host, engine))
+        observed["data"] = dict((path, found) for path, found in entries.items() if found)
+    else:
+        observed.update(_leftovers(host, want))
+    # What would change is asked whom it would harm.
+    todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = containers(host)
     observed["other_users"] = other_users(host, want, todo["shared_packages"])
-    if want["state"] == "present":
-        observed["obstacles"] = obstacles(host, want, observed)
     return observed
 
 
-def _packages(host: Host, manager: str, names: List[str]) -> Dict[str, Dict[str, Any]]:
+def installed(host: Host, manager: str, names: List[str]) -> Dict[str, Dict[str, Any]]:
+    """Return the packages that are there, with version and hold."""
     if manager == "apt":
         _rc, out = host.run("dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\t${Version}\\n", *names)
     else:
@@ -139,28 +130,19 @@ def _group(host: Host) -> str:
     return ":".join(out.split(":")[:3]) + ":" if rc == 0 and out.strip() else "missing"
 
 
-def _leftovers(host: Host, want: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Return what an older set-up left: whole files to remove, and files with other things too, to be rewritten."""
-    if want["state"] == "absent":
-        return []
-    manager, found = want["manager"], []  # type: str, List[Dict[str, Any]]
+def _leftovers(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what an older set-up may have left: files of its own, files with other sources too, and trusted keys."""
+    manager, keys = want["manager"], []  # type: str, List[str]
     own_files = (want["repository_file"], want["key_file"], want["proxy_file"])
-    paths = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in own_files]
-    found += [{"what": path, "path": path, "kind": "file"} for path in paths]
-    for path in host.glob(*SOURCE_FILES[manager]):
-        if path not in paths and path not in own_files:
-            text = without_docker(path, host.read(path) or "", want["mirrors"])
-            if text is not None:
-                found.append({"what": "Docker's entries in %s" % path, "path": path, "kind": "text", "text": text})
-    if manager == "apt" and host.glob(_TRUSTED_KEYRING) and host.glob("/usr/bin/gpg"):
+    files = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in own_files]
+    others = [path for path in host.glob(*SOURCE_FILES[manager]) if path not in files and path not in own_files]
+    if manager == "apt" and host.glob(TRUSTED_KEYRING) and host.glob("/usr/bin/gpg"):
         # With apt's folder for a home, gpg makes none.
         options = ("--batch", "--no-options", "--no-default-keyring", "--homedir", "/etc/apt", "--with-colons")
-        _rc, out = host.run("gpg", *(options + ("--show-keys", _TRUSTED_KEYRING)))
+        _rc, out = host.run("gpg", *(options + ("--show-keys", TRUSTED_KEYRING)))
         keys = re.findall(r"(?m)^pub:.*\nfpr:+([0-9A-F]+):", out)
-        if want["fingerprint"] in keys:
-            kind = "file" if len(keys) == 1 else "key"
-            found.append({"what": "Docker's key in %s" % _TRUSTED_KEYRING, "path": _TRUSTED_KEYRING, "kind": kind})
-    return found
+    sources = dict((path, host.read(path) or "") for path in others)
+    return {"leftover_files": files, "sources": sources, "trusted_keys": keys}
 
 
 def _imported_keys(host: Host, want: Dict[str, Any]) -> List[str]:

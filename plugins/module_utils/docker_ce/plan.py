@@ -1,81 +1,83 @@
-"""How a host drifts from what is wanted, what the role has to do, and what stands in the way. Pure."""
+"""What differs of a host from what is wanted, how it is mended, and what stands in the way. Pure."""
 
-from functools import partial
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import CONTAINERD
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, without_hold
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import obstacles
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import CONTAINERD, OWN_FOLDERS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import (
+    excluded,
+    repository_files,
+    without_hold,
+)
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING, without_docker
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
-from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action, sentence
 
-_entry = partial(drift_entry, "docker_ce")
+# The item of the group that docker.socket belongs to.
+GROUP = "group docker"
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, by the phase that mends it."""
+    packages = observed["packages"]
     if want["state"] == "absent":
-        return _compare_absent(want, observed)
-    drift = [_entry("clean_leftovers", item["what"], "present", "absent") for item in observed["leftovers"]]
-    drift += [
-        _entry("remove_conflicting", name, versions.upstream(observed["packages"][name]["version"]), "absent")
-        for name in want["conflicting"]
-        if name in observed["packages"]
-    ]
-    drift += _compare_repository(want, observed)
-    drift += _compare_packages(want, observed["packages"])
-    drift += _compare_hold(want, observed)
+        return _removal(want, observed)
+    services = _services(want, observed["services"])
     # The first installation of an engine makes it, and one whose configuration is left from an earlier one does not.
     if observed["group"] == "missing" and (observed["installed_version"] or observed["known_to_dpkg"]):
-        drift.append(_entry("manage_service", "group docker", "missing", "present"))
-    drift += _compare_services(want, observed["services"])
-    return drift
+        services.insert(0, action(GROUP, "missing", "present"))
+    return {
+        "clean_leftovers": _leftovers(want, observed),
+        "configure_repository": _repository(want, observed),
+        "remove_conflicting": [
+            action(name, versions.upstream(packages[name]["version"]), "absent")
+            for name in want["conflicting"]
+            if name in packages
+        ],
+        "install_packages": _packages(want, packages),
+        "hold_packages": _hold(want, observed),
+        "manage_service": services,
+    }
 
 
 def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what the role has to do. Pure.
+    """Return what becomes of packages.
 
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
     are held. ``engine``: how it changes, as sentences; ``containerd``: how containerd changes under it. ``stops``:
     whether one of them stops. ``shared_packages``: packages to be replaced that others than Docker use.
-    ``validating_package``: the package whose engine is to judge the configuration first. ``unmask``: units.
-    ``make_group``: whether the group docker is to be made.
+    ``validating_package``: the package whose engine is to judge the configuration first.
     """
-    drift, packages = compare(want, observed), observed["packages"]
-    phases = ("remove_conflicting", "install_packages", "remove_packages")
-    engines = set(ENGINE_PACKAGES) & set(packages)
-    drifted = [one["item"] for one in drift if one["phase"] == "install_packages"]
+    phases, packages = plan(want, observed), observed["packages"]
+    going = phases.get("remove_conflicting", []) + phases.get("remove_packages", [])
+    coming = phases.get("install_packages", [])
+    purged = phases.get("purge_data", [])
+    changed = [one for one in going + coming if one["item"] in packages]
+    lacking = [one["item"] for one in coming]
     todo = {
-        "remove": [one["item"] for one in drift if one["phase"] in ("remove_conflicting", "remove_packages")],
-        "install": want["packages"] if set(drifted) & set(ENGINE_PACKAGES) else drifted,
-        "engine": [sentence(one) for one in drift if one["phase"] in phases and one["item"] in engines],
+        "remove": [one["item"] for one in going],
+        "install": want["packages"] if set(lacking) & set(ENGINE_PACKAGES) else lacking,
+        "engine": [sentence(one) for one in changed if one["item"] in ENGINE_PACKAGES],
         "containerd": [
-            sentence(one)
-            for one in drift
-            if one["phase"] in phases[:2] and one["item"] == "containerd.io" and "containerd.io" in packages
+            sentence(one) for one in changed if one["item"] == "containerd.io" and want["state"] == "present"
         ],
-        "unmask": [one["item"] for one in drift if one["want"] == "not masked"],
-        "make_group": any(one["item"] == "group docker" for one in drift),
     }  # type: Dict[str, Any]
-    todo["stops"] = bool(
-        todo["engine"]
-        or todo["containerd"]
-        or any(one["want"] == "stopped" or one["phase"] == "purge_data" for one in drift)
-    )
+    stopped = [one for one in phases.get("manage_service", []) if one["want"] == "stopped"]
+    todo["stops"] = bool(todo["engine"] or todo["containerd"] or stopped or purged)
     todo["validating_package"] = next(
         (name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), ""
     )
     shared = SHARED_RUNTIMES + ["containerd.io"]
     todo["shared_packages"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
-    if any(one["phase"] == "purge_data" and one["item"] == CONTAINERD for one in drift):
+    if any(one["item"] == CONTAINERD for one in purged):
         todo["shared_packages"] = sorted({"containerd.io", *todo["shared_packages"]})
     return todo
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each with its remedy."""
-    todo, containers = observed["changes"], ", ".join(observed["containers"])
+    todo, containers = changes(want, observed), ", ".join(observed["containers"])
     if want["state"] == "absent":
         # Only the engine can stop them, and their data is not to go from under them.
         refused = [
@@ -89,14 +91,14 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
                 % (", ".join(todo["shared_packages"]), "; ".join(observed["other_users"]))
             )
         return refused
-    refused = list(observed["obstacles"])
+    refused = obstacles(want, observed, todo["install"])
     if observed["other_users"] and not want["remove_conflicting"]:
         refused.append(
             "Installing Docker would replace %s, which others use: %s. Move those containers away and set "
             "docker_ce_remove_conflicting: true, or take docker_ce out of this host's slipway_roles."
             % (", ".join(todo["shared_packages"]), "; ".join(observed["other_users"]))
         )
-    if (todo["engine"] or todo["containerd"]) and not may_restart(want, observed):
+    if (todo["engine"] or todo["containerd"]) and not may_restart(want, observed, todo):
         restarts = "the engine" if todo["engine"] else "containerd"
         consequence = "and these containers stop" if todo["engine"] else "on which these containers run"
         refused.append(
@@ -111,18 +113,18 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return refused
 
 
-def may_restart(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
+def may_restart(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, Any]) -> bool:
     """Tell whether an engine may be replaced, or containerd under it.
 
     live-restore keeps containers from one patch release of the engine to another, and while containerd restarts.
     """
     if want["restart"] != "safe":
         return bool(want["restart"] == "always" or not (runs(observed) or observed["containers"]))
-    if not observed["changes"]["engine"]:
+    if not todo["engine"]:
         return bool(observed["live_restore"] or not observed["containers"])
     to_be = want["versions"].get("docker-ce", "").split(":")[-1].split(".")[:2]
     is_ = (observed["running_version"] or observed["installed_version"]).split(".")[:2]
-    patch = len(to_be) == 2 and to_be == is_ and not observed["changes"]["remove"]
+    patch = len(to_be) == 2 and to_be == is_ and not todo["remove"]
     return not observed["containers"] or bool(observed["live_restore"] and patch)
 
 
@@ -133,9 +135,9 @@ def runs(observed: Dict[str, Any]) -> bool:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
-    todo = observed["changes"]
+    todo = changes(want, observed)
     sentences = []
-    if observed["lock"] and {"install_packages", "remove_packages"} & {one["phase"] for one in compare(want, observed)}:
+    if observed["lock"] and (todo["install"] or (want["state"] == "absent" and todo["remove"])):
         sentences.append(
             "%s holds the lock of the packages; the run waits ten minutes for it. End it or wait." % observed["lock"]
         )
@@ -146,90 +148,117 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "read containerd's image store. To keep them visible, set docker_daemon_options: {features: "
             "{containerd-snapshotter: true}}."
         )
-    refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed)
+    refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed, todo)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"]):
         return sentences
     return sentences + ["This stops the containers %s." % ", ".join(observed["containers"])]
 
 
-def _compare_absent(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    drift = [
-        _entry("remove_packages", name, versions.upstream(package["version"]), "absent")
+def _removal(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    packages = [
+        action(name, versions.upstream(package["version"]), "absent")
         for name, package in sorted(observed["packages"].items())
         if name in want["packages"] or name in want["engine_packages"]
     ]
-    drift += [_entry("remove_repository", path, "present", "absent") for path in observed["present_files"]]
-    drift += [
-        _entry("remove_repository", "RPM key %s" % one, "imported", "absent") for one in observed["imported_keys"]
-    ]
-    if want["purge_data"]:
-        drift += [_entry("purge_data", path, "holds data", "empty") for path in observed["data_folders"]]
-    return drift
+    repository = _unwanted(want, observed, "absent")
+    for key in observed["imported_keys"]:
+        command = ["command", ["rpm", "--erase", "--allmatches", "gpg-pubkey-%s" % key]]
+        repository.append(action("RPM key %s" % key, "imported", "absent", command))
+    data = []
+    for path, entries in observed["data"].items() if want["purge_data"] else ():
+        # Of its own folders all goes, also what comes until then: containerd makes folders while it runs. The folder
+        # may be a disk's mount point or a link to one, and one that is not the engine's own may hold other things.
+        if path in OWN_FOLDERS:
+            command = ["command", ["find", "-H", path, "-xdev", "-mindepth", "1", "-delete"]]
+        else:
+            command = ["command", ["rm", "-rf", "--one-file-system", "--"] + entries]
+        data.append(action(path, "holds data", "empty", command))
+    return {"remove_packages": packages, "remove_repository": repository, "purge_data": data}
 
 
-def _compare_repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    phase, key_file, key = "configure_repository", want["key_file"], observed["key"]
+def _unwanted(want: Dict[str, Any], observed: Dict[str, Any], absent: str) -> List[Action]:
+    """Return the removal of the repository's files that are there."""
+    paths = [path for path, text in observed["files"].items() if text is not None]
+    paths += [want["key_file"]] * (observed["key"] != "missing")
+    return [action(path, "present", absent, ["remove", path]) for path in paths]
+
+
+def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    found = [action(path, "present", "absent", ["remove", path]) for path in observed["leftover_files"]]
+    for path, text in observed["sources"].items():
+        changed = without_docker(path, text, want["mirrors"])
+        if changed is not None:
+            found.append(action("Docker's entries in %s" % path, "present", "absent", ["rewrite", path, changed]))
+    if want["fingerprint"] in observed["trusted_keys"]:
+        gpg = ["gpg", "--batch", "--yes", "--no-default-keyring", "--keyring", TRUSTED_KEYRING]
+        delete = ["command", gpg + ["--delete-keys", want["fingerprint"]]]
+        how = delete if len(observed["trusted_keys"]) > 1 else ["remove", TRUSTED_KEYRING]
+        found.append(action("Docker's key in %s" % TRUSTED_KEYRING, "present", "absent", how))
+    return found
+
+
+def _repository(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    key_file, key = want["key_file"], observed["key"]
     if want["source"] != "mirrors":
-        absent = "absent (docker_ce_source: %s)" % want["source"]
-        return [_entry(phase, path, "present", absent) for path in observed["present_files"]]
-    drift, mirrors = [], want["mirrors"]
+        return _unwanted(want, observed, "absent (docker_ce_source: %s)" % want["source"])
+    found, mirrors, mirror = [], want["mirrors"], observed["mirror"]
     wanted = mirrors[0] if len(mirrors) == 1 else "one of %d mirrors" % len(mirrors)
     if observed["files"][want["repository_file"]] is None:
-        drift.append(_entry(phase, want["repository_file"], "missing", wanted))
-    elif not observed["wanted_files"]:
-        drift.append(_entry(phase, want["repository_file"], "at %s" % (observed["mirror"] or "no mirror"), wanted))
-    for path, content in observed["wanted_files"].items():
+        found.append(action(want["repository_file"], "missing", wanted))
+    elif mirror not in mirrors:
+        found.append(action(want["repository_file"], "at %s" % (mirror or "no mirror"), wanted))
+    for path, content in repository_files(want, mirror).items() if mirror in mirrors else ():
         is_ = observed["files"][path]
         if without_hold(is_) != without_hold(content):
-            found = "missing" if is_ is None else "present" if content is None else "edited"
-            drift.append(_entry(phase, path, found, "absent" if content is None else "as Slipway writes it"))
+            how = "missing" if is_ is None else "present" if content is None else "edited"
+            found.append(action(path, how, "absent" if content is None else "as Slipway writes it"))
     if key != "right":
-        drift.append(_entry(phase, key_file, key, "the key %s" % want["fingerprint"]))
-    return drift
+        found.append(action(key_file, key, "the key %s" % want["fingerprint"]))
+    return found
 
 
-def _compare_packages(want: Dict[str, Any], packages: Dict[str, Dict[str, Any]]) -> List[Dict[str, str]]:
-    drift = []
+def _packages(want: Dict[str, Any], packages: Dict[str, Dict[str, Any]]) -> List[Action]:
+    found = []
     for name in want["packages"]:
         version = want["versions"][name]
         if name not in packages:
-            drift.append(_entry("install_packages", name, "not installed", version or "the newest"))
+            found.append(action(name, "not installed", version or "the newest"))
         elif packages[name]["broken"]:
-            drift.append(_entry("install_packages", name, "half installed", version or "installed"))
+            found.append(action(name, "half installed", version or "installed"))
         elif not versions.satisfies(version, packages[name]["version"]):
-            drift.append(_entry("install_packages", name, versions.upstream(packages[name]["version"]), version))
-    return drift
+            found.append(action(name, versions.upstream(packages[name]["version"]), version))
+    return found
 
 
-def _compare_hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     if want["manager"] == "apt":
         held = [name for name in want["packages"] if observed["packages"].get(name, {}).get("held")]
     else:
         held = excluded(observed["files"][want["repository_file"]] or "")
     if want["hold"]:
-        return [_entry("hold_packages", name, "not held", "held") for name in want["packages"] if name not in held]
-    return [_entry("hold_packages", name, "held", "not held") for name in held]
+        return [action(name, "not held", "held") for name in want["packages"] if name not in held]
+    return [action(name, "held", "not held") for name in held]
 
 
-def _compare_services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List[Dict[str, str]]:
-    drift = []
+def _services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List[Action]:
+    found = []
     for unit in UNITS:
         is_ = observed.get(unit, {})
         enabled, active = is_.get("UnitFileState", "") == "enabled", is_.get("ActiveState", "") == "active"
         masked = "masked" in (is_.get("LoadState"), is_.get("UnitFileState"))
         if masked:
-            drift.append(_entry("manage_service", unit, "masked", "not masked"))
+            found.append(action(unit, "masked", "not masked"))
         # The socket comes with the service.
         if unit not in want["services"]:
             continue
         if not masked and enabled != want["service_enabled"]:
             states = ("not enabled", "enabled")
-            drift.append(_entry("manage_service", unit, states[enabled], states[want["service_enabled"]]))
+            found.append(action(unit, states[enabled], states[want["service_enabled"]]))
         if active != (want["service_state"] == "started"):
             wanted = "running" if want["service_state"] == "started" else "stopped"
-            found = "running" if active else is_.get("ActiveState") or "inactive"
-            drift.append(_entry("manage_service", unit, found, wanted))
-    return drift
+            how = "running" if active else is_.get("ActiveState") or "inactive"
+            found.append(action(unit, how, wanted))
+    return found
 
 
 def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:

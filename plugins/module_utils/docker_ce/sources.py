@@ -3,6 +3,9 @@
 import re
 from typing import List, Optional
 
+# Keys that apt trusts for all sources.
+TRUSTED_KEYRING = "/etc/apt/trusted.gpg"
+
 _LINUX = re.compile(r"/linux/(?:debian|ubuntu|raspbian|centos|rhel|fedora)(?:/|$)")
 _LINE = re.compile(r"\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(\S+)")
 _URIS = re.compile(r"(?mi)^URIs\s*:(.*(?:\n[ \t].*)*)")

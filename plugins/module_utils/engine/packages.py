@@ -1,6 +1,7 @@
 """Packages of this host, changed by its own package manager in one transaction."""
 
 import re
+import time
 from typing import Any, List, Sequence
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
@@ -18,12 +19,12 @@ APT_OPTIONS = [
 
 
 def refresh(run: Run, manager: str) -> None:
-    """Fetch the lists of packages anew; dnf does so by itself.
+    """Fetch the lists of packages anew; dnf does so by itself. A source that does not answer leaves its list as it is.
 
-    :raises Failed: one cannot be had.
+    :raises Failed: one is not what it was.
     """
     if manager == "apt":
-        run.command(["apt-get", "update", "--quiet", "--error-on=any"] + APT_OPTIONS[3:], env=APT)
+        _transact(run, manager, ["apt-get", "update", "--quiet"])
 
 
 def install(run: Run, manager: str, specs: Sequence[str], remove: Sequence[str] = (), **options: Any) -> None:
@@ -78,9 +79,15 @@ def command(
 
 
 def _transact(run: Run, manager: str, argv: List[str]) -> None:
-    code, out, err = run.command(argv, env=APT if manager == "apt" else None, limit=3600, good=())
-    if code != 0:
-        raise Failed(own_words(out, err))
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        code, out, err = run.command(argv, env=APT if manager == "apt" else None, limit=3600, good=())
+        if code == 0:
+            return
+        # For those of lists and downloads apt does not wait by itself.
+        if "Could not get lock" not in err or time.monotonic() > end:
+            raise Failed(own_words(out, err))
+        time.sleep(3)
 
 
 def own_words(out: str, err: str) -> str:

@@ -52,6 +52,8 @@ class Run:
         self.want, self.observed = {}, {}  # type: Dict[str, Any], Dict[str, Any]
         # The plans of all sections of this call, as they were looked at last.
         self.plans = {}  # type: Dict[str, Dict[str, Any]]
+        # What a section found in one phase for a later one, by its name.
+        self.kept = {}  # type: Dict[str, Any]
         self.notes, self.done = [], []  # type: List[str], List[str]
         self.diffs = []  # type: List[Dict[str, str]]
 
@@ -105,6 +107,12 @@ class Run:
             lines = difflib.unified_diff(files.read(path).splitlines(True), text.splitlines(True), path, path)
             self.diffs.append({"prepared": "".join(lines)})
         files.replace(path, text, mode, owner=(number_of(owner), group_number_of(group)))
+
+    def rewrite(self, path: str, text: str) -> None:
+        """Change a file that is not ours: a copy is kept, and mode and owner stay. A link is written through."""
+        path = os.path.realpath(path)
+        self.keep_copy(path)
+        files.replace(path, text, 0o644)
 
     def folder(self, path: str, mode: int = 0o755, owner: str = "root", group: str = "root") -> None:
         """Make a folder, and set mode and owner of one that is there."""

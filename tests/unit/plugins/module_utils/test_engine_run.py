@@ -5,7 +5,7 @@ import stat
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, plans, run
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, packages, phases, plans, run
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import action
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import describe
@@ -173,6 +173,37 @@ def test_a_command_that_fails_is_told_in_its_own_words(engine):
         engine.command(["no-such"])
     with pytest.raises(Failed, match="did not end within 0 s"):
         engine.command(["sleep", "5"], limit=0.1)
+
+
+def test_a_file_that_is_not_ours_keeps_its_mode_and_a_copy(engine, monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "COPIES", str(tmp_path / "copies"))
+    one = tmp_path / "file"
+    one.write_text("before")
+    one.chmod(0o640)
+    engine.rewrite(str(one), "after")
+    assert one.read_text() == "after" and stat.S_IMODE(one.stat().st_mode) == 0o640
+    assert [path.read_text() for path in (tmp_path / "copies").iterdir()] == ["before"] and engine.diffs == []
+
+
+@pytest.mark.parametrize(("fails", "seconds", "tries"), [(2, 600, 3), (2, -1, 1), (0, 600, 1)])
+def test_apt_waits_for_another_at_its_lists_and_downloads(engine, monkeypatch, fails, seconds, tries):
+    asked = []
+
+    def command(argv, **_options):
+        asked.append(argv)
+        return (100, "", "E: Could not get lock /var/lib/apt/lists/lock\n") if len(asked) <= fails else (0, "", "")
+
+    monkeypatch.setattr(engine, "command", command)
+    monkeypatch.setattr(packages, "LOCK_SECONDS", seconds)
+    monkeypatch.setattr(packages.time, "sleep", lambda _seconds: None)
+    if seconds < 0:
+        with pytest.raises(Failed, match="Could not get lock"):
+            packages.refresh(engine, "apt")
+    else:
+        packages.refresh(engine, "apt")
+    assert len(asked) == tries
+    packages.refresh(engine, "dnf")
+    assert len(asked) == tries
 
 
 def test_five_copies_of_a_file_are_kept_with_its_mode(monkeypatch, tmp_path):

@@ -3,10 +3,11 @@
 import fnmatch
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import refusals
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import plan, refusals
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import repository_files
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import want as make_want
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import rows
 from ansible_collections.slipway.node.plugins.plugin_utils.docker_ce.inputs import prepare
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 
@@ -49,25 +50,32 @@ def converged(want, mirror=MIRROR):
         "packages": {name: package("5:26.1.5-1~debian.12~bookworm") for name in want["packages"]},
         "files": files,
         "mirror": mirror,
-        "wanted_files": repository_files(want, mirror),
         "installed_version": "26.1.5",
         "running_version": "26.1.5",
         "has_containerd_store": False,
         "key": "right",
-        "leftovers": [],
+        "leftover_files": [],
+        "sources": {},
+        "trusted_keys": [],
         "group": "local",
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
         "live_restore": False,
         "configured": True,
         "other_users": [],
-        "obstacles": [],
+        "snap": False,
+        "unit_files": [],
+        "dnf_excludes": [],
         "lock": "",
         "known_to_dpkg": True,
-        "present_files": [want["repository_file"], want["key_file"]],
         "imported_keys": [],
-        "data_folders": [],
+        "data": {},
     }
+
+
+def drift(want, observed):
+    """Return the rows of the plan, each with its phase."""
+    return rows("docker_ce", plan(want, observed))
 
 
 def spoil(observed, path, value):

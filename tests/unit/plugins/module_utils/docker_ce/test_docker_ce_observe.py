@@ -2,7 +2,7 @@
 
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe, parse_packages
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import compare, refusals
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import plan, refusals
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import repository_files
 
 from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
@@ -34,7 +34,7 @@ def test_what_a_repository_s_file_holds_of_passwords_is_not_told():
     text = "[docker]\nbaseurl=https://robot:S3cret@nexus/docker-ce/linux/centos/9\npassword = S3cret\n"
     observed = observe(FakeHost({path: text.encode()}, {}), want)
     assert "S3cret" not in str(observed)
-    assert f"{path}: at https://***@nexus/docker-ce -> one of 2 mirrors" in drift_text(compare(want, observed))
+    assert f"{path}: at https://***@nexus/docker-ce -> one of 2 mirrors" in drift_text(plan(want, observed))
 
 
 def test_observes_a_host():
@@ -55,6 +55,7 @@ def test_observes_a_host():
     # The package was upgraded, and the engine not restarted.
     assert (observed["installed_version"], observed["running_version"]) == ("26.1.5", "20.10.24")
     assert observed["mirror"] == MIRROR and observed["key"] == "right"
-    assert [item["kind"] for item in observed["leftovers"]] == ["file"]
+    assert observed["leftover_files"] == ["/etc/apt/sources.list.d/docker.list"]
+    assert list(observed["sources"]) == ["/etc/apt/sources.list"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"
     assert refusals(want, observed) == []

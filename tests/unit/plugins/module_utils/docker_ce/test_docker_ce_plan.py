@@ -3,14 +3,12 @@
 import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, compare, notes, refusals
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import repository_files
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, notes, plan, refusals
 
 from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
     ENGINE,
     KEY,
     KEY_FILE,
-    MIRROR,
     OLD,
     PACKAGES,
     SHIM,
@@ -18,6 +16,7 @@ from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
     UNIT,
     FakeHost,
     converged,
+    drift,
     package,
     refused,
     spoil,
@@ -28,7 +27,7 @@ from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
 @pytest.mark.parametrize("manager", ["apt", "dnf"])
 def test_a_converged_host_has_no_drift(manager):
     want = wanted(manager=manager)
-    assert compare(want, converged(want)) == []
+    assert drift(want, converged(want)) == []
 
 
 DRIFT = [
@@ -66,8 +65,8 @@ DRIFT = [
     ),
     (["services", "docker.socket"], {"LoadState": "masked"}, "manage_service", "docker.socket: masked -> not masked"),
     (
-        ["leftovers"],
-        [{"what": "/etc/apt/sources.list.d/docker.list", "path": "x", "kind": "file"}],
+        ["leftover_files"],
+        ["/etc/apt/sources.list.d/docker.list"],
         "clean_leftovers",
         "/etc/apt/sources.list.d/docker.list: present -> absent",
     ),
@@ -79,17 +78,16 @@ def test_each_managed_thing_is_named_when_it_is_spoiled(path, value, phase, sent
     want = wanted()
     observed = converged(want)
     spoil(observed, path, value)
-    drift = compare(want, observed)
-    assert {entry["phase"] for entry in drift} >= {phase}
-    assert sentence in drift_text(drift).splitlines()
+    found = plan(want, observed)
+    assert found[phase]
+    assert sentence in drift_text(found).splitlines()
 
 
 def test_a_mirror_of_the_list_is_no_drift_and_another_is():
     want = wanted()
-    assert compare(want, converged(want, "https://mirrors.aliyun.com/docker-ce")) == []
+    assert drift(want, converged(want, "https://mirrors.aliyun.com/docker-ce")) == []
     observed = converged(want, "https://elsewhere.example.org/docker-ce")
-    observed["wanted_files"] = {}
-    assert drift_text(compare(want, observed)) == (
+    assert drift_text(plan(want, observed)) == (
         f"{SOURCES}: at https://elsewhere.example.org/docker-ce -> one of 2 mirrors"
     )
 
@@ -97,27 +95,24 @@ def test_a_mirror_of_the_list_is_no_drift_and_another_is():
 def test_a_hold_on_dnf_is_an_exclude_in_the_repository_file():
     want = wanted(manager="dnf")
     observed = converged(wanted(manager="dnf", hold=False))
-    observed["wanted_files"] = repository_files(want, MIRROR)
-    assert {entry["phase"] for entry in compare(want, observed)} == {"hold_packages"}
-    assert {entry["phase"] for entry in compare(wanted(manager="dnf", hold=False), converged(want))} == {
-        "hold_packages"
-    }
+    assert {entry["phase"] for entry in drift(want, observed)} == {"hold_packages"}
+    assert {entry["phase"] for entry in drift(wanted(manager="dnf", hold=False), converged(want))} == {"hold_packages"}
 
 
 def test_absent_names_what_is_there_and_data_only_on_request():
     want = wanted(state="absent")
-    observed = dict(converged(want), data_folders=["/var/lib/docker"])
-    phases = [entry["phase"] for entry in compare(want, observed)]
+    observed = dict(converged(want), data={"/var/lib/docker": ["/var/lib/docker/overlay2"]})
+    phases = [entry["phase"] for entry in drift(want, observed)]
     assert phases == ["remove_packages"] * 3 + ["remove_repository"] * 2
-    assert compare(wanted(state="absent", purge_data=True), observed)[-1]["phase"] == "purge_data"
-    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), present_files=[], key="missing")
-    assert compare(want, gone) == []
+    assert drift(wanted(state="absent", purge_data=True), observed)[-1]["phase"] == "purge_data"
+    gone = dict(observed, packages={}, files=dict.fromkeys(observed["files"]), key="missing")
+    assert drift(want, gone) == []
 
 
 def test_another_source_wants_no_repository():
     want = wanted(source="distribution", packages=["docker.io"], version="", hold=False)
     observed = dict(converged(wanted()), packages={"docker.io": package("26.1.5+dfsg1-9", held=False)})
-    assert {entry["want"] for entry in compare(want, observed)} == {"absent (docker_ce_source: distribution)"}
+    assert {entry["want"] for entry in drift(want, observed)} == {"absent (docker_ce_source: distribution)"}
 
 
 def test_a_change_of_the_engine_that_stops_containers_is_refused_with_their_names():
@@ -206,7 +201,6 @@ def test_the_distribution_s_engine_with_containers_is_not_removed_unasked():
 def test_images_that_an_older_engine_does_not_see_are_told(version, is_, store, noted):
     want = wanted(version=version)
     observed = {**converged(want), "running_version": is_, "has_containerd_store": store}
-    observed["changes"] = changes(want, observed)
     assert ["containerd's image store" in note for note in notes(want, observed)] == [True] * noted
 
 
@@ -221,17 +215,7 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     observed = observe(host, want)
     assert observed["containers"] == ["web"] and refusals(want, observed) == []
     assert notes(want, observed) == ["This stops the containers web."]
-    assert "/data/docker: holds data -> empty" in drift_text(compare(want, observed)).splitlines()
-    # What else is in a data-root of the admin's is not the engine's.
-    host.files["/data/docker/home"] = b""
-    assert (
-        observe(host, want)["paths_to_remove"] == ["/data/docker/overlay2"]
-        and observe(host, want)["folders_to_empty"] == []
-    )
-    # The engine's own folder is named whole, since more may come until it is stopped.
-    host.files["/var/lib/containerd/io.containerd.content.v1.content"] = b""
-    assert observe(host, want)["folders_to_empty"] == ["/var/lib/containerd"]
-    assert observe(host, want)["paths_to_remove"] == ["/data/docker/overlay2"]
+    assert "/data/docker: holds data -> empty" in drift_text(plan(want, observed)).splitlines()
     commands.update({f"{ENGINE} ps": (1, ""), "systemctl": (0, UNIT % ("/usr/bin/dockerd", "enabled", "failed"))})
     host = FakeHost(
         {"/usr/bin/docker": b"", "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode()}, commands
@@ -253,3 +237,42 @@ def test_an_engine_that_changes_brings_the_others_along():
     assert (
         changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["validating_package"] == ""
     )
+
+
+def test_what_an_older_set_up_left_is_mended_by_its_kind():
+    want = wanted()
+    line = "deb https://download.docker.com/linux/debian bookworm stable\n"
+    observed = {
+        **converged(want),
+        "leftover_files": ["/etc/apt/sources.list.d/docker.list"],
+        "sources": {"/etc/apt/sources.list": line, "/etc/apt/sources.list.d/other.list": "deb http://a b c\n"},
+        "trusted_keys": ["0" * 40, KEY],
+    }
+    found = plan(want, observed)["clean_leftovers"]
+    assert [one["item"] for one in found] == [
+        "/etc/apt/sources.list.d/docker.list",
+        "Docker's entries in /etc/apt/sources.list",
+        "Docker's key in /etc/apt/trusted.gpg",
+    ]
+    assert [one["do"][0][:2] for one in found[:2]] == [
+        ["remove", "/etc/apt/sources.list.d/docker.list"],
+        ["rewrite", "/etc/apt/sources.list"],
+    ]
+    assert found[1]["do"][0][2] == f"# {line}"
+    # Other keys stay.
+    assert found[2]["do"][0][1][-2:] == ["--delete-keys", KEY]
+    (alone,) = plan(want, {**converged(want), "trusted_keys": [KEY]})["clean_leftovers"]
+    assert alone["do"] == [["remove", "/etc/apt/trusted.gpg"]]
+    assert plan(want, {**converged(want), "trusted_keys": ["0" * 40]})["clean_leftovers"] == []
+
+
+def test_removal_takes_files_and_the_key_that_rpm_imported():
+    want = wanted(manager="dnf", state="absent")
+    observed = {**converged(want), "imported_keys": ["621e9f35"]}
+    found = plan(want, observed)["remove_repository"]
+    assert [one["do"][0] for one in found] == [
+        ["remove", want["repository_file"]],
+        ["remove", want["key_file"]],
+        ["command", ["rpm", "--erase", "--allmatches", "gpg-pubkey-621e9f35"]],
+    ]
+    assert drift_text(found[2:]) == "RPM key 621e9f35: imported -> absent"

@@ -5,10 +5,11 @@ import shutil
 import threading
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
-from ansible_collections.slipway.node.plugins.modules import docker_ce_mirror as mirror
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import mirror
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 
-from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import made
+from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import DEBIAN, made
 
 pytestmark = pytest.mark.skipif(not shutil.which("apt-get"), reason="there is no apt here")
 
@@ -39,9 +40,8 @@ def test_the_host_s_own_proxy_counts(proxy, tmp_path, monkeypatch):
     # In the place of /etc/apt/apt.conf, which is this machine's.
     (tmp_path / "apt.conf").write_text(f'Acquire::http::Proxy "{url}";\n')
     monkeypatch.setenv("APT_CONFIG", f"{tmp_path}/apt.conf")
-    want = made(
-        platforms.describe("Debian", "12", "bookworm", "x86_64"), mirrors=["http://mirror.example.org/docker-ce"]
-    )
-    answer = mirror.ask(want["mirrors"][0], want, [])
+    run = Run(Host(), DEBIAN)
+    run.want = made(mirrors=["http://mirror.example.org/docker-ce"])
+    answer = mirror.ask(run, run.want["mirrors"][0], [])
     assert "http://mirror.example.org/docker-ce/linux/debian/dists/bookworm/InRelease" in asked
     assert answer["reason"].startswith("404")

@@ -1,0 +1,132 @@
+"""What ``docker_ce`` does besides what its plan says: mirrors, packages, holds and the service.
+
+Nothing is removed before what replaces it was downloaded and verified, and tried on the configuration.
+"""
+
+import contextlib
+from typing import Any, Dict, Iterator, List
+
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.mirror import choose, configure
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import installed
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.trial import complaint, try_engine
+from ansible_collections.slipway.node.plugins.module_utils.engine import packages
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
+
+# Packages that come and go start and stop the service as their maintainers saw fit, and apt forgets holds of what is
+# changed. Not after a removal: only the running engine knows where its data is.
+LOOK_AGAIN_AFTER = ("remove_conflicting", "install_packages")
+
+
+def begin(run: Run) -> None:
+    # Before anything is touched.
+    if {"configure_repository", "install_packages"} & set(run.plans["docker_ce"]):
+        _choice(run)
+
+
+def configure_repository(run: Run, actions: List[Action]) -> None:
+    if run.want["source"] == "mirrors":
+        configure(run, _choice(run)["mirror"])
+    else:
+        for one in actions:
+            run.remove(one["item"])
+
+
+def remove_conflicting(run: Run, actions: List[Action]) -> None:
+    # An installation does it in its own transaction.
+    if "install_packages" not in run.plans["docker_ce"]:
+        packages.remove(run, run.want["manager"], [one["item"] for one in actions])
+
+
+def install_packages(run: Run, _actions: List[Action]) -> None:
+    want, todo = run.want, changes(run.want, run.observed)
+    choice, manager, remove = _choice(run), want["manager"], todo["remove"]
+    specs = choice["specs"]
+    # A hold of an earlier run is in the repository's own file. dnf is to erase nothing that the plan does not tell.
+    options = {"held": True, "excludes_of": ["docker-ce-" + want["channel"]]}  # type: Dict[str, Any]
+    options["nothing_goes"] = manager == "dnf" and not remove
+    if choice["mirror"]:
+        configure(run, choice["mirror"])
+    with _remedy(choice):
+        packages.refresh(run, manager)
+        if remove or todo["validating_package"]:
+            packages.install(run, manager, specs, remove, download_only=True, **options)
+    if todo["validating_package"]:
+        try_engine(run, specs[choice["packages"].index(todo["validating_package"])])
+    with _remedy(choice):
+        try:
+            packages.install(run, manager, specs, remove, **options)
+        except Failed as failed:
+            # dnf makes way for what a package says it conflicts with, not for one that merely has the same file.
+            if manager == "apt" or not remove or "conflicts with file" not in str(failed):
+                raise
+            packages.remove(run, manager, remove)
+            packages.install(run, manager, specs, **options)
+    left = sorted(installed(run.host, manager, remove)) if remove else []
+    if left:
+        packages.remove(run, manager, left)
+
+
+def hold_packages(run: Run, actions: List[Action]) -> None:
+    if run.want["manager"] == "apt":
+        run.command(["apt-mark", "hold" if run.want["hold"] else "unhold"] + [one["item"] for one in actions])
+    else:
+        # The repository's own file excludes them, which needs no plugin.
+        configure(run, run.kept.get("docker_ce", run.observed)["mirror"])
+
+
+def manage_service(run: Run, actions: List[Action]) -> None:
+    want = run.want
+    if GROUP in [one["item"] for one in actions]:
+        # 9: it is there by now.
+        run.command(["groupadd", "--system", "docker"], good=(0, 9))
+    for unit in [one["item"] for one in actions if one["want"] == "not masked"]:
+        run.command(["systemctl", "unmask", unit])
+    verbs = [
+        "enable" if want["service_enabled"] else "disable",
+        "start" if want["service_state"] == "started" else "stop",
+    ]
+    try:
+        for unit in want["services"]:
+            for verb in verbs:
+                run.command(["systemctl", verb, unit])
+    except Failed:
+        said = complaint(run)
+        raise Failed(
+            "docker.service does not start%s. Correct /etc/docker/daemon.json, or see `journalctl -u docker -n 50` on "
+            "the host, and run again." % (", and the engine says: " + said if said else "")
+        )
+
+
+def remove_packages(run: Run, actions: List[Action]) -> None:
+    # With live-restore they would outlive the engine, and their data be removed from under them.
+    if run.observed["containers"]:
+        run.command(docker_command("stop", *run.observed["containers"]))
+    if changes(run.want, run.observed)["engine"]:
+        run.command(["systemctl", "stop", "docker.socket", "docker.service"])
+    packages.remove(run, run.want["manager"], [one["item"] for one in actions])
+
+
+def _choice(run: Run) -> Dict[str, Any]:
+    """Return where packages come from, ``mirror``, empty for the distribution, and ``packages`` as ``specs`` of it."""
+    names = changes(run.want, run.observed)["install"]
+    if run.kept.get("docker_ce", {}).get("packages") != names:
+        here = {"mirror": "", "packages": names, "specs": names}
+        run.kept["docker_ce"] = choose(run, names) if run.want["source"] == "mirrors" else here
+    return dict(run.kept["docker_ce"])
+
+
+@contextlib.contextmanager
+def _remedy(choice: Dict[str, Any]) -> Iterator[None]:
+    # A download that fails or does not verify has changed no package.
+    try:
+        yield
+    except Failed as failed:
+        raise Failed(
+            "%s could not be installed from %s. If a package could not be fetched or does not match its index, take "
+            "that mirror out of docker_ce_mirrors or put another before it; if the disk is full or another package "
+            "manager is running, mend that. Then run again. The package manager says: %s"
+            % (", ".join(choice["specs"]), choice["mirror"] or "the distribution", failed)
+        )
