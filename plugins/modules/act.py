@@ -82,6 +82,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.run import Fai
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere.
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
@@ -101,6 +102,8 @@ def main() -> None:
         module.fail_json(msg="This needs root on the host. A play of your own needs become: true.")
     if module.check_mode:
         module.exit_json(changed=False, done=[])
+    # What is made is for others to read, whatever root's own umask.
+    os.umask(0o022)
     given, only = module.params["inputs"], module.params["phases"]
     platform = platforms.find(module.params["platform"])
     run = Run(Host(key=module.params["key"]), platform, module.params["secrets"], module._diff)

@@ -50,7 +50,23 @@ STEPS = [
     ),
     Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
     Step("roll out", "golang", "act", ["golang.install_toolchain"]),
-    Step("roll out", "singularity", "act", ["singularity.install_packages"]),
+    Step(
+        "roll out",
+        "singularity",
+        "act",
+        [
+            "singularity.install_packages",
+            "singularity.allow_namespaces",
+            "singularity.install_tree",
+            "singularity.set_config",
+            "singularity.write_files",
+            "singularity.give_ranges",
+            # Before it a container is run.
+            "singularity.switch_version",
+            "singularity.write_modulefiles",
+            "singularity.remove_versions",
+        ],
+    ),
     Step("roll out", "registry", "act", ["registry.create_folders"]),
     # Once the registries answer.
     Step("clients", "registry", "client", ["registry_client.trust_authority"]),
