@@ -33,13 +33,15 @@ class ActionModule(ActionBase):
         arguments = sections.arguments(inputs, site)
         arguments.update(roles=asked, phases=self._task.args.get("phases"), secrets=secrets)
         done: list[str] = []
+        notes: list[str] = []
         while True:
             answer = sections.ask(self, "slipway.node.act", arguments, task_vars)
             done += [phase for phase in answer.get("done", []) if phase not in done]
+            notes += [note for note in answer.get("warnings", []) if note not in notes]
             if "waiting" not in answer:
                 break
             self._display.display(f"{site.host}: {answer['waiting']}")
-        answer["warnings"] = [f"{site.host}: {note}" for note in answer.get("warnings", [])]
+        answer["warnings"] = [f"{site.host}: {note}" for note in notes]
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg", "")).splitlines()
             return {**result, **answer, **(sections.failure(lines) if answer.get("failed") else {}), "done": done}

@@ -82,6 +82,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.run import Fai
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere.
+    from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
@@ -102,7 +103,7 @@ def main() -> None:
         module.fail_json(msg="This needs root on the host. A play of your own needs become: true.")
     if module.check_mode:
         module.exit_json(changed=False, done=[])
-    # What is made is for others to read, whatever root's own umask.
+    # Folders that are made on the way have their modes by this.
     os.umask(0o022)
     given, only = module.params["inputs"], module.params["phases"]
     platform = platforms.find(module.params["platform"])
@@ -111,7 +112,7 @@ def main() -> None:
     try:
         before = act(run, given, only)
     except Waiting as waiting:
-        module.exit_json(changed=bool(run.done), done=run.done, waiting=str(waiting))
+        module.exit_json(changed=bool(run.done), done=run.done, warnings=run.notes, waiting=str(waiting))
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}

@@ -104,10 +104,9 @@ refused:
 
 import os
 import re
-from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.slipway.node.plugins.module_utils.engine.download import HostError, fetch
+from ansible_collections.slipway.node.plugins.module_utils.engine.download import HostError, fetch, notes, refusal
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
 
 
@@ -156,23 +155,8 @@ def main() -> None:
     except HostError as error:
         module.fail_json(msg="%s cannot be fetched: %s. What was there is as it was." % (dest, error), refused=[])
     if not answer["checksum"]:
-        lines = ["%s cannot be fetched; what was there is as it was." % os.path.basename(dest)]
-        lines += ["  %(url)s: %(reason)s" % refused for refused in answer["refused"]]
-        module.fail_json(msg="\n".join(lines + [params["remedy"]]).strip(), refused=answer["refused"])
+        module.fail_json(msg=refusal(os.path.basename(dest), answer, params["remedy"]), refused=answer["refused"])
     module.exit_json(notes=notes(os.path.basename(dest), answer), **answer)
-
-
-def notes(name: str, answer: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know of a file that was fetched."""
-    said = ["refused %(url)s: %(reason)s" % refused for refused in answer["refused"]]
-    if not answer["verified"]:
-        said.append("%s was NOT VERIFIED, as was allowed. Its sum is %s." % (name, answer["checksum"]))
-    elif answer["checksum_source"] != "given":
-        said.append(
-            "The sum of %s was read from %s, so it guards against damage and not against the mirror; to pin it: %s."
-            % (name, answer["checksum_source"], answer["checksum"])
-        )
-    return said
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ansible.module_utils.urls import open_url
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import sha256
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import reason
 
 # Less than this in the time limit is a stall: a trickle of single bytes defeats a limit on each read.
@@ -92,6 +93,45 @@ def fetch(
         except MirrorError as error:
             answer["refused"].append({"url": public(url), "reason": str(error)})
     return answer
+
+
+def fetch_for(run: Run, urls: List[str], dest: str, remedy: str, **options: Any) -> Dict[str, Any]:
+    """Fetch a file for a phase, and tell of mirrors that were refused and of a sum that was not known.
+
+    :param remedy: a sentence for the end of the error that names all refused mirrors.
+    :param options: of :func:`fetch`, whose answer is returned.
+    :raises Failed: no mirror was good, or this host is to blame.
+    """
+    try:
+        answer = fetch(urls, dest, **options)
+    except HostError as error:
+        raise Failed("%s cannot be fetched: %s. What was there is as it was." % (dest, error))
+    name = os.path.basename(dest)
+    if not answer["checksum"]:
+        raise Failed(refusal(name, answer, remedy))
+    for note in notes(name, answer):
+        run.note(note)
+    return answer
+
+
+def refusal(name: str, answer: Dict[str, Any], remedy: str) -> str:
+    """Return why a file cannot be had, by mirror."""
+    lines = ["%s cannot be fetched; what was there is as it was." % name]
+    lines += ["  %(url)s: %(reason)s" % refused for refused in answer["refused"]]
+    return "\n".join(lines + [remedy]).strip()
+
+
+def notes(name: str, answer: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know of a file that was fetched."""
+    said = ["refused %(url)s: %(reason)s" % refused for refused in answer["refused"]]
+    if not answer["verified"]:
+        said.append("%s was NOT VERIFIED, as was allowed. Its sum is %s." % (name, answer["checksum"]))
+    elif answer["checksum_source"] != "given":
+        said.append(
+            "The sum of %s was read from %s, so it guards against damage and not against the mirror; to pin it: %s."
+            % (name, answer["checksum_source"], answer["checksum"])
+        )
+    return said
 
 
 def public(url: str) -> str:

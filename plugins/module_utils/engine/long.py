@@ -34,9 +34,9 @@ def follow(
     :raises Waiting: it runs.
     :raises Failed: it failed or was killed.
     """
-    unit, status = "slipway-%s.service" % name, os.path.join(folder, name + ".status")
+    unit, status = _unit(name), _status(name, folder)
     log = log or os.path.join(folder, name + ".log")
-    if not _runs(run, unit) and not os.path.exists(status):
+    if not is_begun(run, name, folder):
         _start(run, unit, argv, folder, env, log, status)
     end = time.monotonic() + ASK_EVERY
     while _runs(run, unit):
@@ -56,9 +56,22 @@ def follow(
     return int(said[1])
 
 
+def is_begun(run: Run, name: str, folder: str) -> bool:
+    """Tell whether work runs, or has ended without having been followed to its end."""
+    return _runs(run, _unit(name)) or os.path.exists(_status(name, folder))
+
+
 def tail(log: str, count: int = 25) -> str:
     """Return the end of a log."""
     return last_lines(files.read(log), count)
+
+
+def _unit(name: str) -> str:
+    return "slipway-%s.service" % name
+
+
+def _status(name: str, folder: str) -> str:
+    return os.path.join(folder, name + ".status")
 
 
 def _runs(run: Run, unit: str) -> bool:
@@ -81,7 +94,8 @@ def _start(run: Run, unit: str, argv: Sequence[str], folder: str, env: Dict[str,
     os.utime(log)
     run.command(["systemctl", "reset-failed", unit], good=())
     run.command(
-        ["systemd-run", "--quiet", "--collect", "--unit=" + unit, "--working-directory=" + folder]
+        # The folder as a property, since systemd of Enterprise Linux 8 has no option for it.
+        ["systemd-run", "--quiet", "--collect", "--unit=" + unit, "--property=WorkingDirectory=" + folder]
         # Compiling leaves the containers of the host their share.
         + ["--property=CPUWeight=20", "--property=Nice=10", "/bin/sh", script]
     )

@@ -49,7 +49,19 @@ STEPS = [
         ],
     ),
     Step("roll out", "docker_daemon", "act", ["docker_daemon.configure"]),
-    Step("roll out", "golang", "act", ["golang.install_toolchain"]),
+    Step(
+        "roll out",
+        "golang",
+        "act",
+        [
+            "golang.install_toolchain",
+            "golang.configure_environment",
+            # The links of commands lead through that to the toolchain.
+            "golang.switch_links",
+            "golang.write_profile",
+            "golang.remove_toolchains",
+        ],
+    ),
     Step(
         "roll out",
         "singularity",

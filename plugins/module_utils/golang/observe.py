@@ -3,11 +3,10 @@
 import json
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.golang.plan import is_kept, wanted_environment, wanted_links
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
     MANIFEST,
     damage,
@@ -39,7 +38,7 @@ _GOROOT = re.compile(r"(?:^|[\s;&])(?:GOROOT(?:[ \t]+DEFAULT)?=|setenv[ \t]+GORO
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    """Read from a host all that :func:`plan` needs. Changes nothing."""
     toolchains = {}
     for path in host.glob(tree_path(want, "*")):
         version = os.path.basename(path)[len("go-") :]
@@ -48,70 +47,25 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     present = want["state"] == "present"
     users_get_it = present and (want["profile"] or (want["link"] and want["commands_dir"]))
     links = dict((path, _link(host, path)) for path in _link_paths(want))
-    wanted = wanted_links(want, links)
-    unmanaged = unmanaged_paths(want, toolchains, links, wanted) if present else {}
-    observed = {
+    return {
         "toolchains": toolchains,
         "link": links.get(want["link"]),
         "links": links,
-        "wanted_links": wanted,
-        "unmanaged_paths": unmanaged,
-        "missing_folders": sorted(
-            {os.path.dirname(path) for path in wanted if not os.path.isdir(os.path.dirname(path))}
+        "files": dict(
+            (path, {"text": host.read(path), "has_folder": os.path.isdir(os.path.dirname(path))})
+            for path in want["profile_files"]
         ),
-        "files": dict((path, host.read(path)) for path in want["profile_files"]),
-        "wanted_files": profile_files(want, host),
-        "environment": wanted_environment(want, toolchains.get(want["version"])),
+        "has_csh": bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh")),
         "goroot": _goroot(host, want) if users_get_it else {},
         "bootstrap": _bootstrap(host, want) if present and want["bootstrap"] else "",
     }
-    observed["remove"] = [
-        tree_path(want, version)
-        for version, found in sorted(toolchains.items())
-        if found["managed"] and not (present and is_kept(want, version))
-    ]
-    return observed
-
-
-def unmanaged_paths(
-    want: Dict[str, Any],
-    toolchains: Dict[str, Any],
-    links: Dict[str, Dict[str, Any]],
-    wanted: Dict[str, Optional[str]],
-) -> Dict[str, str]:
-    """Return what is somebody else's and stands where Slipway's is to go, with a name to set it aside under."""
-    found = toolchains.get(want["version"])
-    paths = [want["tree"]] if found and not found["managed"] else []
-    for path, target in wanted.items():
-        link = links[path]
-        if target and link["exists"] and not link["managed"] and link["target"] != os.path.normpath(target):
-            paths.append(path)
-    return dict((name, _free_name(name)) for name in paths)
-
-
-def profile_files(want: Dict[str, Any], host: Host) -> Dict[str, Optional[str]]:
-    """Return what the files of login shells are to hold, ``None`` for one that is not to be there."""
-    wanted = want["state"] == "present" and want["profile"]
-    has_csh = bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh"))
-    files = {}  # type: Dict[str, Optional[str]]
-    for path, text in want["profile_files"].items():
-        if wanted and (path.endswith(".sh") or (has_csh and os.path.isdir(os.path.dirname(path)))):
-            files[path] = text.replace("@BIN@", "%s/bin" % (want["link"] or want["tree"]))
-        elif _is_own_profile(want, text, host.read(path)):
-            files[path] = None
-    return files
-
-
-def _is_own_profile(want: Dict[str, Any], text: str, content: Optional[str]) -> bool:
-    """Tell whether a file of login shells is Slipway's and of this link, not of one that another run looks after."""
-    folder = "%s/bin" % want["link"] if want["link"] else tree_path(want, "")
-    return content is not None and content.startswith(text.splitlines()[0]) and folder in content
 
 
 def _toolchain(host: Host, path: str) -> Dict[str, Any]:
     about, managed = _read_manifest(host, path)
     return {
         "managed": managed,
+        "aside": _free_name(path),
         "about": dict((name, about.get(name, "")) for name in ("version", "method", "checksum", "url")),
         "damage": damage(about.get("programs", {}), programs(path)) if managed else [],
         "shipped": about.get("environment", {}),
@@ -143,7 +97,8 @@ def _link(host: Host, path: str) -> Dict[str, Any]:
     text = os.readlink(path) if os.path.islink(path) else ""
     target = os.path.normpath(os.path.join(path, "..", text)) if text else ""
     managed = bool(text) and ("/./bin/" in text or _read_manifest(host, target)[1] or not os.path.exists(path))
-    return {"exists": os.path.lexists(path), "text": text, "target": target, "managed": managed}
+    found = {"exists": os.path.lexists(path), "aside": _free_name(path)}
+    return dict(found, text=text, target=target, managed=managed)
 
 
 def _goroot(host: Host, want: Dict[str, Any]) -> Dict[str, str]:

@@ -2,38 +2,31 @@
 
 import fnmatch
 import os
-from functools import partial
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
+from ansible_collections.slipway.node.plugins.module_utils.golang.want import tree_path
 
-_entry = partial(drift_entry, "golang")
 
-
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, and how it is mended where a call does it."""
     path, found = want["tree"], observed["toolchains"].get(want["version"])
-    drift = []
+    install, environment = [], []
     if want["state"] == "present":
-        drift += [_entry("install_toolchain", path, is_, "Go %s" % want["version"]) for is_ in _faults(want, found)]
-        for name, value in sorted(observed["environment"].items()):
+        install = [action(path, is_, "Go %s" % want["version"]) for is_ in _faults(want, found)]
+        for name, value in sorted(wanted_environment(want, found).items()):
             now = found["environment"].get(name) if found else None
             if now != value:
-                drift.append(_entry("configure_environment", "%s in %s/go.env" % (name, path), now or "not set", value))
-    for name, target in sorted(observed["wanted_links"].items()):
-        found = observed["links"][name]
-        if target is None or found["target"] != os.path.normpath(target):
-            is_ = (
-                "link to %s" % found["target"] if found["target"] else "not Slipway's" if found["exists"] else "missing"
-            )
-            wanted = "absent" if target is None else "link to %s" % os.path.normpath(target)
-            drift.append(_entry("switch_links", name, is_, wanted))
-    for name, content in sorted(observed["wanted_files"].items()):
-        if observed["files"][name] != content:
-            missing = observed["files"][name] is None
-            is_ = "missing" if missing else "edited" if content else "present"
-            drift.append(_entry("write_profile", name, is_, "as Slipway writes it" if content else "absent"))
-    return drift + [_entry("remove_toolchains", name, "present", "absent") for name in observed["remove"]]
+                environment.append(action("%s in %s/go.env" % (name, path), now or "not set", value))
+    return {
+        "install_toolchain": install,
+        "configure_environment": environment,
+        "switch_links": _links(want, observed),
+        "write_profile": _profile(want, observed),
+        "remove_toolchains": [
+            action(tree, "present", "absent", ["remove", tree]) for tree in _surplus(want, observed["toolchains"])
+        ],
+    }
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
@@ -43,7 +36,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         refused += [
             "%s is not Slipway's. Move it away, set golang_unmanaged: set_aside to have it renamed to %s, or choose "
             "another golang_root, golang_link or golang_commands_dir." % pair
-            for pair in sorted(observed["unmanaged_paths"].items())
+            for pair in sorted(unmanaged_paths(want, observed).items())
         ]
     for path, value in sorted(observed["goroot"].items()):
         refused.append(
@@ -60,7 +53,48 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     return refused
 
 
-def wanted_links(want: Dict[str, Any], links: Dict[str, Dict[str, Any]]) -> Dict[str, Optional[str]]:
+def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what reports show."""
+    return {"go": (observed["link"] or {}).get("target", "").rpartition("/go-")[2]}
+
+
+def unmanaged_paths(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+    """Return what is somebody else's and stands where Slipway's is to go, with a name to set it aside under."""
+    if want["state"] == "absent":
+        return {}
+    found, links = observed["toolchains"].get(want["version"]), observed["links"]
+    paths = {want["tree"]: found["aside"]} if found and not found["managed"] else {}
+    for path, target in _wanted_links(want, links).items():
+        link = links[path]
+        if target and link["exists"] and not link["managed"] and not _leads_to(link, target):
+            paths[path] = link["aside"]
+    return paths
+
+
+def wanted_environment(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> Dict[str, str]:
+    """Return what the environment file is to hold; nothing wanted means what Go ships, if this is known."""
+    shipped = found["shipped"] if found else {}
+    values = dict((name, value or shipped.get(name, "")) for name, value in want["environment"].items())
+    return dict((name, value) for name, value in values.items() if value)
+
+
+def _links(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    """Return the links that lead elsewhere; the one to the toolchain is first, as the others lead through it."""
+    wanted, aside = _wanted_links(want, observed["links"]), unmanaged_paths(want, observed)
+    actions = []
+    for path in sorted(wanted, key=lambda path: (path != want["link"], path)):
+        target, found = wanted[path], observed["links"][path]
+        is_ = "link to %s" % found["target"] if found["target"] else "not Slipway's" if found["exists"] else "missing"
+        if target is None:
+            actions.append(action(path, is_, "absent", ["remove", path]))
+        elif not _leads_to(found, target):
+            move = [["command", ["mv", "--no-target-directory", path, aside[path]]]] if path in aside else []
+            leads = "link to %s" % os.path.normpath(target)
+            actions.append(action(path, is_, leads, *(move + [["link", path, target]])))
+    return actions
+
+
+def _wanted_links(want: Dict[str, Any], links: Dict[str, Dict[str, Any]]) -> Dict[str, Optional[str]]:
     """Return where links are to lead, ``None`` for one of Slipway's that is not to be there."""
     present, link = want["state"] == "present", want["link"]
     wanted = {}  # type: Dict[str, Optional[str]]
@@ -77,9 +111,40 @@ def wanted_links(want: Dict[str, Any], links: Dict[str, Dict[str, Any]]) -> Dict
     return wanted
 
 
-def is_kept(want: Dict[str, Any], version: str) -> bool:
-    patterns = [want["version"]] + want["keep_versions"]
-    return any(fnmatch.fnmatchcase(version, pattern) for pattern in patterns)
+def _leads_to(found: Dict[str, Any], target: str) -> bool:
+    return bool(found["target"] == os.path.normpath(target))
+
+
+def _profile(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    """Return the files of login shells that are not as wanted."""
+    wanted = want["state"] == "present" and want["profile"]
+    actions = []
+    for path, template in sorted(want["profile_files"].items()):
+        found = observed["files"][path]
+        if wanted and (path.endswith(".sh") or (observed["has_csh"] and found["has_folder"])):
+            text = template.replace("@BIN@", "%s/bin" % (want["link"] or want["tree"]))
+            if found["text"] != text:
+                is_ = "missing" if found["text"] is None else "edited"
+                actions.append(action(path, is_, "as Slipway writes it", ["write", path, text]))
+        elif _is_own_profile(want, template, found["text"]):
+            actions.append(action(path, "present", "absent", ["remove", path]))
+    return actions
+
+
+def _is_own_profile(want: Dict[str, Any], template: str, text: Optional[str]) -> bool:
+    """Tell whether a file of login shells is Slipway's and of this link, not of one that another run looks after."""
+    folder = "%s/bin" % want["link"] if want["link"] else tree_path(want, "")
+    return text is not None and text.startswith(template.splitlines()[0]) and folder in text
+
+
+def _surplus(want: Dict[str, Any], toolchains: Dict[str, Dict[str, Any]]) -> List[str]:
+    """Return the toolchains of Slipway's that are not to be there."""
+    kept = [want["version"]] + want["keep_versions"] if want["state"] == "present" else []
+    return [
+        tree_path(want, version)
+        for version, found in sorted(toolchains.items())
+        if found["managed"] and not any(fnmatch.fnmatchcase(version, pattern) for pattern in kept)
+    ]
 
 
 def _faults(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> List[str]:
@@ -95,15 +160,3 @@ def _faults(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> List[str]:
     if checksum and about["checksum"] != checksum:
         return ["from a file of sha256 %s" % about["checksum"]]
     return []
-
-
-def wanted_environment(want: Dict[str, Any], found: Optional[Dict[str, Any]]) -> Dict[str, str]:
-    """Return what the environment file is to hold; nothing wanted means what Go ships, if this is known."""
-    shipped = found["shipped"] if found else {}
-    values = dict((name, value or shipped.get(name, "")) for name, value in want["environment"].items())
-    return dict((name, value) for name, value in values.items() if value)
-
-
-def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
-    """Return what reports show."""
-    return {"go": (observed["link"] or {}).get("target", "").rpartition("/go-")[2]}

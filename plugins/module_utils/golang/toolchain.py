@@ -1,4 +1,4 @@
-"""A toolchain on the disk: its manifest, its programs, and how a new one comes into its place.
+"""A toolchain on the disk: its manifest, its programs, and its environment.
 
 A toolchain that Slipway made holds a manifest, which says so and how its programs looked when they were made; others
 are never deleted.
@@ -7,7 +7,7 @@ are never deleted.
 import contextlib
 import os
 import stat
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 MANIFEST = ".slipway.json"
 # Programs are compared by size, mode and time: a toolchain has fifteen thousand files, and sums of them take seconds.
@@ -56,27 +56,9 @@ def read_environment(text: str) -> Dict[str, str]:
     return dict((name.strip(), value.strip()) for name, mark, value in lines if mark)
 
 
-def replace_tree(new: str, path: str, aside: str, remove: Callable[[str], None]) -> None:
-    """Put a finished tree in its place; what was there goes when the new one stands, or is kept under a new name.
-
-    :raises ValueError: what was there is somebody else's, and is not to be set aside.
-    """
-    old = aside or "%s/.%s.old" % os.path.split(path)
-    if not aside:
-        remove(old)
-        if os.path.lexists(path) and not os.path.isfile(os.path.join(path, MANIFEST)):
-            raise ValueError("%s is not Slipway's, and is left as it is" % path)
-    if os.path.lexists(path):
-        os.rename(path, old)
-    os.rename(new, path)
-    if not aside:
-        remove(old)
-
-
-def unpacked_size(archive: str) -> int:
-    """Return about how much space the content of a gzip file takes, by the length that its end tells."""
-    with open(archive, "rb") as file:
-        file.seek(-4, os.SEEK_END)
-        length = int.from_bytes(file.read(4), "little")
-    # Files take whole blocks.
-    return length + length // 8
+def with_environment(text: str, values: Dict[str, str]) -> str:
+    """Return an environment file of Go with these values; its other lines stay."""
+    lines = [(line.partition("=")[0].strip(), line) for line in text.splitlines()]
+    there = [name for name, _line in lines]
+    lines += [(name, "") for name in sorted(values) if name not in there]
+    return "".join(("%s=%s" % (name, values[name]) if name in values else line) + "\n" for name, line in lines)

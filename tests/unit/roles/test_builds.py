@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.slipway.node.plugins.module_utils.golang.act import BUILD
 
 ROLES = Path(__file__).parents[3] / "roles"
 # As /etc/environment gives them, with which every other Go fails.
@@ -26,7 +27,7 @@ def test_go_is_compiled_without_the_users_settings(tmp_path):
         member = tarfile.TarInfo("go/src/make.bash")
         member.size = len(script := b"env > ../env\n")
         archive.addfile(member, io.BytesIO(script))
-    command = ["sh", "-c", (ROLES / "golang/files/build.sh").read_text(), "build", "go.tar.gz"]
+    command = ["sh", "-c", BUILD, "build", "go.tar.gz"]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, **SETTINGS}, check=True)
     assert values(tmp_path / "go/env") == {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
 

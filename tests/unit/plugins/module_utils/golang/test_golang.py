@@ -1,6 +1,5 @@
-"""Toolchains: what the probe names, what it leaves alone, and how a new one comes into its place."""
+"""Toolchains: what the probe names, what it leaves alone, and by which calls it is mended."""
 
-import gzip
 import json
 import os
 import shutil
@@ -11,14 +10,14 @@ import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan
 from ansible_collections.slipway.node.plugins.module_utils.golang import want as wanted
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
     MANIFEST,
     manifest,
     read_environment,
-    replace_tree,
-    unpacked_size,
+    with_environment,
 )
 
 HOST = Host(lambda command, **_: (0, "", ""))
@@ -73,17 +72,31 @@ def installed(want):
     """A host that is as wanted."""
     tree = toolchain(Path(want["root"]), want["version"])
     os.symlink(tree, want["link"])
-    for path, content in observe.profile_files(want, HOST).items():
-        Path(path).write_text(content)
+    for path, template in want["profile_files"].items():
+        Path(path).write_text(template.replace("@BIN@", f"{want['link']}/bin"))
     assert lines(want) == []
     return tree
 
 
+def planned(want):
+    return plan.plan(want, observe.observe(HOST, want))
+
+
 def lines(want):
-    """Return the drift as text, with its phase, and the root as nothing."""
-    drift = plan.compare(want, observe.observe(HOST, want))
-    assert all(entry["role"] == "golang" for entry in drift)
-    return [f"{entry['phase']}: {sentence(entry)}".replace(want["root"], "") for entry in drift]
+    """Return the plan as text, with its phases, and the root as nothing."""
+    return [
+        f"{phase}: {sentence(one)}".replace(want["root"], "") for phase, rows in planned(want).items() for one in rows
+    ]
+
+
+def mend(want, monkeypatch):
+    """Do what the plan says by calls, and see that nothing is left."""
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    run = Run(HOST, DEBIAN)
+    for rows in planned(want).values():
+        for method, *arguments in [call for one in rows for call in one["do"]]:
+            getattr(run, method)(*arguments)
+    assert lines(want) == []
 
 
 def refused(want):
@@ -164,7 +177,9 @@ def test_damage_is_named(want, installed, spoil, named):
 def test_another_method_or_file_is_another_toolchain(want, installed):
     want["install_method"] = "source"
     assert lines(want) == ["install_toolchain: /go-1.26.7: from archive -> Go 1.26.7"]
-    want.update(install_method="archive", file={"checksum": "ab"})
+    want.update(install_method="archive", file={"checksum": ""})
+    assert lines(want) == []
+    want.update(file={"checksum": "ab"})
     assert lines(want) == ["install_toolchain: /go-1.26.7: from a file of sha256  -> Go 1.26.7"]
 
 
@@ -185,7 +200,7 @@ def test_environment_by_key(want, installed):
     ]
 
 
-def test_links(want, installed):
+def test_links(want, installed, monkeypatch):
     link = Path(want["link"])
     older = toolchain(Path(want["root"]), "1.25.5")
     for target, managed in ((older, True), ("/nowhere", True), ("/usr", False)):
@@ -193,24 +208,23 @@ def test_links(want, installed):
         link.symlink_to(target)
         shown = str(target).replace(want["root"], "")
         assert lines(want) == [f"switch_links: /go: link to {shown} -> link to /go-1.26.7"]
-        observed = observe.observe(HOST, want)
-        assert (list(observed["unmanaged_paths"]) == []) is managed
+        assert (plan.unmanaged_paths(want, observe.observe(HOST, want)) == {}) is managed
+    mend(want, monkeypatch)
+    assert os.readlink(link) == str(installed) and os.readlink(f"{link}.before-slipway") == "/usr"
     link.unlink()
     link.symlink_to("go-1.26.7")
     assert lines(want) == []
 
 
-def test_links_of_commands(want, installed):
+def test_links_of_commands(want, installed, monkeypatch):
     folder = Path(want["root"]) / "bin"
     want["commands_dir"] = str(folder)
     assert lines(want) == [
         "switch_links: /bin/go: missing -> link to /go/bin/go",
         "switch_links: /bin/gofmt: missing -> link to /go/bin/gofmt",
     ]
-    for path, target in observe.observe(HOST, want)["wanted_links"].items():
-        if path != want["link"]:
-            os.symlink(target, path)
-    assert lines(want) == [] and (folder / "go").read_text() == "go"
+    mend(want, monkeypatch)
+    assert (folder / "go").read_text() == "go" and (folder / "gofmt").read_text() == "gofmt"
     other = {**want, "commands_dir": "", "link": "/opt/go"}
     assert "/bin/" not in " ".join(lines(other))
     want["commands_dir"] = ""
@@ -219,7 +233,10 @@ def test_links_of_commands(want, installed):
         "switch_links: /bin/gofmt: link to /go/bin/gofmt -> absent",
     ]
     assert lines(want) == gone
-    assert set(gone) < set(lines({**want, "state": "absent"}))
+    absent = {**want, "state": "absent"}
+    assert lines(absent)[:3] == ["switch_links: /go: link to /go-1.26.7 -> absent", *gone]
+    mend(want, monkeypatch)
+    assert not os.path.lexists(folder / "go")
 
 
 def test_links_of_commands_that_others_made(want, installed):
@@ -239,7 +256,7 @@ def test_what_is_not_slipway_s_is_in_the_way(want):
     for name in ("go", "go-1.26.7", "go.before-slipway"):
         (Path(want["root"]) / name).mkdir()
     root = want["root"]
-    assert observe.observe(HOST, want)["unmanaged_paths"] == {
+    assert plan.unmanaged_paths(want, observe.observe(HOST, want)) == {
         f"{root}/go-1.26.7": f"{root}/go-1.26.7.before-slipway",
         f"{root}/go": f"{root}/go.before-slipway-2",
     }
@@ -282,22 +299,36 @@ def test_a_goroot_for_all_users_is_refused_where_it_is_another_s(want, installed
 @pytest.mark.parametrize(
     ("keep", "gone"), [(["*"], []), ([], ["1.24.1", "1.25.5"]), (["1.25.*"], ["1.24.1"]), (["1.24.1", "1.25.5"], [])]
 )
-def test_surplus_versions(want, installed, keep, gone):
+def test_surplus_versions(want, installed, monkeypatch, keep, gone):
     toolchain(Path(want["root"]), "1.25.5")
     toolchain(Path(want["root"]), "1.24.1")
     (Path(want["root"]) / "go-1.23.0/bin").mkdir(parents=True)
     want["keep_versions"] = keep
     assert lines(want) == [f"remove_toolchains: /go-{version}: present -> absent" for version in gone]
+    mend(want, monkeypatch)
+    left = {"go-1.23.0", "go-1.24.1", "go-1.25.5", "go-1.26.7"} - {f"go-{version}" for version in gone}
+    assert {path.name for path in Path(want["root"]).glob("*go-*")} == left
 
 
-def test_profile(want, installed):
+def test_profile(want, installed, monkeypatch):
     path = Path(next(iter(want["profile_files"])))
     path.write_text(path.read_text() + "export GOPATH=/srv\n")
     assert lines(want) == ["write_profile: /profile/go.sh: edited -> as Slipway writes it"]
+    mend(want, monkeypatch)
+    assert path.read_text().count(f"{want['link']}/bin") == 2
     want["profile"] = False
     assert lines(want) == ["write_profile: /profile/go.sh: present -> absent"]
+    mend(want, monkeypatch)
     path.write_text("of somebody else\n")
     assert lines(want) == []
+
+
+def test_a_profile_for_csh_is_written_where_there_is_one_and_its_folder(want, installed):
+    path = f"{want['root']}/profile/go.csh"
+    want["profile_files"] = {path: "# of Slipway\n", f"{want['root']}/none/go.csh": "# of Slipway\n"}
+    observed = observe.observe(HOST, want)
+    for has_csh, missing in ((False, []), (True, [path])):
+        assert [one["item"] for one in plan.plan(want, {**observed, "has_csh": has_csh})["write_profile"]] == missing
 
 
 def test_a_run_for_another_place_leaves_the_profile(want, installed):
@@ -316,7 +347,7 @@ def test_the_profile_puts_go_first_once(want, installed):
     assert out.stdout == f"{want['link']}/bin:/bin:/usr/bin\n"
 
 
-def test_absent_names_all_that_is_slipway_s(want, installed):
+def test_absent_removes_all_that_is_slipway_s(want, installed, monkeypatch):
     toolchain(Path(want["root"]), "1.25.5")
     want["state"] = "absent"
     assert lines(want) == [
@@ -325,6 +356,8 @@ def test_absent_names_all_that_is_slipway_s(want, installed):
         "remove_toolchains: /go-1.25.5: present -> absent",
         "remove_toolchains: /go-1.26.7: present -> absent",
     ]
+    mend(want, monkeypatch)
+    assert sorted(os.listdir(want["root"])) == ["bin", "etc", "profile"]
 
 
 def test_bootstrap_is_the_newest_that_can(want, tmp_path):
@@ -341,36 +374,13 @@ def test_bootstrap_is_the_newest_that_can(want, tmp_path):
     assert observe.observe(HOST, want)["bootstrap"] == f"{tmp_path}/go-1.24.9"
 
 
-def replace(fresh, path, aside=""):
-    replace_tree(str(fresh), str(path), str(aside), lambda old: shutil.rmtree(old, ignore_errors=True))
-
-
-def test_replace_tree(tmp_path):
-    fresh, path = toolchain(tmp_path / "new", "1"), tmp_path / "go-1"
-    replace(fresh, path)
-    assert (path / "bin/go").exists() and not fresh.exists()
-    fresh = toolchain(tmp_path / "new", "1")
-    (fresh / "bin/go").write_text("newer")
-    replace(fresh, path)
-    assert (path / "bin/go").read_text() == "newer"
-    assert sorted(os.listdir(tmp_path)) == ["go-1", "new"]
-
-
-def test_replace_tree_never_deletes_what_is_another_s(tmp_path):
-    fresh, path = toolchain(tmp_path / "new", "1"), tmp_path / "go-1"
-    path.mkdir()
-    (path / "precious").touch()
-    with pytest.raises(ValueError, match=r"go-1 is not Slipway's, and is left as it is"):
-        replace(fresh, path)
-    replace(fresh, path, tmp_path / "aside")
-    assert (tmp_path / "aside/precious").exists() and (path / "bin/go").exists()
-
-
-def test_unpacked_size(tmp_path):
-    (tmp_path / "x.gz").write_bytes(gzip.compress(bytes(80000)))
-    assert unpacked_size(str(tmp_path / "x.gz")) == 90000
-
-
 def test_read_environment():
     text = "# GOPROXY=x\n\nGOPROXY = a,b\nGOSUMDB=sum.golang.org=x\nnonsense\n"
     assert read_environment(text) == {"GOPROXY": "a,b", "GOSUMDB": "sum.golang.org=x"}
+
+
+def test_with_environment():
+    text = "# GOPROXY=x\nGOPROXY = a,b\nGOFLAGS=-x\n"
+    values = {"GOPROXY": "off", "GOTOOLCHAIN": "local", "GOSUMDB": "off"}
+    assert with_environment(text, values) == "# GOPROXY=x\nGOPROXY=off\nGOFLAGS=-x\nGOSUMDB=off\nGOTOOLCHAIN=local\n"
+    assert with_environment(with_environment("", values), values) == "GOPROXY=off\nGOSUMDB=off\nGOTOOLCHAIN=local\n"
