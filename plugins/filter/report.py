@@ -29,7 +29,6 @@ OLDEST = "2.16.0"
 # The collections that roles use, by the group whose hosts take them.
 COLLECTIONS = {
     "registry_hosts": ["community.crypto"],
-    "singularity_hosts": ["ansible.posix"],
 }
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
@@ -237,13 +236,13 @@ def _compilations(states: Mapping[str, Any], hostvars: Any, groups: Mapping[str,
     build_hosts = groups.get("build_hosts", [])
     for host, state in states.items():
         own = state.get("singularity") or {}
+        facts = own.get("facts", {})
         if "install_tree" in own.get("plan", {}) and not glob.glob(
-            os.path.join(own["want"]["cache_dir"], own["want"]["archive_glob"])
+            os.path.join(facts["cache_dir"], facts["archive_glob"])
         ):
             by = builder(hostvars, list(states), [one for one in build_hosts if one in states], host, [])
             if by:
-                stem, platform = own["want"]["build"]["stem"], own["want"]["build"]["platform"]
-                waiting.setdefault((by, f"{stem} for {platform}"), []).append(host)
+                waiting.setdefault((by, f"{facts['stem']} for {facts['platform']}"), []).append(host)
     away = [one for one in build_hosts if one not in states]
     unless = f", unless {' or '.join(away)} of build_hosts has the same platform" if away else ""
     return [f"{by} compiles {what}{unless}. Compilers are installed there alone." for (by, what) in waiting]

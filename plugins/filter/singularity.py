@@ -1,4 +1,4 @@
-"""Filters of the role singularity: who compiles, with which Go, and the text of the file of credentials."""
+"""Filters of the role singularity: who compiles, with which Go, and by which sum."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build imp
     newest_toolchain,
     release_sum,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity.inputs import auths
 
 
 class FilterModule:
@@ -19,7 +18,6 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
         return {
-            "singularity_auths": auths,
             "singularity_builder": builder,
             "singularity_go_to_fetch": go_to_fetch,
             "singularity_told_sum": release_sum,

@@ -1,5 +1,6 @@
 """Packages of this host, changed by its own package manager in one transaction."""
 
+import fnmatch
 import re
 import time
 from typing import Any, List, Sequence
@@ -25,6 +26,13 @@ def refresh(run: Run, manager: str) -> None:
     """
     if manager == "apt":
         _transact(run, manager, ["apt-get", "update", "--quiet"])
+
+
+def known_repositories(run: Run, patterns: Sequence[str]) -> List[str]:
+    """Return which of dnf's repositories a host has; dnf fails where it is to enable one that is not there."""
+    lines = run.command(["dnf", "repolist", "--all", "--quiet"])[1].splitlines() if patterns else []
+    names = [line.split()[0] for line in lines if line.strip()]
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def install(run: Run, manager: str, specs: Sequence[str], remove: Sequence[str] = (), **options: Any) -> None:

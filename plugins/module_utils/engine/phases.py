@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.images import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry_client import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
@@ -140,7 +140,23 @@ STEPS = [
             "golang.remove_toolchains",
         ],
     ),
-    Step("roll out", "singularity", "act", ["singularity.install_packages"]),
+    Step(
+        "roll out",
+        "singularity",
+        "act",
+        [
+            "singularity.install_packages",
+            "singularity.allow_namespaces",
+            "singularity.install_tree",
+            "singularity.set_config",
+            "singularity.write_files",
+            "singularity.give_ranges",
+            # Before it a container is run.
+            "singularity.switch_version",
+            "singularity.write_modulefiles",
+            "singularity.remove_versions",
+        ],
+    ),
     Step(
         "roll out",
         "registry",

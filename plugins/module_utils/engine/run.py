@@ -114,6 +114,12 @@ class Run:
         self.keep_copy(path)
         files.replace(path, text, 0o644)
 
+    def write_secret(
+        self, path: str, name: str, mode: int = files.PRIVATE, owner: str = "root", group: str = "root"
+    ) -> None:
+        """Put a file in place of which the plan has the secret's name alone."""
+        self.write(path, self.secrets[name], mode, owner, group, secret=True)
+
     def folder(self, path: str, mode: int = 0o755, owner: str = "root", group: str = "root") -> None:
         """Make a folder, and set mode and owner of one that is there."""
         os.makedirs(path, 0o755, exist_ok=True)
@@ -150,6 +156,11 @@ class Run:
     def make_parent(self, path: str) -> None:
         """Make the folder of a path where it is missing."""
         os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+
+    def do(self, actions: Sequence[Dict[str, Any]]) -> None:
+        """Do what actions say."""
+        for method, *arguments in [one for action in actions for one in action.get("do", [])]:
+            getattr(self, method)(*arguments)
 
 
 def act(
@@ -221,9 +232,8 @@ def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[L
     try:
         if hasattr(section, function):
             getattr(section, function)(run, *([] if actions is None else [actions]))
-            return
-        for method, *arguments in [one for action in actions or [] for one in action.get("do", [])]:
-            getattr(run, method)(*arguments)
+        else:
+            run.do(actions or [])
     except OSError as error:
         raise Failed("%s: %s: %s." % (whole, error.filename or "the host", error.strerror or error))
 

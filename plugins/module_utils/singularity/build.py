@@ -4,6 +4,7 @@ import re
 from typing import Any, Dict, List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 ARCHITECTURES = ["x86_64", "aarch64", "ppc64le", "s390x", "riscv64"]
 
@@ -70,6 +71,17 @@ def packages(inputs: Dict[str, Any], platform: platforms.Platform) -> Tuple[List
     pairs = [names[platforms.manager(platform)] for names in fitting]
     run, build = ({name for pair in pairs for name in pair[index].split()} for index in (0, 1))
     return sorted(run), sorted(build)
+
+
+def installed_packages(host: Host, manager: str, names: List[str]) -> Dict[str, bool]:
+    """Return which packages a host has."""
+    if not names:
+        return {}
+    if manager == "apt":
+        _rc, out = host.run("dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\n", *names)
+        found = [line.split("\t")[0] for line in out.splitlines() if line.split("\t")[1][1:2] == "i"]
+        return dict((name, name in found) for name in names)
+    return dict((name, host.run("rpm", "-q", "--whatprovides", name)[0] == 0) for name in names)
 
 
 def mconfig(inputs: Dict[str, Any]) -> List[str]:

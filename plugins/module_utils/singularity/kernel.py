@@ -34,3 +34,9 @@ def blocking_settings(observed: Dict[str, Any]) -> List[str]:
         for name, value in sorted(observed["sysctl"].items())
         if value == "0" or (value and at_boot.get(name, {}).get("value") == "0")
     ]
+
+
+def sysctl_text(text: str, names: List[str]) -> str:
+    """Return the text of Slipway's own file with these settings in it; what an earlier run wrote of others stays."""
+    kept = [line for line in text.splitlines() if line.partition("=")[0].strip() not in names]
+    return "".join("%s\n" % line for line in kept + ["%s = %s" % (name, NAMESPACES[name]) for name in names])

@@ -37,3 +37,17 @@ def modulefiles(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str
             mark = MODULE_MARK % want["root"]
             texts[os.path.dirname(name) + "/.version"] = '%sset ModulesVersion "%s"\n' % (mark, one["version"])
     return [{"path": path, "content": text, "mode": "0644", "group": "root"} for path, text in sorted(texts.items())]
+
+
+def unmanaged_modulefiles(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return files of somebody else where modulefiles are to go."""
+    found = observed["modulefiles"]
+    return [
+        one["path"] for one in modulefiles(want, observed) if one["path"] in found and not found[one["path"]]["managed"]
+    ]
+
+
+def unwanted_modulefiles(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return modulefiles that an earlier run wrote for this root and that are no longer wanted."""
+    wanted = {one["path"] for one in modulefiles(want, observed)}
+    return [path for path, found in sorted(observed["modulefiles"].items()) if found["managed"] and path not in wanted]

@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, existing, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
@@ -15,20 +16,13 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel im
     NAMESPACES,
     SYSCTL_FILE,
     SYSCTL_FOLDERS,
-    blocking_settings,
     boot_value,
 )
-from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import (
-    MODULE_FOLDERS,
-    MODULE_MARK,
-    modulefiles,
-)
-from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import compare
+from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_FOLDERS, MODULE_MARK
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import Range, parse_ranges
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import (
     MANIFEST,
     damage,
-    default_version,
     describe,
     file_system,
     parse_manifest,
@@ -36,7 +30,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.tree impo
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
-    """Read from a host all that :func:`compare` needs. Changes nothing."""
+    """Read from a host all that :func:`plan` needs. Changes nothing."""
     tree, place = want["tree"], os.path.dirname(want["tree"])
     found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
     # A link to a version is no version.
@@ -50,7 +44,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "current": _link(want["current"]),
         "commands": _commands(want) if want["link"] else {},
         "config": parse_config(host.read(want["config_file"]) or ""),
-        "packages": _installed_packages(host, want),
+        "packages": installed_packages(host, want["manager"], want["packages"]),
         "files": dict((one["path"], _file(host, one)) for one in want["files"]),
         "missing_groups": sorted(
             name
@@ -58,6 +52,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             if host.run("getent", "group", name)[0] != 0
         ),
         "unwanted_files": host.glob(*want["unwanted_files"]),
+        "modulefiles": _modulefiles(host, want),
         "directories": dict((one["path"], _mode(one["path"])) for one in want["directories"]),
         "accounts": accounts,
         "subid_source": source,
@@ -68,35 +63,29 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "free": min(free_bytes(place) // 2**20, want["need"]),
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
         "sysctl_at_boot": _at_boot(host),
+        "sysctl_file": host.read(SYSCTL_FILE) or "",
         "apparmor_restricts": (host.read(APPARMOR_RESTRICTS) or "").strip() == "1",
         "apparmor_file": _file(host, want["apparmor"]),
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
     }  # type: Dict[str, Any]
-    observed["version"] = default_version(want, observed)
     binds = want["config"].get("bind path", observed["config"].get("bind path", []))
     observed["missing_binds"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
-    # What the phases work on, so that no task has to find it in the drift.
-    observed["blocking_settings"] = blocking_settings(observed)
-    observed["modulefiles"] = modulefiles(want, observed)
-    managed = _managed_modulefiles(host, want)
-    paths = [one["path"] for one in observed["modulefiles"]]
-    observed["files"].update((one["path"], _file(host, one)) for one in observed["modulefiles"])
-    observed["unmanaged_modulefiles"] = [
-        path for path in paths if path not in managed and observed["files"][path]["exists"]
-    ]
-    observed["unwanted_files"] += [path for path in managed if path not in paths]
-    observed["remove"] = [entry["item"] for entry in compare(want, observed) if entry["phase"] == "remove_versions"]
     return observed
 
 
-def _managed_modulefiles(host: Host, want: Dict[str, Any]) -> List[str]:
-    """Return the modulefiles that an earlier run wrote for this root."""
+def _modulefiles(host: Host, want: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Return the modulefiles that are there, and whether an earlier run wrote them for this root."""
     folders = set(MODULE_FOLDERS) | ({want["modulefiles"]["folder"]} - {""})
     names = {commands[0] for commands in COMMANDS.values()}
     files = host.glob(
         *["%s/%s/%s" % (one, name, end) for one in folders for name in names for end in ("*", ".version")]
     )
-    return [path for path in files if (host.read(path) or "").startswith(MODULE_MARK % want["root"])]
+    found = {}
+    for path in files:
+        text = host.read(path) or ""
+        managed = text.startswith(MODULE_MARK % want["root"])
+        found[path] = dict(_about(path), text=text if managed else "", managed=managed)
+    return found
 
 
 def _tree(host: Host, place: str, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -141,13 +130,12 @@ def _file(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         same = pbkdf2_sum(data, want["salt"]) == want["sum"]
     else:
         same = data == want["content"].encode("utf-8")
-    return {
-        "exists": data is not None,
-        "same": same,
-        "mode": _mode(want["path"]),
-        "owner": _owner(want["path"]),
-        "wanted": not want.get("only_with") or bool(host.glob(want["only_with"])),
-    }
+    wanted = not want.get("only_with") or bool(host.glob(want["only_with"]))
+    return dict(_about(want["path"]), exists=data is not None, same=same, wanted=wanted)
+
+
+def _about(path: str) -> Dict[str, Any]:
+    return {"exists": os.path.lexists(path), "mode": _mode(path), "owner": _owner(path)}
 
 
 def _owner(path: str) -> str:
@@ -167,17 +155,6 @@ def _owner(path: str) -> str:
 def _mode(path: str) -> str:
     found = describe(path)
     return found["mode"] if found else ""
-
-
-def _installed_packages(host: Host, want: Dict[str, Any]) -> Dict[str, bool]:
-    names = want["packages"] if want["state"] == "present" else []
-    if not names:
-        return {}
-    if want["manager"] == "apt":
-        _rc, out = host.run("dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\n", *names)
-        found = [line.split("\t")[0] for line in out.splitlines() if line.split("\t")[1][1:2] == "i"]
-        return dict((name, name in found) for name in names)
-    return dict((name, host.run("rpm", "-q", "--whatprovides", name)[0] == 0) for name in names)
 
 
 def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:

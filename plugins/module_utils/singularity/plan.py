@@ -2,21 +2,33 @@
 
 import os
 import re
-from functools import partial
 from typing import Any, Dict, List, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import drift_entry
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import old_commands
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, values_text
-from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import NAMESPACES, blocking_settings
+from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import (
+    NAMESPACES,
+    SYSCTL_FILE,
+    blocking_settings,
+    sysctl_text,
+)
+from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import (
+    modulefiles,
+    unmanaged_modulefiles,
+    unwanted_modulefiles,
+)
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import (
     RANGE,
     range_refusals,
     users_without_range,
 )
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import requested_removals, superfluous_trees
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import (
+    default_version,
+    requested_removals,
+    superfluous_trees,
+)
 
-_entry = partial(drift_entry, "singularity")
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
 # Where hosts share a root on a network's file system, these phases are for the one that writes alone.
@@ -24,108 +36,155 @@ TREE_PHASES = ("install_tree", "set_config")
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "glusterfs", "fuse.glusterfs", "afs")
 
 
-def compare(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
-    """Return the drift of what is observed from what is wanted, in the order in which it is mended."""
-    drift = _differences(want, observed)
-    if want["writes"]:
-        return drift
-    shared = (want["root"] + "/", want["tree"])
-    return [one for one in drift if one["phase"] not in TREE_PHASES and not one["item"].startswith(shared)]
-
-
-def _differences(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
+    """Return what differs, and how it is mended."""
     if want["state"] == "absent":
-        return _absence(want, observed)
-    drift = []
-    for name, installed in sorted(observed["packages"].items()):
-        if not installed:
-            drift.append(_entry("install_packages", name, "not installed", "installed"))
-    for name in blocking_settings(observed):
+        phases = {"remove_versions": _absence(want, observed)}
+    else:
+        tree = observed["trees"].get(want["tree"])
+        phases = {
+            "install_packages": [
+                action(name, "not installed", "installed")
+                for name, installed in sorted(observed["packages"].items())
+                if not installed
+            ],
+            "allow_namespaces": _namespaces(observed) + _apparmor(want, observed),
+            "install_tree": _tree(want, tree),
+            "set_config": _config(want, observed["config"] if tree else None),
+            "write_files": _files(want, observed),
+            "give_ranges": [
+                action("/etc/%s: %s" % (name, user), "no range", "%d ids" % RANGE)
+                for user, names in sorted(users_without_range(observed).items())
+                for name in names
+            ],
+            "switch_version": _links(want, observed),
+            "write_modulefiles": [
+                entry for one in modulefiles(want, observed) for entry in _file(one, _found_modulefile(one, observed))
+            ],
+            "remove_versions": _removals(_strays(want, observed) + superfluous_trees(want, observed)),
+        }
+    if want["writes"]:
+        return phases
+    shared = (want["root"] + "/", want["tree"])
+    return dict(
+        (phase, [one for one in actions if not one["item"].startswith(shared)])
+        for phase, actions in phases.items()
+        if phase not in TREE_PHASES
+    )
+
+
+def _found_modulefile(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    found = observed["modulefiles"].get(want["path"], {"exists": False, "text": ""})
+    return dict(found, same=found["text"] == want["content"], wanted=True)
+
+
+def _namespaces(observed: Dict[str, Any]) -> List[Action]:
+    names, actions = blocking_settings(observed), []
+    for name in names:
         item, at_boot = name, observed["sysctl_at_boot"].get(name)
         if observed["sysctl"][name] != "0" and at_boot:
             item = "%s at the next boot (%s)" % (name, at_boot["file"])
-        drift.append(_entry("allow_namespaces", item, "0", NAMESPACES[name]))
-    tree = observed["trees"].get(want["tree"])
-    drift += _tree_drift(want, tree)
+        write = ["write", SYSCTL_FILE, sysctl_text(observed["sysctl_file"], names)]
+        setting = ["command", ["sysctl", "-w", "%s=%s" % (name, NAMESPACES[name])]]
+        actions.append(action(item, "0", NAMESPACES[name], write, setting))
+    return actions
+
+
+def _apparmor(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    if not observed["apparmor_restricts"]:
+        return []
+    load = ["command", ["apparmor_parser", "--replace", want["apparmor"]["path"]]]
+    actions = _file(want["apparmor"], observed["apparmor_file"], load)
+    if not observed["apparmor_loaded"]:
+        actions.append(action("AppArmor profile %s" % want["apparmor"]["profile"], "not loaded", "loaded", load))
+    return actions
+
+
+def _config(want: Dict[str, Any], config: Optional[Dict[str, List[str]]]) -> List[Action]:
+    actions = []
     for key, value in sorted(want["config"].items()):
-        found = observed["config"].get(key, []) if tree else None
+        found = None if config is None else config.get(key, [])
         if found != config_values(value):
             item = "%s: %s" % (os.path.basename(want["config_file"]), key)
-            drift.append(_entry("set_config", item, values_text(found), values_text(config_values(value))))
+            actions.append(action(item, values_text(found), values_text(config_values(value))))
+    return actions
+
+
+def _files(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    actions = []
     for one in want["directories"]:
-        if observed["directories"][one["path"]] != one["mode"]:
-            is_ = observed["directories"][one["path"]]
-            is_ = "mode %s" % is_ if is_ else "missing"
-            drift.append(_entry("write_files", one["path"], is_, "folder with mode %s" % one["mode"]))
-    drift += [
-        entry for one in want["files"] for entry in _file_drift("write_files", one, observed["files"][one["path"]])
+        mode = observed["directories"][one["path"]]
+        if mode != one["mode"]:
+            folder = ["folder", one["path"], int(one["mode"], 8)]
+            is_ = "mode %s" % mode if mode else "missing"
+            actions.append(action(one["path"], is_, "folder with mode %s" % one["mode"], folder))
+    return actions + [entry for one in want["files"] for entry in _file(one, observed["files"][one["path"]])]
+
+
+def _links(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    # Those of commands lead through the first.
+    links = [(want["link"], observed["link"], want["tree"])] if want["link"] else []
+    links += [(path, observed["commands"].get(path, ""), target) for path, target in sorted(want["commands"].items())]
+    return [
+        action(
+            path,
+            "link to %s" % found if found.startswith("/") else found or "missing",
+            "link to %s" % target,
+            ["link", path, target],
+        )
+        for path, found, target in links
+        if found != target
     ]
-    if observed["apparmor_restricts"]:
-        drift += _file_drift("allow_namespaces", want["apparmor"], observed["apparmor_file"])
-        if not observed["apparmor_loaded"]:
-            item = "AppArmor profile %s" % want["apparmor"]["profile"]
-            drift.append(_entry("allow_namespaces", item, "not loaded", "loaded"))
-    for user, names in sorted(users_without_range(observed).items()):
-        for name in names:
-            drift.append(_entry("give_ranges", "/etc/%s: %s" % (name, user), "no range", "%d ids" % RANGE))
-    if want["link"] and observed["link"] != want["tree"]:
-        is_ = observed["link"] or "missing"
-        is_ = "link to %s" % is_ if is_.startswith("/") else is_
-        drift.append(_entry("switch_version", want["link"], is_, "link to %s" % want["tree"]))
-    for path, target in sorted(want["commands"].items()):
-        found = observed["commands"].get(path, "")
-        if found != target:
-            is_ = "link to %s" % found if found.startswith("/") else found or "missing"
-            drift.append(_entry("switch_version", path, is_, "link to %s" % target))
-    for one in observed["modulefiles"]:
-        drift += _file_drift("write_modulefiles", one, observed["files"][one["path"]])
-    for place in observed["unwanted_files"] + old_commands(want, observed) + superfluous_trees(want, observed):
-        drift.append(_entry("remove_versions", place, "present", "absent"))
-    return drift
 
 
-def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Dict[str, str]]:
+def _strays(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    return observed["unwanted_files"] + unwanted_modulefiles(want, observed) + old_commands(want, observed)
+
+
+def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     items = [want["link"]] if want["link"] and observed["link"] else []
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
-    items += observed["unwanted_files"] + old_commands(want, observed)
+    items += _strays(want, observed)
     items += [want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else []
-    return [_entry("remove_versions", item, "present", "absent") for item in items + superfluous_trees(want, observed)]
+    return _removals(items + superfluous_trees(want, observed))
 
 
-def _tree_drift(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Dict[str, str]]:
+def _removals(places: List[str]) -> List[Action]:
+    return [action(place, "present", "absent", ["remove", place]) for place in places]
+
+
+def _tree(want: Dict[str, Any], tree: Optional[Dict[str, Any]]) -> List[Action]:
     wanted = "%s %s" % (want["flavor"], want["version"])
     if tree is None or tree["empty"]:
-        return [_entry("install_tree", want["tree"], "missing", wanted)]
+        return [action(want["tree"], "missing", wanted)]
     if tree["manifest"] is None:
-        return [_entry("install_tree", want["tree"], "not Slipway's", wanted)]
-    if not re.match(want["archive_pattern"], tree["manifest"]["archive"]):
-        return [
-            _entry(
-                "install_tree", want["tree"], "made from %s" % tree["manifest"]["archive"], "%s as described" % wanted
-            )
-        ]
+        return [action(want["tree"], "not Slipway's", wanted)]
+    if not re.match(want["archive"]["archive_pattern"], tree["manifest"]["archive"]):
+        return [action(want["tree"], "made from %s" % tree["manifest"]["archive"], "%s as described" % wanted)]
     damaged = tree["damage"]
-    drift = [
-        _entry("install_tree", os.path.join(want["tree"], path), is_, expected)
-        for path, is_, expected in damaged[:NAMED]
-    ]
+    actions = [action(os.path.join(want["tree"], path), is_, expected) for path, is_, expected in damaged[:NAMED]]
     if len(damaged) > NAMED:
         more = "%d more files of %s" % (len(damaged) - NAMED, want["tree"])
-        drift.append(_entry("install_tree", more, "damaged", "as installed"))
-    return drift
+        actions.append(action(more, "damaged", "as installed"))
+    return actions
 
 
-def _file_drift(phase: str, want: Dict[str, Any], found: Dict[str, Any]) -> List[Dict[str, str]]:
-    owner = "root:%s" % want["group"]
+def _file(want: Dict[str, Any], found: Dict[str, Any], *after: List[Any]) -> List[Action]:
+    owner, mode = "root:%s" % want["group"], int(want["mode"], 8)
     if not found["exists"]:
-        return [_entry(phase, want["path"], "missing", "Slipway's content")] if found["wanted"] else []
-    if not found["same"]:
-        return [_entry(phase, want["path"], "edited", "Slipway's content")]
-    if found["owner"] != owner:
-        return [_entry(phase, want["path"], "owned by %s" % found["owner"], "owned by %s" % owner)]
-    if found["mode"] != want["mode"]:
-        return [_entry(phase, want["path"], "mode %s" % found["mode"], "mode %s" % want["mode"])]
-    return []
+        is_, wanted = ("missing" if found["wanted"] else ""), "Slipway's content"
+    elif not found["same"]:
+        is_, wanted = "edited", "Slipway's content"
+    elif found["owner"] != owner:
+        is_, wanted = "owned by %s" % found["owner"], "owned by %s" % owner
+    else:
+        is_, wanted = "mode %s" % found["mode"], "mode %s" % want["mode"]
+    if not is_ or is_ == wanted:
+        return []
+    # Credentials are a secret, of which the plan has the name.
+    method = ["write_secret", want["path"], want["secret"]] if "secret" in want else []
+    write = (method or ["write", want["path"], want["content"]]) + [mode, "root", want["group"]]
+    return [action(want["path"], is_, wanted, write, *after)]
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
@@ -162,7 +221,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "starter-suid cannot work. Mount it without nosuid, choose a singularity_prefix on a local file system, or "
             "set singularity_setuid: false." % want["root"]
         )
-    if want["writes"] and observed["free"] < want["need"] and _tree_drift(want, tree):
+    if want["writes"] and observed["free"] < want["need"] and _tree(want, tree):
         refused.append(
             "%s has %d MiB free, and a version needs %d MiB. Make room (singularity_versions_absent removes "
             "old versions), or choose another singularity_prefix." % (want["root"], observed["free"], want["need"])
@@ -176,7 +235,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
                 "%s is there and not Slipway's%s. Move it away, or leave singularity_commands_dir empty."
                 % (path, " (a link to %s)" % found if found.startswith("/") else "")
             )
-    for path in observed["unmanaged_modulefiles"]:
+    for path in unmanaged_modulefiles(want, observed):
         refused.append("%s is not Slipway's. Move it away, or choose other singularity_modulefiles." % path)
     for name in observed["missing_groups"]:
         refused.append(
@@ -202,6 +261,6 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     ]
 
 
-def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
-    """Return what reports show."""
-    return {"singularity": observed.get("version", "")}
+def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what reports show, and what the controller needs to find an archive or have one compiled."""
+    return dict(want["archive"], singularity=default_version(want, observed))

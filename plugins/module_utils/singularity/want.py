@@ -16,14 +16,13 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.build imp
     packages,
 )
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS, command_target
-from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import NAMESPACES, SYSCTL_FILE
 
 # An installed version is about 150 MiB, and lies beside its archive while it is unpacked.
 INSTALL_ROOM = 400
 
 # Inputs that the wanted state, and what it says of the build, have as they are.
 PASSED_INPUTS = (
-    "state flavor version name root setuid config files unwanted_files apparmor modulefiles cache_dir commands_dir "
+    "state flavor version name root setuid config files unwanted_files apparmor modulefiles commands_dir "
     "tree_host writes fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent"
 )
 PASSED_TO_BUILD = "go_version goproxy mirrors mirror_timeout allow_unverified release_api known_sum kept_sum"
@@ -60,8 +59,6 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
         config_file="%(prefix)s/etc/%(name)s/%(name)s.conf" % inputs,
         current=link,
         link=link if inputs["default"] or inputs["state"] == "absent" else "",
-        archive_pattern="^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
-        archive_glob="%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
         commands=(
             dict(
                 ("%s/%s" % (inputs["commands_dir"], command), command_target(link, command))
@@ -71,13 +68,21 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
             else {}
         ),
         manager=manager,
-        packages=run if inputs["packages"] is None else inputs["packages"],
+        packages=[] if inputs["state"] == "absent" else run if inputs["packages"] is None else inputs["packages"],
         repositories=HEADER_REPOSITORIES if manager == "dnf" else [],
         directories=[{"path": path, "mode": "1777"} for path in scratch],
         keep=inputs["keep_versions"] if inputs["keep_versions"] >= 0 else None,
         need=INSTALL_ROOM,
-        namespaces=NAMESPACES,
-        sysctl_file=SYSCTL_FILE,
+        # For the controller.
+        archive={
+            "archive_pattern": "^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
+            "archive_glob": "%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
+            "cache_dir": inputs["cache_dir"],
+            "stem": stem,
+            "platform": "%s-%s" % (name, platform.architecture),
+            # Where the version is unpacked, beside its folder; the archive is copied there with .tar.gz at its end.
+            "place": "%s/.new-%s" % os.path.split(inputs["prefix"]),
+        },
         build={
             "packages": sorted(set(run if inputs["packages"] is None else inputs["packages"]) | set(build)),
             "mconfig": arguments,
@@ -96,9 +101,9 @@ def want(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]
             "go_kind": "linux-%s" % platforms.GO_ARCHITECTURES.get(platform.architecture, platform.architecture),
         },
     )
-    links = {link: inputs["prefix"]} if wanted["link"] and inputs["writes"] else {}
     wanted["build"].update((name, inputs[name]) for name in PASSED_TO_BUILD.split())
-    wanted["links"] = dict(links, **wanted["commands"])
+    shown = ("tree", "flavor", "version", "name", "manager", "repositories")
+    wanted["archive"]["build"] = dict(wanted["build"], **dict((one, wanted[one]) for one in shown))
     if not inputs["writes"]:
         wanted["files"] = [one for one in inputs["files"] if not one["path"].startswith(inputs["prefix"] + "/")]
     return wanted

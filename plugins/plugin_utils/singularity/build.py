@@ -53,7 +53,7 @@ def builder(hostvars: Any, hosts: list[str], build_hosts: list[str], host: str, 
     """
     states = {name: _state(hostvars[name]) for name in {*hosts, *build_hosts}}
     own = states[host]
-    pattern = own["singularity"]["want"]["archive_pattern"]
+    pattern = own["singularity"]["facts"]["archive_pattern"]
     waiting = [name for name in hosts if _missing_archive(states[name]) == pattern]
     if host != next(iter(waiting), host):
         return ""
@@ -73,7 +73,7 @@ def _state(variables: Any) -> dict[str, Any]:
 def _missing_archive(state: dict[str, Any]) -> str:
     """Return the pattern of the archive that a host lacks, or an empty string."""
     own = state.get("singularity") or {}
-    return str(own["want"]["archive_pattern"]) if "install_tree" in own.get("plan", {}) else ""
+    return str(own["facts"]["archive_pattern"]) if "install_tree" in own.get("plan", {}) else ""
 
 
 def _archive_platform(platform: dict[str, str] | None) -> tuple[str, ...]:

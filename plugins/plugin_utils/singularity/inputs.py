@@ -68,7 +68,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     problems = _problems(completed, flavor)
     if problems:
         return {}, problems
-    # Of the credentials the node gets a sum alone, and the file where it has to be written.
+    # Of the credentials the node gets a sum alone, and the text where it has to be written.
     auths = completed.pop("registry_auths")
     completed["mirrors"] = [url.replace("{version}", version) for url in completed["mirrors"]]
     completed["release_api"] = completed["release_api"].replace("{version}", version)
@@ -91,6 +91,14 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "content": _render("apparmor.j2", trees=[f"{inputs['root']}/*", *elsewhere]),
     }
     return completed, []
+
+
+def secrets_for_acting(inputs: dict[str, Any], site: Site) -> dict[str, str]:
+    """Return what the phases alone need: the credentials, and the script that tries a version."""
+    return {
+        "singularity_auths": auths(inputs["registry_auths"]),
+        "singularity_trial": site.role_file("singularity", "try.sh"),
+    }
 
 
 def auths(accounts: dict[str, dict[str, str]]) -> str:
@@ -199,6 +207,7 @@ def _files(inputs: dict[str, Any], accounts: dict[str, dict[str, str]]) -> list[
                 "mode": "0640",
                 "group": inputs["registry_auth_group"],
                 "salt": salt,
+                "secret": "singularity_auths",
                 "sum": pbkdf2_sum(auths(accounts).encode(), salt),
             }
         )

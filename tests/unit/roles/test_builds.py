@@ -52,10 +52,9 @@ def build(tmp_path):
         "mconfig": ["-P", "a b"],
     }
     variables = {
-        "__singularity_build": {**about, "goproxy": ""},
+        "__singularity_build": {**about, "goproxy": "", "tree": "/opt/x", "name": "singularity"},
         "__singularity_go": ["/opt/go"],
         "__singularity_vendored": True,
-        "slipway_state": {"singularity": {"want": {"tree": "/opt/x", "name": "singularity"}}},
     }
     text = (ROLES / "singularity/templates/build.sh.j2").read_text()
     # Strings of a playbook may be templates, from ansible-core 2.19 on only where they are marked so.

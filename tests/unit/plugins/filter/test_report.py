@@ -175,10 +175,10 @@ def test_the_site_is_told_what_stays_and_what_has_no_effect():
 
 def test_who_compiles_is_told_where_no_archive_is_kept(tmp_path):
     def waits(cache):
-        want = {"cache_dir": str(cache), "archive_glob": "apptainer-*.json", "archive_pattern": "x"}
-        want["build"] = {"stem": "apptainer-1.4.5", "platform": "debian13-x86_64"}
+        facts = {"cache_dir": str(cache), "archive_glob": "apptainer-*.json", "archive_pattern": "x"}
+        facts.update(stem="apptainer-1.4.5", platform="debian13-x86_64")
         platform = {**PLATFORM, "architecture": "x86_64"}
-        return {"slipway_state": {"platform": platform, "singularity": {"want": want, "plan": {"install_tree": []}}}}
+        return {"slipway_state": {"platform": platform, "singularity": {"facts": facts, "plan": {"install_tree": []}}}}
 
     hostvars = {"a": waits(tmp_path), "b": waits(tmp_path), "c": host(docker_ce=role())}
     assert site_notes(list(hostvars), hostvars, {}) == [

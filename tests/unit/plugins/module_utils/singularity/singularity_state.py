@@ -15,7 +15,7 @@ WANT = {
     "root": ROOT,
     "tree": TREE,
     "link": f"{ROOT}/current",
-    "archive_pattern": r"^singularity\-ce\-4\.5\.1-go[0-9.]+\-debian13\-x86_64\-0123456789ab$",
+    "archive": {"archive_pattern": r"^singularity\-ce\-4\.5\.1-go[0-9.]+\-debian13\-x86_64\-0123456789ab$"},
     "setuid": True,
     "manager": "apt",
     "packages": ["uidmap"],
@@ -68,8 +68,7 @@ def converged() -> dict:
         "trees": {TREE: tree("4.5.1", ARCHIVE)},
         "link": TREE,
         "commands": {},
-        "modulefiles": [],
-        "unmanaged_modulefiles": [],
+        "modulefiles": {},
         "missing_binds": [],
         "config": {"mount home": ["no"], "bind path": ["/etc/hosts", "/data"]},
         "packages": {"uidmap": True},
@@ -83,6 +82,7 @@ def converged() -> dict:
         "subid_source": "files",
         "missing_groups": [],
         "sysctl_at_boot": {},
+        "sysctl_file": "",
         "running_programs": {},
         "file_system": "ext4",
         "nosuid": False,
@@ -101,4 +101,13 @@ def spoiled(**changes) -> dict:
 
 
 def lines(want: dict, observed: dict) -> list[str]:
-    return [f"{one['phase']}: {sentence(one)}" for one in plan.compare(want, observed)]
+    return [f"{phase}: {sentence(one)}" for phase, one in entries(want, observed)]
+
+
+def entries(want: dict, observed: dict) -> list[tuple[str, dict]]:
+    return [(phase, one) for phase, actions in plan.plan(want, observed).items() for one in actions]
+
+
+def done(want: dict, observed: dict) -> list[list]:
+    """Return what the actions of a plan do."""
+    return [one for _phase, action in entries(want, observed) for one in action.get("do", [])]

@@ -3,9 +3,9 @@
 import json
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, tree
+from ansible_collections.slipway.node.plugins.module_utils.singularity import modulefiles, observe, plan, tree
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_MARK
-from singularity_state import ARCHIVE, WANT, lines
+from singularity_state import ARCHIVE, WANT, entries, lines
 
 
 class FakeHost:
@@ -32,7 +32,8 @@ def test_a_link_to_a_version_is_no_version(tmp_path):
     want.update(packages=[], fakeroot_users=[], keep=1, current=f"{root}/current")
     observed = observe.observe(Host(), want)
     assert sorted(observed["trees"]) == [f"{root}/4.3.7", f"{root}/4.5.1"]
-    assert observed["link"] == want["tree"] and observed["version"] == "singularity-ce 4.5.1"
+    assert observed["link"] == want["tree"]
+    assert plan.facts(want, observed)["singularity"] == "singularity-ce 4.5.1"
     assert tree.superfluous_trees(want, observed) == []
     assert tree.superfluous_trees({**want, "keep": 0}, observed) == [f"{root}/4.3.7"]
     # A version beside the default one leaves that alone, and does not remove it by name either.
@@ -57,7 +58,8 @@ def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monke
     want["modulefiles"] = {"folder": str(modules), "texts": texts}
 
     def wanted(**more):
-        made = observe.observe(Host(), {**want, **more})["modulefiles"]
+        asked = {**want, **more}
+        made = modulefiles.modulefiles(asked, observe.observe(Host(), asked))
         return {one["path"].replace(str(modules), ""): one["content"].replace(mark, "") for one in made}
 
     beside = {
@@ -84,9 +86,9 @@ def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monke
     for path, text in files.items():
         (tmp_path / path).write_text(text)
     observed = observe.observe(Host(), want)
-    assert observed["unmanaged_modulefiles"] == [f"{modules}/singularity/4.5.1"]
+    assert modulefiles.unmanaged_modulefiles(want, observed) == [f"{modules}/singularity/4.5.1"]
     gone = [f"{modules}/singularity/4.2.0", f"{tmp_path}/other/apptainer/.version"]
-    assert sorted(observed["unwanted_files"]) == gone and observed["remove"] == observed["unwanted_files"]
+    assert [f"remove_versions: {path}: present -> absent" for path in gone] == lines(want, observed)[-2:]
     named = [line for line in lines(want, observed) if line.startswith("write_modulefiles")]
     assert [line.replace(str(modules), "") for line in named] == [
         "write_modulefiles: /apptainer/1.4.5: missing -> Slipway's content",
@@ -94,7 +96,7 @@ def test_each_version_has_a_modulefile_and_the_default_is_marked(tmp_path, monke
         "write_modulefiles: /singularity/4.5.1: edited -> Slipway's content",
     ]
     absent = {**want, "state": "absent"}
-    removed = [one["item"] for one in plan.compare(absent, observe.observe(Host(), absent))]
+    removed = [one["item"] for _phase, one in entries(absent, observe.observe(Host(), absent))]
     assert {*gone, f"{modules}/singularity/4.3.7"} < set(removed) and f"{modules}/singularity/4.5.1" not in removed
 
 

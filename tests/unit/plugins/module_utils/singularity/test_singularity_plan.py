@@ -1,9 +1,9 @@
 """What the probe makes of a host's versions: drift, refusals, and what goes."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import compare, notes, refusals
+from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import facts, notes, refusals
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import superfluous_trees
-from singularity_state import ARCHIVE, PROFILE, ROOT, TREE, WANT, converged, lines, spoiled, there, tree
+from singularity_state import ARCHIVE, PROFILE, ROOT, TREE, WANT, converged, done, entries, lines, spoiled, there, tree
 
 
 def test_converged_host_has_no_drift_and_no_refusal():
@@ -91,7 +91,7 @@ def test_the_newest_versions_are_kept_and_what_is_in_use():
 def test_absence_removes_every_version_link_and_file():
     want = {**WANT, "state": "absent"}
     observed = spoiled(trees={**converged()["trees"], **OLD})
-    assert [one["item"] for one in compare(want, observed)] == [
+    assert [one["item"] for _phase, one in entries(want, observed)] == [
         f"{ROOT}/current", PROFILE, f"{ROOT}/4.10.0", f"{ROOT}/4.3.7", f"{ROOT}/4.5.0", TREE,
     ]  # fmt: skip
 
@@ -117,8 +117,8 @@ def test_absence_removes_every_version_link_and_file():
         ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
         ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
         (
-            {},
-            {"unmanaged_modulefiles": ["/m/singularity/4.5.1"]},
+            {"modulefiles": {"folder": "/m", "texts": {"singularity-ce": "x"}}},
+            {"modulefiles": {"/m/singularity/4.5.1": there(managed=False, text="")}},
             "/m/singularity/4.5.1 is not Slipway's. Move it away",
         ),
         ({}, {"missing_groups": ["hpc"]}, "singularity_registry_auth_group is hpc, and there is no such group"),
@@ -136,6 +136,39 @@ def test_absence_removes_every_version_link_and_file():
 def test_refusals_name_cause_and_remedy(more, changes, expected):
     (refused,) = refusals({**WANT, **more}, spoiled(**changes))
     assert expected in refused
+
+
+def test_actions_say_all_that_is_to_be_done():
+    conf = "/etc/sysctl.d/90-slipway-singularity.conf"
+    name, other = "user.max_user_namespaces", "kernel.unprivileged_userns_clone"
+    text = f"{other} = 1\n{name} = 15000\n"
+    observed = spoiled(sysctl={name: "0", other: "1"}, sysctl_file=f"{name} = 7\n{other} = 1\n")
+    assert done(WANT, observed) == [
+        [
+            "write",
+            conf,
+            text,
+        ],
+        ["command", ["sysctl", "-w", f"{name}=15000"]],
+    ]
+    load = ["command", ["apparmor_parser", "--replace", "/etc/apparmor.d/slipway-singularity"]]
+    observed = spoiled(apparmor_restricts=True, apparmor_loaded=True)
+    assert done(WANT, observed) == [["write", load[1][2], "d", 0o644, "root", "root"], load]
+    assert done(WANT, {**observed, "apparmor_file": there(), "apparmor_loaded": False}) == [load]
+    assert done(WANT, spoiled(directories={"/scratch": ""})) == [["folder", "/scratch", 0o1777]]
+    assert done(WANT, spoiled(files={PROFILE: there(same=False)})) == [["write", PROFILE, "x", 0o644, "root", "root"]]
+    secret = {"path": "/etc/a", "mode": "0640", "group": "hpc", "sum": "0", "salt": "1", "secret": "singularity_auths"}
+    observed = spoiled(files={"/etc/a": there(exists=False)})
+    assert done({**WANT, "files": [secret]}, observed) == [
+        ["write_secret", "/etc/a", "singularity_auths", 0o640, "root", "hpc"]
+    ]
+    assert done(WANT, spoiled(link="")) == [["link", f"{ROOT}/current", TREE]]
+    assert done(WANT, spoiled(unwanted_files=["/etc/x"])) == [["remove", "/etc/x"]]
+
+
+def test_reports_are_told_the_default_version_and_which_archive_fits():
+    assert facts(WANT, converged()) == {**WANT["archive"], "singularity": "singularity-ce 4.5.1"}
+    assert facts(WANT, spoiled(trees={}))["singularity"] == ""
 
 
 def test_nosuid_does_not_matter_without_the_setuid_program():

@@ -83,10 +83,10 @@ def test_packages_follow_flavour_version_and_platform(name, changes, run, build,
 
 def test_one_archive_serves_all_hosts_of_a_platform():
     want = wanted_state(INPUTS, platform("Ubuntu 24.04", "aarch64"))
-    assert want["archive_glob"].startswith("singularity-ce-4.5.1-go*-ubuntu24-aarch64-")
+    assert want["archive"]["archive_glob"].startswith("singularity-ce-4.5.1-go*-ubuntu24-aarch64-")
     assert want["build"]["go_kind"] == "linux-arm64"
     other = wanted_state({**INPUTS, "network": False}, platform("Ubuntu 24.04", "aarch64"))
-    assert other["archive_glob"] != want["archive_glob"]
+    assert other["archive"]["archive_glob"] != want["archive"]["archive_glob"]
 
 
 def test_a_build_has_a_folder_of_its_own():

@@ -71,7 +71,7 @@ def test_a_go_is_known_for_every_architecture_of_the_newest_release():
 
 def state(distribution="Debian", version="13.1", phases=("install_tree",), pattern="p13"):
     platform = {"distribution": distribution, "version": version, "architecture": "x86_64"}
-    own = {"plan": dict.fromkeys(phases), "want": {"archive_pattern": pattern}}
+    own = {"plan": dict.fromkeys(phases), "facts": {"archive_pattern": pattern}}
     return {"slipway_state": {"platform": platform, "singularity": own}}
 
 

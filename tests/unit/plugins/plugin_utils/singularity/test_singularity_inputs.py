@@ -103,6 +103,8 @@ def test_credentials_go_to_the_node_as_a_sum_and_are_named_in_the_profile(flavor
     auth = files["/etc/slipway/singularity-auth.json"]
     assert (auth["group"], auth["mode"]) == ("hpc", "0640")
     assert auth["sum"] == pbkdf2_sum(singularity.auths(accounts).encode(), auth["salt"])
+    secrets = singularity.secrets_for_acting({"registry_auths": accounts}, Site())
+    assert secrets["singularity_auths"] == singularity.auths(accounts) and auth["secret"] == "singularity_auths"
     for path, word in ((".sh", "export"), (".csh", "setenv")):
         assert f"{word} {variable}" in files[f"/etc/profile.d/slipway-singularity{path}"]["content"]
 

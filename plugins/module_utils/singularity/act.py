@@ -1,0 +1,95 @@
+"""What ``singularity`` does besides what its plan says: packages, a version's files and configuration, a trial."""
+
+import contextlib
+import os
+from typing import Any, Callable, Dict, List
+
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, packages
+from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
+from ansible_collections.slipway.node.plugins.module_utils.singularity import ranges, trial
+from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_text, config_values
+from ansible_collections.slipway.node.plugins.module_utils.singularity.install import install
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import describe
+
+
+def install_packages(run: Run, actions: List[Action]) -> None:
+    """Install what containers need at run time; no compiler, and nothing that is there may have to go."""
+    manager, names = run.want["manager"], [one["item"] for one in actions]
+    packages.refresh(run, manager)
+    repositories = packages.known_repositories(run, run.want["repositories"])
+    packages.install(run, manager, names, repositories=repositories, nothing_goes=True)
+
+
+def install_tree(run: Run, _actions: List[Action]) -> None:
+    archive, tree = run.want["archive"], run.want["tree"]
+    try:
+        install(run, archive["place"], tree)
+    except (Failed, OSError) as error:
+        raise Failed(
+            "%s could not be installed at %s: %s. What was installed before stays in service. If the disk is full, "
+            "make room, then run again." % (archive["stem"], tree, error)
+        )
+
+
+def set_config(run: Run, _actions: List[Action]) -> None:
+    path, config = run.want["config_file"], run.want["config"]
+    reasons = rejected_keys(run.want["program"], config, run.command)
+    if reasons:
+        raise Failed(
+            "singularity_config has what this version does not take: %s. Correct it; %s lists the keys. The file was "
+            "left as it was." % ("; ".join(reasons), path)
+        )
+    mode = int((describe(path) or {"mode": "0644"})["mode"], 8)
+    # The program can add to a list of values, but not replace one.
+    run.write(path, config_text(files.read(path), config), mode)
+
+
+def rejected_keys(program: str, config: Dict[str, Any], command: Callable[..., Any]) -> List[str]:
+    """Return the keys that the program does not take, each with its value and the program's own words."""
+    reasons = []
+    for key, value in sorted(config.items()):
+        values = config_values(value)
+        change = ["--set", key, ",".join(values)] if values else ["--get", key]
+        code, out, err = command([program, "config", "global", "--dry-run"] + change, good=())
+        if code:
+            reasons.append("%s: %s: %s" % (key, ", ".join(values), " ".join((err or out).split())))
+    return reasons
+
+
+def give_ranges(run: Run, _actions: List[Action]) -> None:
+    try:
+        ranges.give(run.observed["accounts"], run.want["fakeroot_first"], run.want["fakeroot_limit"])
+    except (OSError, ValueError) as error:
+        raise Failed("Ranges of ids were not given: %s." % error)
+
+
+def switch_version(run: Run, actions: List[Action]) -> None:
+    _try(run, "switch_version")
+    run.do(actions)
+
+
+def write_modulefiles(run: Run, actions: List[Action]) -> None:
+    _try(run, "write_modulefiles")
+    run.do(actions)
+
+
+def remove_versions(run: Run, actions: List[Action]) -> None:
+    _try(run, "remove_versions")
+    run.do(actions)
+    if run.want["state"] == "absent":
+        # One of another name, as /opt, was there before; others may keep something there, or have mounted it.
+        if os.path.basename(run.want["root"]) == "singularity":
+            with contextlib.suppress(OSError):
+                os.rmdir(run.want["root"])
+        if run.observed["apparmor_loaded"]:
+            run.command(["apparmor_parser", "--remove"], stdin="profile %s {}" % run.want["apparmor"]["profile"])
+
+
+def finish(run: Run) -> None:
+    _try(run, "")
+
+
+def _try(run: Run, phase: str) -> None:
+    if trial.is_due(run.plans["singularity"], phase):
+        trial.run_container(run, run.want)
