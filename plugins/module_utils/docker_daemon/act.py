@@ -11,12 +11,10 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.run import Fai
 
 # Rules of auditd are for files that are there.
 LOOK_AGAIN_AFTER = ("configure",)
-# Packages of the engine: when one comes, the daemon starts anew.
-ENGINES = ("docker-ce", "docker.io")
 
 
 def configure(run: Run, _actions: List[Dict[str, Any]]) -> None:
-    want = dict(run.want, restart="never") if _is_replaced_later(run) else run.want
+    want = run.want
     found = target(want, run.observed)
     decision = decide(want, found)
     for sentence in advice(want, found, decision):
@@ -37,7 +35,7 @@ def configure(run: Run, _actions: List[Dict[str, Any]]) -> None:
         run.diffs += [diff(found, name) for name in decision["names"]]
 
 
-remove_configuration = configure
+write_configuration = remove_configuration = configure
 
 
 def diff(found: Dict[str, Any], name: str) -> Dict[str, str]:
@@ -47,9 +45,3 @@ def diff(found: Dict[str, Any], name: str) -> Dict[str, str]:
         before, after = before and "(not shown)\n", after and "(not shown, changed)\n"
     path, before, after = found["paths"][name], redact(before or ""), redact(after or "")
     return {"before_header": path, "after_header": path, "before": before, "after": after}
-
-
-def _is_replaced_later(run: Run) -> bool:
-    """Tell whether this call still brings another engine, which loads the files as it starts: one restart, not two."""
-    coming = run.plans.get("docker_ce", {}).get("install_packages", [])
-    return "docker_ce.install_packages" not in run.done and any(one["item"] in ENGINES for one in coming)

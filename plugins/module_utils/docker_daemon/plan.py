@@ -61,7 +61,9 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     A restart that waits for a safe moment is for later.
     """
     phases = audit.plan(observed["audit"])
-    phase = "configure" if want["state"] == "present" else "remove_configuration"
+    # An engine that is yet to come starts with it.
+    phase = "configure" if observed.get("unit") else "write_configuration"
+    phase = phase if want["state"] == "present" else "remove_configuration"
     if observed["unreadable"]:
         path, error = observed["unreadable"]
         is_left = want["state"] == "present" or observed["has_state"]

@@ -100,6 +100,7 @@ STEPS = [
             "user_groups.remove_groups",
         ],
     ),
+    # Configuration is there before an engine starts, and where one failed for its settings' sake.
     Step(
         "roll out",
         "docker_ce",
@@ -107,23 +108,17 @@ STEPS = [
         [
             "docker_ce.clean_leftovers",
             "docker_ce.configure_repository",
+            "docker_daemon.write_configuration",
             "docker_ce.remove_conflicting",
             "docker_ce.install_packages",
             "docker_ce.hold_packages",
+            "docker_daemon.configure",
+            "docker_daemon.watch_files",
             "docker_ce.manage_service",
             "docker_ce.remove_packages",
             "docker_ce.remove_repository",
             "docker_ce.purge_data",
-        ],
-    ),
-    Step(
-        "roll out",
-        "docker_daemon",
-        "act",
-        [
-            "docker_daemon.configure",
-            # What is configured is watched too.
-            "docker_daemon.watch_files",
+            # It says where the engine's data is.
             "docker_daemon.remove_configuration",
         ],
     ),

@@ -263,4 +263,5 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what reports show, and what the controller needs to find an archive or have one compiled."""
-    return dict(want["archive"], singularity=default_version(want, observed))
+    program = "%s/current/bin/singularity" % want["root"]
+    return dict(want["archive"], singularity=default_version(want, observed), program=program)

@@ -59,23 +59,6 @@ def test_what_was_done_is_told_and_shown(steps):
     assert [(diff["before_header"], diff["before"]) for diff in one.diffs] == [(PATHS["config"], "{}")]
 
 
-ENGINE = {"install_packages": [{"item": "docker-ce"}]}
-
-
-@pytest.mark.parametrize(
-    ("plan", "done", "restarts"),
-    [
-        (ENGINE, [], False),
-        (ENGINE, ["docker_ce.install_packages"], True),
-        ({"install_packages": [{"item": "docker-compose-plugin"}]}, [], True),
-        ({"hold_packages": [{"item": "docker-ce"}]}, [], True),
-    ],
-)
-def test_an_engine_that_still_comes_loads_the_files_as_it_starts(steps, plan, done, restarts):
-    act.configure(run(running_host({}), want({"mtu": 1400}), {"docker_ce": plan}, done), [])
-    assert ("restart" in steps) is restarts and "write" in steps
-
-
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -137,12 +137,13 @@ def test_what_is_to_be_done_has_a_phase_and_what_waits_is_for_later(started):
     assert phases(host, want(state="absent"))["remove_configuration"] == ["debug: true -> not set"]
     host = FakeHost({STATE: json.dumps({})})
     assert phases(host, want(state="absent"))["remove_configuration"] == [f"{STATE}: present -> absent"]
-    assert phases(host, want())["configure"] == []
+    # Before there is an engine.
+    assert phases(host, want())["write_configuration"] == []
 
 
 @pytest.mark.parametrize("path", [CONFIG, STATE])
 def test_a_file_that_cannot_be_read_is_named(path):
-    for state, phase in (("present", "configure"), ("absent", "remove_configuration")):
+    for state, phase in (("present", "write_configuration"), ("absent", "remove_configuration")):
         wish, host = want(state=state), FakeHost({path: "["})
         observed = observe(host, wish)
         # Of a removal it is no concern where nothing is left of ours.
