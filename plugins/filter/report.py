@@ -30,6 +30,8 @@ OLDEST = "2.16.0"
 COLLECTIONS = {
     "registry_hosts": ["community.crypto"],
 }
+# What tasks/stage.yml says of a host on which a step failed.
+FAILED = "It failed"
 TITLES = {"golang": "Go", "singularity": "Singularity"}
 
 
@@ -286,6 +288,9 @@ def _outcome(hostvar: Any) -> str:
     if not state:
         told = hostvar.get("slipway_state") or {}
         return "UNREACHABLE" if told.get("unreachable") else "FAILED" if told else "not reached"
+    stopped = hostvar.get("__slipway_stopped")
+    if stopped:
+        return "FAILED" if FAILED in stopped else "not reached"
     left, mended = drift_of(state), [entry for role in SECTIONS for entry in (state.get(role) or {}).get("mended", [])]
     # What a role leaves undone on purpose, which is a restart of the daemon.
     if left and all(entry["phase"] == LATER for entry in left):
@@ -342,10 +347,25 @@ def steps(stage: str) -> list[dict[str, Any]]:
     return [{**one._asdict(), "sections": sections_of(one)} for one in chosen]
 
 
-def is_due(step: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Tell whether a step has something to do on a host, by its C(slipway_state)."""
-    plans = [(state.get(section) or {}).get("plan", {}) for section in step["sections"]]
-    return any(phase != LATER for plan in plans for phase in plan)
+def is_due(step: Mapping[str, Any], state: Mapping[str, Any], hostvars: Any) -> bool:
+    """Tell whether a step has something to do on a host that takes it.
+
+    :param state: the host's C(slipway_state).
+    :param hostvars: in which other hosts may have the section that the step comes after, with something done or to do.
+    """
+    own = [state[section] for section in step["sections"] if state.get(section)]
+    section, fact = step["after"]
+    names = [host for one in own for host in one["facts"].get(fact, []) if host in hostvars]
+    others = [_state(hostvars[host]).get(section) or {} for host in names]
+    plans = [one.get("plan", {}) for one in own + others]
+    return any(phase != LATER for plan in plans for phase in plan) or any(one.get("mended") for one in others)
+
+
+def failed_hosts(hosts: list[str], hostvars: Any) -> list[str]:
+    """Return those of the hosts on which the run failed, or that it could not reach."""
+    return [
+        host for host in hosts if FAILED in hostvars[host].get("__slipway_stopped", "") or not _state(hostvars[host])
+    ]
 
 
 class FilterModule:
@@ -356,6 +376,8 @@ class FilterModule:
         return {
             "steps": steps,
             "is_due": is_due,
+            "failed_hosts": failed_hosts,
+            "host_names": host_names,
             "site_hosts": site_hosts,
             "site_notes": site_notes,
             "table": table,

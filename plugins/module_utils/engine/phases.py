@@ -75,18 +75,21 @@ SECTIONS = (
 )
 GROUPS = IMAGE_HOSTS + ("golang_hosts",)
 
-Step = NamedTuple(
-    "Step",
-    [
-        # When: each host of a batch rolls out, then registries serve, then clients come, then images.
-        ("stage", str),
-        # The role whose tasks do it, and the file of them.
-        ("role", str),
-        ("tasks", str),
-        # Phases, as `section.phase`, in their order; those of several sections may interleave.
-        ("phases", List[str]),
-    ],
-)
+
+class Step(NamedTuple):
+    """What is done at once on a host."""
+
+    # When: each host of a batch rolls out, registries serve, then clients come, then images are published and placed.
+    stage: str
+    # The role whose tasks do it, and the file of them.
+    role: str
+    tasks: str
+    # Phases, as `section.phase`, in their order; those of several sections may interleave.
+    phases: Sequence[str]
+    # The section of other hosts after whose acting this host looks again, and its fact that names them.
+    after: Tuple[str, str] = ("", "")
+
+
 STEPS = [
     # First, since Docker's package would give the group docker a number of its own.
     Step(
@@ -181,6 +184,7 @@ STEPS = [
             "registry_client.log_out",
             "registry_client.distrust_authority",
         ],
+        after=("registry", "registry_hosts"),
     ),
     # Of any host, what all the others pull.
     Step(
@@ -195,6 +199,7 @@ STEPS = [
             # On the controller, which hands them to the other hosts.
             "images.keep_sif",
         ],
+        after=("images", "publishers"),
     ),
     Step(
         "place",

@@ -35,8 +35,8 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
 
 
 def facts(want: Dict[str, Any], _observed: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what a verification tries."""
-    return {"registries": want["registries"]}
+    """Return what a verification tries, and the hosts whose registries these are."""
+    return {"registries": want["registries"], "registry_hosts": want["hosts"]}
 
 
 def _trusted(want: Dict[str, Any], path: str, is_: str, wish: str) -> Action:

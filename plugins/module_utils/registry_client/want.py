@@ -36,4 +36,5 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         "renew": renew,
         "logins": inputs["logins"],
         "registries": inputs["registries"],
+        "hosts": inputs["hosts"],
     }

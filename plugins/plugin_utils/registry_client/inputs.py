@@ -31,6 +31,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     authority = credentials["authority"]
     made = {
         "state": inputs["state"],
+        "hosts": inputs["client_hosts"],
         "addresses": [one["address"] for one in registries if one["tls"] and (authority or absent)],
         "system_trust": inputs["client_system_trust"],
         "authority": authority,

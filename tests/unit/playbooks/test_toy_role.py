@@ -30,8 +30,8 @@ def plan(want, observed):
     return {{"write_file": [] if is_ == text else [action("the toy", is_ or "missing", text, ["write", path, text])]}}
 
 
-def facts(_want, observed):
-    return {{"toy": observed["text"]}}
+def facts(want, observed):
+    return {{"toy": observed["text"], "path": want["path"]}}
 ''',
     "plugins/module_utils/toy/act.py": '''"""."""
 ''',
@@ -59,7 +59,7 @@ def prepare(inputs, _site):
 """,
     "roles/toy/tasks/verify.yml": """
 - name: Read the toy
-  ansible.builtin.command: cat PATH
+  ansible.builtin.command: cat {{ slipway_state.toy.facts.path }}
   register: __toy_read
   changed_when: false
 """,
@@ -91,12 +91,14 @@ def site(tmp_path):
         (home / name).write_text(text.replace("PATH", str(toy)))
     with (home / "plugins/module_utils/engine/phases.py").open("a") as phases:
         phases.write(LIST)
-    (tmp_path / "hosts").write_text(
-        f"[toy_hosts]\nhere ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    )
+    local = f"ansible_connection=local ansible_python_interpreter={sys.executable}"
+    (tmp_path / "hosts").write_text(f"[toy_hosts]\nhere {local}\n")
+    paths = {"a": tmp_path / "a", "b": home / "ansible.cfg/b", "c": tmp_path / "c", "d": tmp_path / "d"}
+    lines = [f"{name} {local} toy_path={path}" for name, path in paths.items()]
+    (tmp_path / "batches").write_text("\n".join(["[toy_hosts]", *lines, ""]))
 
-    def run(playbook, *arguments):
-        command = ["ansible-playbook", "-i", tmp_path / "hosts", f"playbooks/{playbook}.yml", *arguments]
+    def run(playbook, *arguments, hosts="hosts"):
+        command = ["ansible-playbook", "-i", tmp_path / hosts, f"playbooks/{playbook}.yml", *arguments]
         environment = {"ANSIBLE_COLLECTIONS_PATH": "collections", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
         environment["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         done = subprocess.run(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True, check=False)
@@ -122,3 +124,22 @@ def test_every_playbook_knows_a_role_that_is_in_the_list(site):
     assert code == 2 and "This removes toy" in said and site.file.exists()
     code, said = site("remove", "-e", "slipway_confirm=remove")
     assert code == 0 and not site.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "outcomes"),
+    [
+        ("", ["a yes", "b FAILED", "c, d not reached"]),
+        ("slipway_max_fail_percentage=24", ["a yes", "b FAILED", "c, d not reached"]),
+        ("slipway_max_fail_percentage=25", ["a, c, d yes", "b FAILED"]),
+    ],
+)
+def test_a_batch_in_which_a_host_fails_stops_the_later_ones_and_the_table_is_shown(site, allowed, outcomes):
+    code, said = site("site", "-e", "slipway_batch=2", "-e", allowed, hosts="batches")
+    lines = said[said.index("node ") :].splitlines()[2 : 2 + len(outcomes)]
+    # Its own batch goes on to its end.
+    assert [f"{line.split('  ')[0]} {line.split('  ')[-1]}" for line in lines] == outcomes
+    assert code == 2 and said.count("toy.write_file: ") == 1, said
+    changed, failed = ("1", "3 failed (b, c, d)") if "not reached" in outcomes[-1] else ("3", "1 failed (b)")
+    assert said.strip().splitlines()[-1] == f"4 hosts: {changed} changed, {failed}"
+    assert ("It was not changed, since b failed in an earlier batch." in said) is ("not reached" in outcomes[-1])
