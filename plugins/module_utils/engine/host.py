@@ -1,7 +1,7 @@
 """What a section of the probe may ask of a host: files read and commands run, nothing changed.
 
-A section (``user_groups.py`` and its sisters) has ``want(inputs, platform)`` and ``compare(want, observed)``, which are
-pure, and ``observe(host, want)``, which asks the host through this class.
+A section has ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure, and ``observe(host, want)``, which
+asks the host through this class.
 """
 
 import contextlib
@@ -159,11 +159,6 @@ def lock_holder(host: Host) -> str:
         if len(fields) == 8 and int(fields[5].rpartition(":")[2]) in nodes:
             return "%s (process %s)" % ((host.read("/proc/%s/comm" % fields[4]) or "a program").strip(), fields[4])
     return ""
-
-
-def drift_entry(role: str, phase: str, item: str, is_: str, want: str) -> Dict[str, str]:
-    """Return one difference between a host and its wanted state, and the phase of the role that mends it."""
-    return {"role": role, "phase": phase, "item": item, "is": is_, "want": want}
 
 
 def existing(path: str) -> str:

@@ -44,13 +44,7 @@ def probe(name: str, section: Any, host: Host, platform: platforms.Platform, inp
     try:
         state["want"] = section.want(inputs, platform)
         state["observed"] = section.observe(host, state["want"])
-        if hasattr(section, "plan"):
-            state["plan"] = _planned(name, section, state)
-        else:
-            state["drift"] = section.compare(state["want"], state["observed"])
-            for one in state["drift"]:
-                state["plan"].setdefault(one["phase"], []).append(one)
-            state["phases"] = [phase for phase in state["plan"] if phase != phases.LATER]
+        state["plan"] = _planned(name, section, state)
         # Not every section has something to say of each.
         for key, function in (("refused", "refusals"), ("notes", "notes"), ("facts", "facts")):
             if hasattr(section, function):
@@ -80,7 +74,7 @@ def _planned(name: str, section: Any, state: Dict[str, Any]) -> Dict[str, List[D
 
 def shown(state: Dict[str, Any], full: bool = False) -> Dict[str, Any]:
     """Return a state as a module answers it: without what is for the node alone."""
-    hidden = () if full or "drift" in state else ("want", "observed")
+    hidden = () if full else ("want", "observed")
     answer = {key: value for key, value in state.items() if key not in hidden}
     if full:
         secret = state["observed"].get(SECRET, [])
