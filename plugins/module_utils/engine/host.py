@@ -1,7 +1,7 @@
 """What a section of the probe may ask of a host: files read and commands run, nothing changed.
 
-A section has ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure, and ``observe(host, want)``, which
-asks the host through this class.
+A section has ``want(inputs, platform)`` and ``plan(want, observed)``, which are pure, and ``observe(host, want)``,
+which asks the host through this class.
 """
 
 import contextlib
