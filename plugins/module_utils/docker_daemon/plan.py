@@ -180,14 +180,17 @@ def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str,
 
 def _refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
     file, merged, wanted, moved = want["config_file"], found["merged"], found["wanted"], moved_keys(found)
-    invalid, in_swarm, root = _invalid(found), found["in_swarm"], merged.get("data-root")
+    in_swarm, root, (code, said) = found["in_swarm"], merged.get("data-root"), found["validated"]
+    # Before 23.0 dockerd cannot judge.
+    problems = daemon_json.check(wanted, True) if "unknown flag" in said else [said]
+    invalid = daemon_json.redact("; ".join(problems)) if code != 0 else ""
     flags = "; ".join("%s (%s)" % one for one in sorted(found["conflicting_flags"].items()))
     swarm_keys = [key for key in moved if key != "storage-driver"] if in_swarm and found["info"] else []
     unknown, driver = daemon_json.unknown_log_options(merged), merged.get("log-driver") or "json-file"
     # A bridge that is there already has done its harm, or none.
     overlap = found["bip_overlap"] if wanted.get("bip") != found["current"].get("bip") else ""
     reasons = {
-        "invalid": (invalid, (daemon_json.redact("; ".join(invalid)), file)),
+        "invalid": (invalid, (invalid, file)),
         "flags": (flags, (want["service"], daemon_json.redact(flags))),
         "swarm": (in_swarm and merged.get("live-restore"), ()),
         "swarm_lost": (swarm_keys, (" and ".join(swarm_keys),)),
@@ -235,13 +238,6 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
     if decision["pending"]:
         sentences.append(NOTES["pending"] % (want["service"], pending_text(decision["pending"], found["running"])))
     return sentences
-
-
-def _invalid(found: Dict[str, Any]) -> List[str]:
-    """Return why dockerd would refuse the new content, judged by itself where it can (23.0 and later)."""
-    code, said = found["validated"]
-    problems = daemon_json.check(found["wanted"], code != 0 and "unknown flag" in said)
-    return problems or ([said] if code != 0 and "unknown flag" not in said else [])
 
 
 def file_changes(found: Dict[str, Any]) -> List[List[str]]:

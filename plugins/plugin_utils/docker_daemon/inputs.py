@@ -16,55 +16,44 @@ _PROXY = re.compile(r"((https?|socks5)://\S+)?")
 _USUAL_SOCKET = re.compile(r"fd://.*|unix://((/var)?/run/docker\.sock)?")
 _URL_WITH_USER = re.compile(r'://[^/@\s"]+@')
 
+PROBLEMS = {
+    "mirrors": "docker_daemon_registry_mirrors has {}; give roots of domains without a path, a user or a password, as "
+    "in https://mirror.example.org.",
+    "insecure": "docker_daemon_insecure_registries has {}; give hosts such as registry.example.org:5000 and networks "
+    "such as 10.0.0.0/8, without http:// or https:// and any user.",
+    "root": "{} is {}; give an absolute path without a slash at its end, as in /data/docker.",
+    "hosts": "docker_daemon_options has hosts without Docker's usual socket, where every client and role asks; add "
+    'fd:// to them, as in hosts: ["fd://", "unix:///srv/docker.sock"].',
+    "proxies": "docker_daemon_http_proxy and docker_daemon_https_proxy must be URLs such as "
+    "http://proxy.example.org:3128, and docker_daemon_no_proxy hosts with commas between, without spaces.",
+    "secrets": "docker_daemon_options or docker_daemon_log_opts holds a URL with a user, or the key proxies; set "
+    "docker_daemon_http_proxy, _https_proxy and _no_proxy instead, which keep passwords out of every output and from "
+    "every user of the host but root.",
+    "flag": "docker_daemon_options has {}, a flag's name that has no effect in daemon.json; write {}.",
+}
+
 
 def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[str]]:
     """Return the inputs that the node needs, without the secrets, and what is wrong with them."""
     http, no_proxy = inputs["http_proxy"], inputs["no_proxy"]
     https = http if inputs["https_proxy"] is None else inputs["https_proxy"]
-    options = inputs["options"]
-    problems = []
-    bad = [one for one in inputs["registry_mirrors"] if not re.fullmatch(r"https?://[^/@\s]+/?", one)]
-    if bad:
-        problems.append(
-            f"docker_daemon_registry_mirrors has {_listed(bad)}; give roots of domains without a path, a user or a "
-            "password, as in https://mirror.example.org."
-        )
-    bad = [one for one in inputs["insecure_registries"] if re.search("://|@", one)]
-    if bad:
-        problems.append(
-            f"docker_daemon_insecure_registries has {_listed(bad)}; give hosts such as registry.example.org:5000 and "
-            "networks such as 10.0.0.0/8, without http:// or https:// and any user."
-        )
-    roots = {
-        "docker_daemon_data_root": inputs["data_root"],
-        "data-root of docker_daemon_options": options.get("data-root"),
-    }
-    for name, root in roots.items():
-        if not re.fullmatch("(/[^/]+)*", str(root or "")):
-            problems.append(f"{name} is {root}; give an absolute path without a slash at its end, as in /data/docker.")
+    options, hosts = inputs["options"], inputs["options"].get("hosts")
+    mirrors = [one for one in inputs["registry_mirrors"] if not re.fullmatch(r"https?://[^/@\s]+/?", one)]
+    insecure = [one for one in inputs["insecure_registries"] if re.search("://|@", one)]
+    has_secret = _URL_WITH_USER.search(json.dumps([options, inputs["log_opts"]])) or "proxies" in options
     # systemd's socket would listen there all the same, with nobody to answer.
-    hosts = options.get("hosts")
-    if isinstance(hosts, list) and hosts and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in hosts):
-        problems.append(
-            "docker_daemon_options has hosts without Docker's usual socket, where every client and role asks; add "
-            'fd:// to them, as in hosts: ["fd://", "unix:///srv/docker.sock"].'
-        )
-    if not (_PROXY.fullmatch(http) and _PROXY.fullmatch(https) and re.fullmatch(r"\S*", no_proxy)):
-        problems.append(
-            "docker_daemon_http_proxy and docker_daemon_https_proxy must be URLs such as "
-            "http://proxy.example.org:3128, and docker_daemon_no_proxy hosts with commas between, without spaces."
-        )
-    if _URL_WITH_USER.search(json.dumps([options, inputs["log_opts"]])) or "proxies" in options:
-        problems.append(
-            "docker_daemon_options or docker_daemon_log_opts holds a URL with a user, or the key proxies; set "
-            "docker_daemon_http_proxy, _https_proxy and _no_proxy instead, which keep passwords out of every output "
-            "and from every user of the host but root."
-        )
-    for name in sorted(set(options) & set(FLAGS) - set(daemon_json.TYPES)):
-        problems.append(
-            f"docker_daemon_options has {name}, a flag's name that has no effect in daemon.json; write {FLAGS[name]}."
-        )
-    problems += [f"docker_daemon_options: {wrong}." for wrong in daemon_json.check(options, False)]
+    is_deaf = isinstance(hosts, list) and hosts and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in hosts)
+    wrong = {"mirrors": _listed(mirrors), "insecure": _listed(insecure), "hosts": is_deaf, "secrets": has_secret}
+    wrong["proxies"] = not (_PROXY.fullmatch(http) and _PROXY.fullmatch(https) and re.fullmatch(r"\S*", no_proxy))
+    problems = [PROBLEMS[name].format(is_so) for name, is_so in wrong.items() if is_so]
+    named = {"docker_daemon_data_root": inputs["data_root"]}
+    named["data-root of docker_daemon_options"] = options.get("data-root")
+    for name, root in named.items():
+        if not re.fullmatch("(/[^/]+)*", str(root or "")):
+            problems.append(PROBLEMS["root"].format(name, root))
+    flags = sorted(set(options) & set(FLAGS) - set(daemon_json.TYPES))
+    problems += [PROBLEMS["flag"].format(name, FLAGS[name]) for name in flags]
+    problems += [f"docker_daemon_options: {one}." for one in daemon_json.check(options, False)]
     # A token of digits alone is a number in YAML.
     log_opts = daemon_json.normalise({"log-opts": inputs["log_opts"]})["log-opts"]
     options = daemon_json.normalise(options)

@@ -21,7 +21,7 @@ BENCH = {
 
 def test_the_hardened_profile_is_what_the_bench_asks_for():
     assert PROFILES["hardened"].items() >= BENCH.items()
-    assert "nofile" in PROFILES["hardened"]["default-ulimits"]
+    assert PROFILES["hardened"]["default-ulimits"] == {"nofile": {"Name": "nofile", "Soft": 65536, "Hard": 65536}}
 
 
 @pytest.mark.parametrize("key", [*PROFILES["hardened"], "log-opts"])
@@ -63,3 +63,12 @@ def test_the_readme_explains_each_key(key):
 )
 def test_what_the_inputs_make(given, config):
     assert wanted(**given)[:2] == (dict(wanted()[0], config=config), [])
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_removal_wants_nothing(state):
+    given = {"audit": True, "probe_mirrors": "report", "http_proxy": "http://p", "options": {"mtu": 1400}}
+    wish, _problems, site = wanted(state=state, **given)
+    found = (wish["audit"], wish["probe_mirrors"], wish["proxy"] in site.sealed, wish["config"])
+    assert found == ((True, "report", True, {"mtu": 1400}) if state == "present" else (False, "off", False, {}))
+    assert wanted(state=state)[0]["audit"] is False
