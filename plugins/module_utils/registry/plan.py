@@ -14,12 +14,8 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     unschedule = [_unscheduled(path) for path in observed["units"]]
     if want["state"] == "absent":
         items = ["container %s" % name for name in sorted(observed["containers"])] + _leftovers(observed)
-        return {
-            "unschedule_collection": unschedule,
-            "remove": [action(item, "present", "absent") for item in items],
-        }
-    image, services = want["image"], _services(want, observed)
-    accounts = [(path, found) for path, found in sorted(observed["accounts"].items())]
+        return {"unschedule_collection": unschedule, "remove": [action(item, "present", "absent") for item in items]}
+    image, accounts = want["image"], sorted(observed["accounts"].items())
     return {
         "create_folders": [
             _created(path, found["there"]) for path, found in sorted(observed["data"].items()) if not found["marked"]
@@ -28,8 +24,7 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
         "write_files": _files(want, observed),
         "issue_certificate": _certificate(want, observed),
         "set_accounts": [one for path, found in accounts for one in _accounts(want, path, found)],
-        "start_containers": services["start_containers"],
-        "restart_containers": services["restart_containers"],
+        **_services(want, observed),
         "schedule_collection": _schedule(want, observed),
         "unschedule_collection": unschedule,
         "open_firewall": [

@@ -33,11 +33,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances im
     overlaps,
     services,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import (
-    account_problems,
-    htpasswd,
-    secrets,
-)
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import account_problems, htpasswd, secrets
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
 # By default, on the controller.
