@@ -1,8 +1,6 @@
 #!/usr/bin/python
 """Use registries as a client does."""
 
-from __future__ import absolute_import, division, print_function
-
 DOCUMENTATION = r"""
 ---
 module: registry_try
@@ -16,22 +14,12 @@ description:
   - Changes nothing on the host.
 options:
   registries:
-    description: The registries.
+    description:
+      - The registries, each with its C(address), which is host and port, whether it speaks C(tls), and the
+        C(user) of this host whose login is tried; without one the registry is only asked.
     type: list
     elements: dict
     required: true
-    suboptions:
-      address:
-        description: Host and port of the registry.
-        type: str
-        required: true
-      tls:
-        description: Whether the registry speaks TLS.
-        type: bool
-        required: true
-      user:
-        description: The user of this host whose login is tried; without one the registry is only asked.
-        type: str
 attributes:
   check_mode:
     description: Does the same.
@@ -86,14 +74,8 @@ def refusal(one: Dict[str, Any]) -> str:
 
 
 def main() -> None:
-    registry = {
-        "address": {"type": "str", "required": True},
-        "tls": {"type": "bool", "required": True},
-        "user": {"type": "str"},
-    }
     module = AnsibleModule(
-        argument_spec={"registries": {"type": "list", "elements": "dict", "required": True, "options": registry}},
-        supports_check_mode=True,
+        argument_spec={"registries": {"type": "list", "elements": "dict", "required": True}}, supports_check_mode=True
     )
     reasons = []
     for one in module.params["registries"]:

@@ -1,24 +1,12 @@
 """What differs between a host and the wanted registries, how it is mended, and what stands in the way. Pure."""
 
 import os
+import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
-
-# What tasks on the controller read of the wanted state.
-FOR_TASKS = (
-    "secrets_dir",
-    "missing_secrets",
-    "stores",
-    "backup_dir",
-    "backup_keep",
-    "backup_fetch",
-    "restore_dir",
-    "restore_archives",
-    "restore_replace",
-)
 
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -26,12 +14,8 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     unschedule = [_unscheduled(path) for path in observed["units"]]
     if want["state"] == "absent":
         items = ["container %s" % name for name in sorted(observed["containers"])] + _leftovers(observed)
-        return {
-            "unschedule_collection": unschedule,
-            "remove": [action(item, "present", "absent") for item in items],
-        }
-    image, services = want["image"], _services(want, observed)
-    accounts = [(path, found) for path, found in sorted(observed["accounts"].items())]
+        return {"unschedule_collection": unschedule, "remove": [action(item, "present", "absent") for item in items]}
+    image, accounts = want["image"], sorted(observed["accounts"].items())
     return {
         "create_folders": [
             _created(path, found["there"]) for path, found in sorted(observed["data"].items()) if not found["marked"]
@@ -40,8 +24,7 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
         "write_files": _files(want, observed),
         "issue_certificate": _certificate(want, observed),
         "set_accounts": [one for path, found in accounts for one in _accounts(want, path, found)],
-        "start_containers": services["start_containers"],
-        "restart_containers": services["restart_containers"],
+        **_services(want, observed),
         "schedule_collection": _schedule(want, observed),
         "unschedule_collection": unschedule,
         "open_firewall": [
@@ -127,7 +110,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         refused.append(
             "The certificate here is of an authority that is not in %s on this controller. Copy ca.crt, ca.key and the "
             "rest there from the controller that made them, or set registry_replace_authority: true; every client then "
-            "has to trust the new one (tasks_from: client)." % want["secrets_dir"]
+            "has to trust the new one (tasks_from: client)." % want["facts"]["secrets_dir"]
         )
     if tls and tls["given"]:
         refused += ["registry_certificate: %s. Replace the file." % one["is"] for one in actions["issue_certificate"]]
@@ -230,8 +213,9 @@ def _certificate(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]
         if not missing or want["tls"]["given"]:
             return []
         is_ = "lacks %s" % ", ".join(missing)
-    # What the controller needs to sign it.
-    more = dict(names=observed["names"], hostname=want["tls"]["hostname"], days=want["tls"]["days"])
+    # What the controller needs to sign it, names as OpenSSL has them.
+    names = [("IP:" if re.match("[0-9.]+$|.*:", name) else "DNS:") + name for name in observed["names"]]
+    more = dict(names=names, hostname=want["tls"]["hostname"], days=want["tls"]["days"])
     return [action("certificate %s" % want["tls"]["certificate"], is_, wish, **more)]
 
 
@@ -298,5 +282,4 @@ def _leftovers(observed: Dict[str, Any]) -> List[str]:
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what playbooks read, and what reports show: the registries that answer."""
     answers = observed.get("answers", {}).items()
-    shown = dict((key, want[key]) for key in FOR_TASKS if key in want)
-    return dict(shown, registry=" ".join(name for name, answer in answers if isinstance(answer, int)))
+    return dict(want.get("facts", {}), registry=" ".join(name for name, answer in answers if isinstance(answer, int)))

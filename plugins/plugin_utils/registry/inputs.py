@@ -33,22 +33,9 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances im
     overlaps,
     services,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import (
-    account_problems,
-    htpasswd,
-    secrets,
-)
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import account_problems, htpasswd, secrets
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
-# For the playbooks that back up and restore.
-PLAYBOOK_INPUTS = (
-    "backup_dir",
-    "backup_keep",
-    "backup_fetch",
-    "restore_dir",
-    "restore_archives",
-    "restore_replace",
-)
 # By default, on the controller.
 CACHE, DATA_FOLDER = "~/.cache/slipway", "~/.local/share/slipway/registry"
 
@@ -90,13 +77,16 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
         "minimum_free": int(inputs["minimum_free"] * 2**30),
         "purge": [],
-        "secrets_dir": inputs["secrets_dir"],
-        "missing_secrets": _missing_secrets(inputs, credentials),
-        # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a disk
-        # that several hosts share.
-        **{key: inputs[key] for key in PLAYBOOK_INPUTS},
-        **{key: f"{inputs[key]}/{site.host}" for key in ("backup_dir", "restore_dir")},
-        "stores": [one["name"] for one in instances if one["mode"] == "store" and one["driver"] == "filesystem"],
+        # For tasks on the controller.
+        "facts": {
+            "secrets_dir": inputs["secrets_dir"],
+            "missing_secrets": _missing_secrets(inputs, credentials),
+            # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a
+            # disk that several hosts share.
+            **{key: value for key, value in inputs.items() if key.startswith(("backup_", "restore_"))},
+            **{key: f"{inputs[key]}/{site.host}" for key in ("backup_dir", "restore_dir")},
+            "stores": [one["name"] for one in instances if one["mode"] == "store" and one["driver"] == "filesystem"],
+        },
     }, []
 
 

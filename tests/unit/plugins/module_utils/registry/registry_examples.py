@@ -45,7 +45,7 @@ WANT = {
         "hostname": "registry.example.org",
         "days": 397,
     },
-    "secrets_dir": "/secrets",
+    "facts": {"secrets_dir": "/secrets"},
     "timer": "collect.timer",
     "schedule": "Sun 03:30",
     "open_ports": [5000],

@@ -219,16 +219,17 @@ def test_a_port_is_opened_now_and_for_good(firewall, commands):
 
 def test_the_controller_is_told_what_it_has_to_do_for_a_host():
     observed = changed(changed(GOOD, ["image"], ""), ["certificate", "error"], "missing")
+    observed["names"] = ["10.0.0.5", "1.example", "2001:DB8:0:0:0:0:0:5"]
     actions = planned(WANT, observed)
     assert actions["provide_image"][0]["archive"] == "/images/registry.tar"
     certificate = actions["issue_certificate"][0]
     assert [certificate[key] for key in ("hostname", "names", "days")] == [
         "registry.example.org",
-        ["localhost", "registry.example.org"],
+        ["IP:10.0.0.5", "DNS:1.example", "IP:2001:DB8:0:0:0:0:0:5"],
         397,
     ]
-    facts = plan.facts({**WANT, "stores": ["main"], "backup_keep": 4}, {"answers": {"main": 401, "hub": "timed out"}})
-    assert facts == {"secrets_dir": "/secrets", "stores": ["main"], "backup_keep": 4, "registry": "main"}
+    facts = plan.facts(WANT, {"answers": {"main": 401, "hub": "timed out"}})
+    assert facts == {"secrets_dir": "/secrets", "registry": "main"}
     assert plan.facts({"state": "absent"}, {}) == {"registry": ""}
 
 

@@ -195,8 +195,8 @@ def test_nothing_that_a_password_could_be_guessed_by_stands_in_a_module_s_argume
 
 
 def test_hosts_that_share_a_disk_for_copies_have_a_folder_each():
-    want = prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]
-    assert (want["backup_dir"], want["restore_dir"]) == ("/mnt/backup/reg", "/mnt/copies/reg")
+    facts = prepare(read(backup_dir="/mnt/backup", restore_dir="/mnt/copies"), SITE)[0]["facts"]
+    assert (facts["backup_dir"], facts["restore_dir"]) == ("/mnt/backup/reg", "/mnt/copies/reg")
 
 
 def test_an_object_store_needs_no_folder():
@@ -402,10 +402,10 @@ def test_a_file_of_accounts_without_passwords_is_never_made():
 
 
 def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
-    assert prepare(read(), SITE)[0]["missing_secrets"] == ["secret", "passwords/slipway", "authority"]
-    assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["missing_secrets"] == []
+    assert prepare(read(), SITE)[0]["facts"]["missing_secrets"] == ["secret", "passwords/slipway", "authority"]
+    assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["facts"]["missing_secrets"] == []
     plain = read({"name": "a", "tls": False}, accounts=[{"name": "b", "password": "x"}])
-    assert prepare(plain, SITE)[0]["missing_secrets"] == ["secret"]
+    assert prepare(plain, SITE)[0]["facts"]["missing_secrets"] == ["secret"]
 
 
 def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
