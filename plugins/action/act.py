@@ -39,7 +39,8 @@ class ActionModule(ActionBase):
             if "waiting" not in answer:
                 break
             self._display.display(f"{site.host}: {answer['waiting']}")
-        answer["warnings"] = [f"{site.host}: {note}" for note in answer.get("warnings", [])]
+        told = [f"{site.host}: {note}" for note in answer.pop("notes", [])]
+        answer["warnings"] = [*answer.get("warnings", []), *told]
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg", "")).splitlines()
             return {**result, **answer, **(sections.failure(lines) if answer.get("failed") else {}), "done": done}

@@ -113,7 +113,7 @@ def main() -> None:
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}
-    result = {"changed": bool(run.done), "done": run.done, "warnings": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
+    result = {"changed": bool(run.done), "done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
     if told:
         module.fail_json(msg=told["failure"], **result)
     result["platform"] = platforms.as_dict(platform)
