@@ -51,7 +51,7 @@ def choose(run: Run, packages: List[str]) -> Dict[str, Any]:
         raise Failed(refusal(want, passed_over))
     chosen = min(usable, key=lambda answer: answer["seconds"]) if fastest else usable[0]
     if passed_over:
-        run.note("uses %s\n%s" % (chosen["mirror"], "\n".join("passed over " + one for one in passed_over)))
+        run.note("; ".join(["uses " + chosen["mirror"]] + ["passed over " + one for one in passed_over]))
     return chosen
 
 

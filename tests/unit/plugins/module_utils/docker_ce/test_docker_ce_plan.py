@@ -90,6 +90,9 @@ def test_a_mirror_of_the_list_is_no_drift_and_another_is():
     assert drift_text(plan(want, observed)) == (
         f"{SOURCES}: at https://elsewhere.example.org/docker-ce -> one of 2 mirrors"
     )
+    want["mirrors"] = want["mirrors"][:1]
+    observed["files"][SOURCES] = None
+    assert drift_text(plan(want, {**observed, "mirror": ""})) == f"{SOURCES}: missing -> {want['mirrors'][0]}"
 
 
 def test_a_hold_on_dnf_is_an_exclude_in_the_repository_file():
