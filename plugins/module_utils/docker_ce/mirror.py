@@ -106,8 +106,8 @@ def offered_by_apt(run: Run, mirror: str, packages: List[str], scratch: str) -> 
     for path, text in ((source, files[source] or ""), (scratch + "/apt.conf", "\n".join(options))):
         replace(path, text, 0o644)
     configured = ["-q", "-c", scratch + "/apt.conf"]
-    answer(run, ["apt-get"] + configured + ["update"], r"(?:[EW]: |  )(.*)")
-    lines = [line.split("|") for line in answer(run, ["apt-cache"] + configured + ["madison"] + packages, "E: (.*)")]
+    lines_of(run, ["apt-get"] + configured + ["update"], r"(?:[EW]: |  )(.*)")
+    lines = [line.split("|") for line in lines_of(run, ["apt-cache"] + configured + ["madison"] + packages, "E: (.*)")]
     return group((fields[0].strip(), fields[1].strip()) for fields in lines if len(fields) == 3)
 
 
@@ -137,10 +137,10 @@ def offered_by_dnf(run: Run, mirror: str, packages: List[str], scratch: str) -> 
 
 def _query(run: Run, query: List[str], path: str, text: str) -> List[str]:
     replace(path, text, 0o644)
-    return answer(run, query, r"(?:Error: |  - )(.*)")
+    return lines_of(run, query, r"(?:Error: |  - )(.*)")
 
 
-def answer(run: Run, command: List[str], reasons: str) -> List[str]:
+def lines_of(run: Run, command: List[str], reasons: str) -> List[str]:
     """Return the lines that a package manager prints.
 
     :param reasons: matches lines that say why it fails.
