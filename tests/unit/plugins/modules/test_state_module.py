@@ -108,8 +108,12 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(observe, "RECORD", str(tmp_path / "record"))
     inputs = {"state": "absent", "addresses": [], "system_trust": False, "authority": ""}
     assert (
-        probe("registry_client", load("registry_client"), Host(), PLATFORM, {**inputs, "logins": [], "registries": []})[
-            "error"
-        ]
+        probe(
+            "registry_client",
+            load("registry_client"),
+            Host(),
+            PLATFORM,
+            {**inputs, "logins": [], "registries": [], "hosts": []},
+        )["error"]
         == ""
     )

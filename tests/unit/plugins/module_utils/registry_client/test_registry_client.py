@@ -17,6 +17,7 @@ CLIENT_INPUTS = {
     "authority": "text",
     "logins": [LOGIN],
     "registries": [],
+    "hosts": ["reg"],
 }
 SUM = hashlib.sha256(b"text").hexdigest()
 CERT, ANCHOR = "/etc/docker/certs.d/reg:5000/ca.crt", "/usr/local/share/ca-certificates/slipway-registry.crt"

@@ -167,7 +167,12 @@ def test_actions_say_all_that_is_to_be_done():
 
 
 def test_reports_are_told_the_default_version_and_which_archive_fits():
-    assert facts(WANT, converged()) == {**WANT["archive"], "singularity": "singularity-ce 4.5.1"}
+    program = "/opt/singularity/current/bin/singularity"
+    assert facts(WANT, converged()) == {
+        **WANT["archive"],
+        "singularity": "singularity-ce 4.5.1",
+        "program": program,
+    }
     assert facts(WANT, spoiled(trees={}))["singularity"] == ""
 
 
