@@ -19,8 +19,9 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
     copies = bool(inputs["push"] or inputs["build"])
     settings = copies and (inputs["insecure"] or any(inputs["mirrors"].values()))
     entries = dict((key, [_archived(one) for one in inputs[key]]) for key in ("preload", "push", "build"))
-    # On the file system where it is to be, so that it is put in place at once.
-    place = [dict(one, **_copied(one["file"], inputs["sif_path"] + "/.slipway/")) for one in inputs["place"]]
+    # On the file system where it is to be, so that it is put in place at once. Each its own: equal ones are one file.
+    folder = inputs["sif_path"] + "/.slipway-%s/"
+    place = [dict(one, **_copied(one["file"], folder % os.path.basename(one["path"]))) for one in inputs["place"]]
     return dict(
         inputs,
         record=RECORD,

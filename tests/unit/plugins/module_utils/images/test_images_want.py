@@ -46,7 +46,9 @@ def test_where_archives_are_read_on_the_node():
     assert read(archive="/home/b/app.tar")[0] != path
 
 
-def test_a_sif_file_is_copied_beside_its_place():
-    (one,) = want(inputs(place=[{"path": "/opt/sif/app.sif", "file": "/cache/1.sif"}]), DEBIAN)["place"]
-    assert one["read"] == "/opt/sif/.slipway/1.sif"
-    assert one["copy"] == {"src": "/cache/1.sif", "dest": "/opt/sif/.slipway/"}
+def test_a_sif_file_is_copied_beside_its_place_and_each_of_two_equal_ones():
+    place = [{"path": f"/opt/sif/{name}.sif", "file": "/cache/1.sif"} for name in ("app", "tool")]
+    one, other = want(inputs(place=place), DEBIAN)["place"]
+    assert one["read"] == "/opt/sif/.slipway-app.sif/1.sif"
+    assert one["copy"] == {"src": "/cache/1.sif", "dest": "/opt/sif/.slipway-app.sif/"}
+    assert other["read"] == "/opt/sif/.slipway-tool.sif/1.sif"
