@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
         secrets.update(site.sealed)
         arguments = sections.arguments(inputs, site)
         arguments.update(roles=asked, phases=self._task.args.get("phases"), secrets=secrets)
+        name = self._task.delegate_to or site.host
         done: list[str] = []
         notes: list[str] = []
         while True:
@@ -40,8 +41,8 @@ class ActionModule(ActionBase):
             notes += [note for note in answer.get("warnings", []) if note not in notes]
             if "waiting" not in answer:
                 break
-            self._display.display(f"{site.host}: {answer['waiting']}")
-        answer["warnings"] = [f"{site.host}: {note}" for note in notes]
+            self._display.display(f"{name}: {answer['waiting']}")
+        answer["warnings"] = [f"{name}: {note}" for note in notes]
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg", "")).splitlines()
             return {**result, **answer, **(sections.failure(lines) if answer.get("failed") else {}), "done": done}

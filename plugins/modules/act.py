@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere.
     from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity_build import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 

@@ -85,6 +85,18 @@ STEPS = [
     # Of any host, what all the others pull.
     Step("publish", "images", "publish", ["images.push_images"]),
     Step("place", "images", "place", ["images.pull_images"]),
+    # On a build host, for a host that lacks the archive: asked for by name alone.
+    Step(
+        "build",
+        "singularity",
+        "build_archive",
+        [
+            "singularity_build.install_build_packages",
+            "singularity_build.fetch_source",
+            "singularity_build.install_go",
+            "singularity_build.build_archive",
+        ],
+    ),
 ]
 # The end of every plan: what is left for later on purpose. Nothing acts on it.
 LATER = "later"

@@ -27,6 +27,8 @@ COLLECTION = Path(__file__).parents[3]
 ROLES = ("user_groups", "docker_ce", "docker_daemon", "golang", "singularity", "registry", "images")
 # What is asked of a host: the roles, of which the registry is two.
 SECTIONS = (*ROLES[:-1], "registry_client", "images")
+# The roles of sections that are parts of one. A build is asked for by name alone.
+PARTS = {"registry_client": "registry", "singularity_build": "singularity"}
 # What a host of a group takes where slipway_roles does not say; with registry it is at least a client of registries.
 _DOCKER = ("user_groups", "docker_ce", "docker_daemon", "registry", "images")
 GROUPS = {
@@ -87,7 +89,7 @@ class Site:
 
 def folder(section: str) -> str:
     """Return the role whose inputs a section has."""
-    return "registry" if section == "registry_client" else section
+    return PARTS.get(section, section)
 
 
 def roles_of(host: str, groups: Mapping[str, list[str]], given: list[Any] | None) -> list[str]:

@@ -32,4 +32,4 @@ def test_they_wait_for_minutes(role):
     assert all(f"DPkg::Lock::Timeout={PATIENCE}" in one for one in called)
     # The module for either manager does not fetch the lists, which a fresh image has not.
     assert not [task for task in of_role(role) if "ansible.builtin.package" in task]
-    assert found or role in ("docker_daemon", "golang", "registry", "user_groups")
+    assert found or role in ("docker_daemon", "golang", "registry", "singularity", "user_groups")
