@@ -4,16 +4,19 @@ import os
 import re
 from typing import List
 
-from ansible_collections.slipway.node.plugins.module_utils.engine import download, files, packages
+from ansible_collections.slipway.node.plugins.module_utils.engine import download, files
 from ansible_collections.slipway.node.plugins.module_utils.engine.long import follow
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, last_lines
 from ansible_collections.slipway.node.plugins.module_utils.golang.install import install
+from ansible_collections.slipway.node.plugins.module_utils.singularity.act import install_packages
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build import source
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build.pack import pack
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build.plan import is_this
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build.toolchain import newest, to_fetch
 
+# Compiler and headers.
+install_build_packages = install_packages
 # The sources say which Go they need.
 LOOK_AGAIN_AFTER = ("fetch_source", "install_go")
 # What Go says of each package is its path alone; all else is worth reading.
@@ -29,14 +32,6 @@ def begin(run: Run) -> None:
         for name in ("configured", want["unit"] + ".status", "source/builddir", "stage"):
             run.remove(os.path.join(want["folder"], name))
         run.write(want["folder"] + "/task", want["task"] + "\n")
-
-
-def install_build_packages(run: Run, actions: List[Action]) -> None:
-    """Install compiler and headers; nothing that is there may have to go."""
-    manager, names = run.want["manager"], [one["item"] for one in actions]
-    packages.refresh(run, manager)
-    repositories = packages.known_repositories(run, run.want["repositories"])
-    packages.install(run, manager, names, repositories=repositories, nothing_goes=True)
 
 
 def fetch_source(run: Run, _actions: List[Action]) -> None:
@@ -85,15 +80,8 @@ def build_archive(run: Run, _actions: List[Action]) -> None:
         seconds = follow(run, want["unit"], argv, folder, env, lambda _end: progress(files.read(log)), log)
     except Failed as failed:
         raise Failed(failure(want["stem"], str(failed), files.read(log)))
-    facts = {
-        "flavor": want["flavor"],
-        "version": want["version"],
-        "go": version[len("go") :],
-        "platform": want["platform"],
-        "mconfig": want["mconfig"],
-        "source": run.observed["source"],
-        "seconds": seconds,
-    }
+    facts = dict((name, want[name]) for name in ("flavor", "version", "platform", "mconfig"))
+    facts.update(go=version[len("go") :], source=run.observed["source"], seconds=seconds)
     pack(folder + "/stage", want["tree"], folder, "%s-%s%s" % (want["stem"], version, want["end"]), facts)
 
 

@@ -62,14 +62,15 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what the controller needs to take the archive, and which paths are then to go."""
-    made = "%s/%s" % (want["folder"], archive(want, observed))
-    return {
-        "archive": made,
-        "told_sum": "" if want["known_sum"] else observed["told_sum"],
-        "kept_sum": want["kept_sum"],
-        "leftovers": [want["folder"] + "/stage", made + ".json", made + ".tar.gz"] if want["keep"] else [want["dir"]],
-    }
+    """Return what the controller is to take, and which paths are then to go."""
+    name = archive(want, observed)
+    made = ["%s/%s%s" % (want["folder"], name, end) for end in (".tar.gz", ".json")]
+    # The manifest comes last, since an archive without it is not taken for one.
+    fetch = [{"src": path, "dest": want["cache_dir"] + "/"} for path in made]
+    if observed["told_sum"] and not want["known_sum"]:
+        fetch.insert(0, {"src": want["sum_file"], "dest": want["kept_sum"]})
+    leftovers = [want["folder"] + "/stage"] + made if want["keep"] else [want["dir"]]
+    return {"archive": name, "fetch": fetch, "leftovers": leftovers}
 
 
 def archive(want: Dict[str, Any], observed: Dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.build imp
 ROOM = 2500
 PASSED_INPUTS = (
     "state flavor version name go go_version goproxy mirrors mirror_timeout allow_unverified release_api known_sum "
-    "kept_sum"
+    "kept_sum cache_dir"
 )
 
 

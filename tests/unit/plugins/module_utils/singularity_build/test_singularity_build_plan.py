@@ -1,5 +1,7 @@
 """What a build still lacks, and what stands in its way."""
 
+import re
+
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build.plan import facts, plan, refusals
@@ -15,7 +17,9 @@ WANT = {
     "task": STEM + END,
     "archive_pattern": f"^{STEM}-go[0-9.]+{END}$",
     "known_sum": SUM,
+    "sum_file": "/b/x.sha256",
     "kept_sum": "/cache/sums/x",
+    "cache_dir": "/cache",
     "go_version": "",
     "go_kind": "linux-amd64",
     "go": {"sums": {"1.25.14": {"linux-amd64": "0"}, "1.26.7": {"linux-amd64": "0"}, "1.27.1": {"src": "0"}}},
@@ -87,21 +91,17 @@ def test_what_is_lacking_is_planned(observed, want, expected):
     ],
 )
 def test_refusals_name_cause_and_remedy(observed, want, expected):
-    import re
-
     refused = refusals({**WANT, **want}, {**READY, **observed})
     assert len(refused) == bool(expected)
     assert not expected or re.search(expected, refused[0])
 
 
 def test_the_controller_is_told_what_to_take_and_what_then_goes():
-    observed = {**READY, "archives": ["a", ARCHIVE, f"{STEM}-go1.27.1{END}"], "told_sum": SUM}
-    made = f"/b/build/{STEM}-go1.27.1{END}"
-    assert facts(WANT, observed) == {
-        "archive": made,
-        "told_sum": "",
-        "kept_sum": "/cache/sums/x",
-        "leftovers": ["/b"],
-    }
+    name = f"{STEM}-go1.27.1{END}"
+    observed = {**READY, "archives": ["a", ARCHIVE, name], "told_sum": SUM}
+    made = [f"/b/build/{name}{end}" for end in (".tar.gz", ".json")]
+    fetch = [{"src": path, "dest": "/cache/"} for path in made]
+    assert facts(WANT, observed) == {"archive": name, "fetch": fetch, "leftovers": ["/b"]}
     told = facts({**WANT, "known_sum": "", "keep": True}, observed)
-    assert (told["told_sum"], told["leftovers"]) == (SUM, ["/b/build/stage", f"{made}.json", f"{made}.tar.gz"])
+    assert told["fetch"] == [{"src": "/b/x.sha256", "dest": "/cache/sums/x"}, *fetch]
+    assert told["leftovers"] == ["/b/build/stage", *made]
