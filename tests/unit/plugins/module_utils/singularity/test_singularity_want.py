@@ -129,3 +129,20 @@ BASE = ["--prefix=/opt/singularity/4.5.1", "-P", "release-stripped"]
 )
 def test_mconfig_is_told_what_the_version_knows(inputs, expected):
     assert mconfig({**INPUTS, "libsubid": True, **inputs}) == BASE + expected
+
+
+def test_how_many_versions_stay_and_who_writes_below_the_root():
+    def asked(**more):
+        return wanted_state({**INPUTS, **more}, platform("Debian 13.1"))
+
+    assert [asked(keep_versions=number)["keep"] for number in (-1, 0, 3)] == [None, 0, 3]
+    files = [{"path": f"{TREE}/etc/singularity/remote.yaml"}, {"path": "/etc/profile.d/x.sh"}]
+    assert asked(files=files)["files"] == files
+    assert asked(files=files, writes=False)["files"] == files[1:]
+    assert asked()["need"] == 400
+
+
+def test_the_archive_is_unpacked_beside_the_version():
+    archive = wanted_state({**INPUTS, "cache_dir": "/cache"}, platform("Debian 13.1"))["archive"]
+    assert (archive["place"], archive["cache_dir"]) == (f"{ROOT}/.new-4.5.1", "/cache")
+    assert wanted_state({**INPUTS, "state": "absent"}, platform("Debian 13.1"))["packages"] == []
