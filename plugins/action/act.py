@@ -40,6 +40,7 @@ class ActionModule(ActionBase):
         arguments.update(
             planned=planned, owner=owner, roles=asked, phases=self._task.args.get("phases"), secrets=secrets
         )
+        name = self._task.delegate_to or site.host
         done: list[str] = []
         end = time.monotonic() + site.settings["lock_timeout"]
         told = ""
@@ -55,10 +56,10 @@ class ActionModule(ActionBase):
             if not goes_on:
                 break
             if goes_on != told:
-                self._display.display(f"{site.host}: {goes_on}")
+                self._display.display(f"{name}: {goes_on}")
             told = goes_on
         # From 2.19 on a module's own warnings are objects by now.
-        answer["warnings"] = [*answer.get("warnings", []), *(f"{site.host}: {note}" for note in notes)]
+        answer["warnings"] = [*answer.get("warnings", []), *(f"{name}: {note}" for note in notes)]
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg") or "").splitlines()
             told_in_lines = sections.failure(lines) if answer.get("failed") and lines else {}

@@ -1,15 +1,10 @@
-"""Filters of the role singularity: who compiles, with which Go, and by which sum."""
+"""The filter of the role singularity: who compiles."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import (
-    builder,
-    go_to_fetch,
-    newest_toolchain,
-    release_sum,
-)
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 
 class FilterModule:
@@ -17,9 +12,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {
-            "singularity_builder": builder,
-            "singularity_go_to_fetch": go_to_fetch,
-            "singularity_told_sum": release_sum,
-            "singularity_toolchain": newest_toolchain,
-        }
+        return {"singularity_builder": builder}

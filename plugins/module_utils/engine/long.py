@@ -34,9 +34,10 @@ def follow(
     :raises Waiting: it runs.
     :raises Failed: it failed or was killed.
     """
-    unit, status = _unit(name), _status(name, folder)
+    unit, status, asked = _unit(name), _status(name, folder), os.path.join(folder, name + ".asked")
     log = log or os.path.join(folder, name + ".log")
-    if not is_begun(run, name, folder):
+    # What was killed since it was asked a moment ago is told, and not begun again.
+    if not is_begun(run, name, folder) and not _is_young(asked):
         _start(run, unit, argv, folder, env, log, status)
     end = time.monotonic() + ASK_EVERY
     while _runs(run, unit):
@@ -44,12 +45,13 @@ def follow(
             run.command(["systemctl", "stop", unit], good=())
             raise Failed("It said nothing for %d s and was ended. The end of %s:\n%s" % (STANDS_STILL, log, tail(log)))
         if time.monotonic() > end:
+            files.replace(asked, "", 0o600)
             raise Waiting(progress(tail(log)))
         time.sleep(0.5)
     # Where it was killed it tells none.
     said = files.read(status).split()
-    if os.path.exists(status):
-        os.unlink(status)
+    run.remove(status)
+    run.remove(asked)
     if said[:1] != ["0"]:
         how = "failed with exit status %s" % said[0] if said else "was killed"
         raise Failed("It %s. The end of %s:\n%s" % (how, log, tail(log)))
@@ -72,6 +74,10 @@ def _unit(name: str) -> str:
 
 def _status(name: str, folder: str) -> str:
     return os.path.join(folder, name + ".status")
+
+
+def _is_young(path: str) -> bool:
+    return os.path.exists(path) and time.time() - os.stat(path).st_mtime < 3 * ASK_EVERY
 
 
 def _runs(run: Run, unit: str) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ansible_collections.slipway.node.plugins.module_utils.registry import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.registry_client import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity_build import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
 
 
@@ -30,6 +31,8 @@ class Section(NamedTuple):
     # The group whose hosts alone are asked for it, and the one without a host of which nobody is.
     only_in: str = ""
     if_any: str = ""
+    # Whether it is acted only where a task names it.
+    by_name: bool = False
     # Its facts that the site's final table shows.
     columns: Sequence[str] = ()
     # What the table of verify.yml shows: a column, the variable of a task's result, and how it ended in words.
@@ -62,6 +65,8 @@ SECTIONS = (
         record="{root}/*/.slipway.json",
         proofs=(("singularity", "__singularity_tried", "did not run", "container runs"),),
     ),
+    # On a build host, for a host that lacks the archive.
+    Section("singularity_build", "singularity", ("singularity_hosts",), by_name=True),
     Section("registry", "registry", IMAGE_HOSTS, only_in="registry_hosts", columns=("registry",)),
     # With registries a host is at least a client of them.
     Section(
@@ -211,6 +216,17 @@ STEPS = [
             "images.place_sif",
             "images.remove_images",
             "images.remove_files",
+        ],
+    ),
+    Step(
+        "build",
+        "singularity",
+        "build_archive",
+        [
+            "singularity_build.install_build_packages",
+            "singularity_build.fetch_source",
+            "singularity_build.install_go",
+            "singularity_build.build_archive",
         ],
     ),
 ]

@@ -2,19 +2,24 @@
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, List
+import pwd
+from typing import Any, Callable, Dict, List, Mapping
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files, packages
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
-from ansible_collections.slipway.node.plugins.module_utils.singularity import ranges, trial
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_text, config_values
 from ansible_collections.slipway.node.plugins.module_utils.singularity.install import install
+from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import give
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import describe
+
+# Phases that change what containers run by, and those that wait for the trial.
+CHANGES = ("install_packages", "allow_namespaces", "install_tree", "set_config", "switch_version")
+WAIT = ("switch_version", "write_modulefiles", "remove_versions")
 
 
 def install_packages(run: Run, actions: List[Action]) -> None:
-    """Install what containers need at run time; no compiler, and nothing that is there may have to go."""
+    """Install what is missing; nothing that is there may have to go."""
     manager, names = run.want["manager"], [one["item"] for one in actions]
     packages.refresh(run, manager)
     repositories = packages.known_repositories(run, run.want["repositories"])
@@ -59,7 +64,7 @@ def rejected_keys(program: str, config: Dict[str, Any], command: Callable[..., A
 
 def give_ranges(run: Run, _actions: List[Action]) -> None:
     try:
-        ranges.give(run.observed["accounts"], run.want["fakeroot_first"], run.want["fakeroot_limit"])
+        give(run.observed["accounts"], run.want["fakeroot_first"], run.want["fakeroot_limit"])
     except (OSError, ValueError) as error:
         raise Failed("Ranges of ids were not given: %s." % error)
 
@@ -91,5 +96,32 @@ def finish(run: Run) -> None:
 
 
 def _try(run: Run, phase: str) -> None:
-    if trial.is_due(run.plans["singularity"], phase):
-        trial.run_container(run, run.want)
+    """Make a SIF file of the host's own shell and run it, where it is time for that."""
+    if not is_due(run.plans["singularity"], phase):
+        return
+    program = run.want["program"]
+    command = as_user(os.environ) + ["/bin/sh", "-s", program]
+    _code, out, err = run.command(command, good=(), stdin=run.secrets["singularity_trial"])
+    if out.splitlines()[-1:] != ["container works"]:
+        said = " ".join(line for line in err.splitlines() if not line.startswith("INFO:")) or "no answer"
+        raise Failed(
+            "%s is installed, and no container of an ordinary user runs: %s. Mend what it names; which of the host's "
+            "files a container gets is in its configuration, which singularity_config sets." % (program, said)
+        )
+
+
+def is_due(plan: Mapping[str, Any], phase: str) -> bool:
+    """Tell whether a container is to be run now: before the first phase that waits for it, or at the end."""
+    first = next((one for one in WAIT if one in plan), "")
+    return phase == first and any(one in plan for one in CHANGES)
+
+
+def as_user(environment: Mapping[str, str]) -> List[str]:
+    """Return by which command a program runs as the connecting user, or as nobody where that is root."""
+    try:
+        user = pwd.getpwuid(int(environment.get("SUDO_UID", "0")))
+    except (KeyError, ValueError):
+        user = pwd.getpwuid(0)
+    if user.pw_uid:
+        return ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--init-groups"]
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -1,5 +1,7 @@
 """A build of Singularity: the packages that it and the result need, and the arguments of mconfig."""
 
+import hashlib
+import json
 import re
 from typing import Any, Dict, List, Tuple
 
@@ -34,8 +36,6 @@ SECCOMP_PACKAGES = {"apt": ("libseccomp2", "libseccomp-dev"), "dnf": ("libseccom
 # Repositories with headers that Enterprise Linux does not enable, by their names on RHEL and on those built from it.
 # One that a host does not have is passed over.
 HEADER_REPOSITORIES = ["powertools", "crb", "devel", "codeready-builder-for-rhel-*-rpms"]
-# What a build leaves at its largest, in MiB: about 800 of sources and compiled packages, more with the toolchain.
-BUILD_ROOM = 2500
 
 
 def numbers(version: str) -> Tuple[int, ...]:
@@ -71,6 +71,29 @@ def packages(inputs: Dict[str, Any], platform: platforms.Platform) -> Tuple[List
     pairs = [names[platforms.manager(platform)] for names in fitting]
     run, build = ({name for pair in pairs for name in pair[index].split()} for index in (0, 1))
     return sorted(run), sorted(build)
+
+
+def described(inputs: Dict[str, Any], platform: platforms.Platform) -> Dict[str, Any]:
+    """Return how a version is built on a platform, and what the archive is called that serves all hosts of it."""
+    if inputs["libsubid"] is None:
+        inputs = dict(inputs, libsubid=has_libsubid(inputs["flavor"], inputs["version"], platform))
+    run, build = packages(inputs, platform)
+    arguments = mconfig(inputs)
+    digest = hashlib.sha256(json.dumps([inputs["archive_checksum"]] + arguments).encode()).hexdigest()[:12]
+    name = re.sub("[^a-z0-9]", "", platform.distribution.lower()) + platform.version.split(".")[0]
+    place = "%s-%s" % (name, platform.architecture)
+    stem, end = "%(flavor)s-%(version)s" % inputs, "-%s-%s" % (place, digest)
+    go_version = re.escape(inputs["go_version"]) or "[0-9.]+"
+    return {
+        "packages": run if inputs["packages"] is None else inputs["packages"],
+        "build_packages": build,
+        "mconfig": arguments,
+        "platform": place,
+        "stem": stem,
+        "end": end,
+        "archive_pattern": "^%s-go%s%s$" % (re.escape(stem), go_version, re.escape(end)),
+        "archive_glob": "%s-go%s%s.json" % (stem, inputs["go_version"] or "*", end),
+    }
 
 
 def installed_packages(host: Host, manager: str, names: List[str]) -> Dict[str, bool]:

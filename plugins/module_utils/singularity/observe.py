@@ -7,34 +7,21 @@ import re
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, existing, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, tree
 from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
-from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import (
-    APPARMOR_RESTRICTS,
-    NAMESPACES,
-    SYSCTL_FILE,
-    SYSCTL_FOLDERS,
-    boot_value,
-)
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_FOLDERS, MODULE_MARK
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import Range, parse_ranges
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import (
-    MANIFEST,
-    damage,
-    describe,
-    file_system,
-    parse_manifest,
-)
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`plan` needs. Changes nothing."""
-    tree, place = want["tree"], os.path.dirname(want["tree"])
-    found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", MANIFEST))}
+    place = os.path.dirname(want["tree"])
+    found = {os.path.dirname(path) for path in host.glob(os.path.join(want["root"], "*", tree.MANIFEST))}
     # A link to a version is no version.
-    places = sorted({place for place in found if not os.path.islink(place)} | {tree})
+    places = sorted({place for place in found if not os.path.islink(place)} | {want["tree"]})
     trees = dict((place, _tree(host, place, want)) for place in places)
     candidates = [place for place in places if trees[place]["manifest"]]
     accounts, source = _accounts(host, want), _subid_source(host)
@@ -58,13 +45,13 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "subid_source": source,
         "subid": _ranges(host, source, sorted(accounts)),
         "running_programs": _running_programs(candidates),
-        "file_system": file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
+        "file_system": tree.file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
         "nosuid": _nosuid(place),
         "free": min(free_bytes(place) // 2**20, want["need"]),
-        "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in NAMESPACES),
+        "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in kernel.NAMESPACES),
         "sysctl_at_boot": _at_boot(host),
-        "sysctl_file": host.read(SYSCTL_FILE) or "",
-        "apparmor_restricts": (host.read(APPARMOR_RESTRICTS) or "").strip() == "1",
+        "sysctl_file": host.read(kernel.SYSCTL_FILE) or "",
+        "apparmor_restricts": (host.read(kernel.APPARMOR_RESTRICTS) or "").strip() == "1",
         "apparmor_file": _file(host, want["apparmor"]),
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
     }  # type: Dict[str, Any]
@@ -89,9 +76,9 @@ def _modulefiles(host: Host, want: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
 
 
 def _tree(host: Host, place: str, want: Dict[str, Any]) -> Dict[str, Any]:
-    text = host.read(os.path.join(place, MANIFEST))
-    manifest, error = parse_manifest(text) if text is not None else (None, "")
-    tree = {
+    text = host.read(os.path.join(place, tree.MANIFEST))
+    manifest, error = tree.parse_manifest(text) if text is not None else (None, "")
+    found = {
         "exists": os.path.lexists(place),
         "empty": os.path.isdir(place) and not os.listdir(place),
         "manifest": None,
@@ -99,13 +86,13 @@ def _tree(host: Host, place: str, want: Dict[str, Any]) -> Dict[str, Any]:
         "damage": [],
     }  # type: Dict[str, Any]
     if manifest:
-        tree["manifest"] = dict((key, value) for key, value in manifest.items() if key != "files")
+        found["manifest"] = dict((key, value) for key, value in manifest.items() if key != "files")
         if place == want["tree"]:
             paths = [one["path"] for one in manifest["files"]]
-            tree["damage"] = damage(
-                manifest["files"], dict((path, describe(os.path.join(place, path))) for path in paths)
+            found["damage"] = tree.damage(
+                manifest["files"], dict((path, tree.describe(os.path.join(place, path))) for path in paths)
             )
-    return tree
+    return found
 
 
 def _link(path: str) -> str:
@@ -140,7 +127,7 @@ def _about(path: str) -> Dict[str, Any]:
 
 def _owner(path: str) -> str:
     """Return owner and group of a file, by name where they have one."""
-    found = describe(path)
+    found = tree.describe(path)
     if not found:
         return ""
     names = []
@@ -153,7 +140,7 @@ def _owner(path: str) -> str:
 
 
 def _mode(path: str) -> str:
-    found = describe(path)
+    found = tree.describe(path)
     return found["mode"] if found else ""
 
 
@@ -207,10 +194,10 @@ def _ranges(host: Host, source: str, users: List[str]) -> Dict[str, List[Range]]
 
 def _at_boot(host: Host) -> Dict[str, Dict[str, Any]]:
     """Return what the kernel's settings become at boot, the file, and whether it comes after Slipway's own."""
-    paths = [path for folder in SYSCTL_FOLDERS for path in host.glob(folder + "/*.conf")]
+    paths = [path for folder in kernel.SYSCTL_FOLDERS for path in host.glob(folder + "/*.conf")]
     files = [(path, host.read(path) or "") for path in paths]
-    found = dict((name, boot_value(files, name)) for name in NAMESPACES)
-    own = os.path.basename(SYSCTL_FILE)
+    found = dict((name, kernel.boot_value(files, name)) for name in kernel.NAMESPACES)
+    own = os.path.basename(kernel.SYSCTL_FILE)
     return dict(
         (name, {"value": value, "file": path, "last": os.path.basename(path) > own})
         for name, (value, path) in found.items()

@@ -5,29 +5,9 @@ import re
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
+from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, modulefiles, subordinate_ids, tree
 from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import old_commands
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, values_text
-from ansible_collections.slipway.node.plugins.module_utils.singularity.kernel import (
-    NAMESPACES,
-    SYSCTL_FILE,
-    blocking_settings,
-    sysctl_text,
-)
-from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import (
-    modulefiles,
-    unmanaged_modulefiles,
-    unwanted_modulefiles,
-)
-from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import (
-    RANGE,
-    range_refusals,
-    users_without_range,
-)
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import (
-    default_version,
-    requested_removals,
-    superfluous_trees,
-)
 
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
@@ -41,7 +21,7 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     if want["state"] == "absent":
         phases = {"remove_versions": _absence(want, observed)}
     else:
-        tree = observed["trees"].get(want["tree"])
+        version = observed["trees"].get(want["tree"])
         phases = {
             "install_packages": [
                 action(name, "not installed", "installed")
@@ -49,19 +29,21 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
                 if not installed
             ],
             "allow_namespaces": _namespaces(observed) + _apparmor(want, observed),
-            "install_tree": _tree(want, tree),
-            "set_config": _config(want, observed["config"] if tree else None),
+            "install_tree": _tree(want, version),
+            "set_config": _config(want, observed["config"] if version else None),
             "write_files": _files(want, observed),
             "give_ranges": [
-                action("/etc/%s: %s" % (name, user), "no range", "%d ids" % RANGE)
-                for user, names in sorted(users_without_range(observed).items())
+                action("/etc/%s: %s" % (name, user), "no range", "%d ids" % subordinate_ids.RANGE)
+                for user, names in sorted(subordinate_ids.users_without_range(observed).items())
                 for name in names
             ],
             "switch_version": _links(want, observed),
             "write_modulefiles": [
-                entry for one in modulefiles(want, observed) for entry in _file(one, _found_modulefile(one, observed))
+                entry
+                for one in modulefiles.modulefiles(want, observed)
+                for entry in _file(one, _found_modulefile(one, observed))
             ],
-            "remove_versions": _removals(_strays(want, observed) + superfluous_trees(want, observed)),
+            "remove_versions": _removals(_strays(want, observed) + tree.superfluous_trees(want, observed)),
         }
     if want["writes"]:
         return phases
@@ -79,14 +61,14 @@ def _found_modulefile(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[st
 
 
 def _namespaces(observed: Dict[str, Any]) -> List[Action]:
-    names, actions = blocking_settings(observed), []
+    names, actions = kernel.blocking_settings(observed), []
     for name in names:
         item, at_boot = name, observed["sysctl_at_boot"].get(name)
         if observed["sysctl"][name] != "0" and at_boot:
             item = "%s at the next boot (%s)" % (name, at_boot["file"])
-        write = ["write", SYSCTL_FILE, sysctl_text(observed["sysctl_file"], names)]
-        setting = ["command", ["sysctl", "-w", "%s=%s" % (name, NAMESPACES[name])]]
-        actions.append(action(item, "0", NAMESPACES[name], write, setting))
+        write = ["write", kernel.SYSCTL_FILE, kernel.sysctl_text(observed["sysctl_file"], names)]
+        setting = ["command", ["sysctl", "-w", "%s=%s" % (name, kernel.NAMESPACES[name])]]
+        actions.append(action(item, "0", kernel.NAMESPACES[name], write, setting))
     return actions
 
 
@@ -138,7 +120,7 @@ def _links(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
 
 
 def _strays(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
-    return observed["unwanted_files"] + unwanted_modulefiles(want, observed) + old_commands(want, observed)
+    return observed["unwanted_files"] + modulefiles.unwanted_modulefiles(want, observed) + old_commands(want, observed)
 
 
 def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
@@ -146,7 +128,7 @@ def _absence(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     items += [one["path"] for one in want["files"] if observed["files"][one["path"]]["exists"]]
     items += _strays(want, observed)
     items += [want["apparmor"]["path"]] if observed["apparmor_file"]["exists"] else []
-    return _removals(items + superfluous_trees(want, observed))
+    return _removals(items + tree.superfluous_trees(want, observed))
 
 
 def _removals(places: List[str]) -> List[Action]:
@@ -190,7 +172,7 @@ def _file(want: Dict[str, Any], found: Dict[str, Any], *after: List[Any]) -> Lis
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each sentence with the remedy."""
     refused = []
-    for place in requested_removals(want, observed):
+    for place in tree.requested_removals(want, observed):
         if observed["running_programs"].get(place):
             refused.append(
                 "%s cannot be removed, since programs run from it: %s. Wait until they end, or end them."
@@ -203,17 +185,17 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             )
     if want["state"] == "absent":
         return refused
-    tree = observed["trees"].get(want["tree"])
+    version = observed["trees"].get(want["tree"])
     if observed["file_system"] in NETWORK_FILE_SYSTEMS and not want["tree_host"]:
         refused.append(
             "%s is on a file system of type %s, where other hosts would write the same files. Set "
             "singularity_tree_host to the one host that is to write there, or choose a singularity_root on a "
             "local file system." % (want["root"], observed["file_system"])
         )
-    if tree and tree["manifest"] is None and not tree["empty"]:
+    if version and version["manifest"] is None and not version["empty"]:
         refused.append(
             "%s was not made by Slipway%s. Move it away, or choose another singularity_prefix."
-            % (want["tree"], " (%s)" % tree["error"] if tree["error"] else "")
+            % (want["tree"], " (%s)" % version["error"] if version["error"] else "")
         )
     if want["setuid"] and observed["nosuid"]:
         refused.append(
@@ -221,7 +203,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "starter-suid cannot work. Mount it without nosuid, choose a singularity_prefix on a local file system, or "
             "set singularity_setuid: false." % want["root"]
         )
-    if want["writes"] and observed["free"] < want["need"] and _tree(want, tree):
+    if want["writes"] and observed["free"] < want["need"] and _tree(want, version):
         refused.append(
             "%s has %d MiB free, and a version needs %d MiB. Make room (singularity_versions_absent removes "
             "old versions), or choose another singularity_prefix." % (want["root"], observed["free"], want["need"])
@@ -235,7 +217,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
                 "%s is there and not Slipway's%s. Move it away, or leave singularity_commands_dir empty."
                 % (path, " (a link to %s)" % found if found.startswith("/") else "")
             )
-    for path in unmanaged_modulefiles(want, observed):
+    for path in modulefiles.unmanaged_modulefiles(want, observed):
         refused.append("%s is not Slipway's. Move it away, or choose other singularity_modulefiles." % path)
     for name in observed["missing_groups"]:
         refused.append(
@@ -246,9 +228,9 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         if one["value"] == "0" and observed["sysctl"][name] and one["last"]:
             refused.append(
                 "%s sets %s = 0, so that containers of ordinary users would no longer start after the next boot. "
-                "Remove that line, or set it to %s there." % (one["file"], name, NAMESPACES[name])
+                "Remove that line, or set it to %s there." % (one["file"], name, kernel.NAMESPACES[name])
             )
-    return refused + range_refusals(want, observed)
+    return refused + subordinate_ids.range_refusals(want, observed)
 
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
@@ -264,4 +246,4 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what reports show, and what the controller needs to find an archive or have one compiled."""
     program = "%s/current/bin/singularity" % want["root"]
-    return dict(want["archive"], singularity=default_version(want, observed), program=program)
+    return dict(want["archive"], singularity=tree.default_version(want, observed), program=program)

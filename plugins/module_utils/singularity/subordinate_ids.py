@@ -1,9 +1,17 @@
-"""Ranges of subordinate ids in ``/etc/subuid`` and ``/etc/subgid``: who lacks one, and where it goes."""
+"""Ranges of subordinate ids in ``/etc/subuid`` and ``/etc/subgid``: who lacks one, where it goes, and giving it."""
 
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+import contextlib
+import os
+import time
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
 
 # A range has as many ids as a container expects of a system.
 RANGE = 65536
+NAMES = ("subuid", "subgid")
+# Seconds to wait for somebody else's lock.
+LOCK_TIMEOUT = 30
 Range = Tuple[str, int, int]
 
 
@@ -102,3 +110,67 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def _used_ranges(ranges: Dict[str, List[Range]]) -> List[Tuple[int, int]]:
     return [(one[1], one[2]) for listed in ranges.values() for one in listed]
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold the lock that shadow-utils take for a file: a hard link ``FILE.lock`` to a file with the process's number.
+
+    :raises OSError: another process keeps it.
+    """
+    own, lock = "%s.%d" % (path, os.getpid()), path + ".lock"
+    with open(own, "w") as file:
+        file.write("%d" % os.getpid())
+    try:
+        end = time.time() + LOCK_TIMEOUT
+        while True:
+            try:
+                os.link(own, lock)
+                break
+            except FileExistsError:
+                holder = _holder(lock)
+                if holder and time.time() > end:
+                    raise OSError(
+                        "process %s holds %s for %d s; see what it does, and end it" % (holder, lock, LOCK_TIMEOUT)
+                    )
+                if not holder:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(lock)
+                else:
+                    time.sleep(0.2)
+        try:
+            yield
+        finally:
+            os.unlink(lock)
+    finally:
+        os.unlink(own)
+
+
+def _holder(lock: str) -> str:
+    """Return the number of the process that holds a lock, empty where it has ended."""
+    try:
+        with open(lock) as file:
+            number = file.read().strip().strip("\0")
+    except FileNotFoundError:
+        return ""
+    return number if number.isdigit() and os.path.exists("/proc/" + number) else ""
+
+
+def give(users: Dict[str, int], first: int, limit: int, folder: str = "/etc") -> None:
+    """Give users ranges where there is none of that size, under the locks of shadow-utils, so that ``useradd`` waits.
+
+    :param users: uid by name.
+    :param first: the first id to give; ``limit`` is the one after the last.
+    :raises OSError: a lock cannot be had, or a file not be written.
+    :raises ValueError: there is no room.
+    """
+    paths = dict((name, os.path.join(folder, name)) for name in NAMES)
+    with locked(paths["subuid"]), locked(paths["subgid"]):
+        new = give_ranges(users, dict((name, files.read(path)) for name, path in paths.items()), first, limit)
+        if new is None:
+            raise ValueError(
+                "no room for %d ranges of %d ids from %d on; set singularity_fakeroot_first lower, or remove ranges of "
+                "users who are gone" % (len(users), RANGE, first)
+            )
+        for name, text in new.items():
+            files.replace(paths[name], text, 0o644)

@@ -113,9 +113,11 @@ def unused(variables: Mapping[str, Any], roles: list[str]) -> dict[str, list[str
 
 def is_taken(section: str, site: Site) -> bool:
     """Tell whether a host is asked for a section."""
-    _name, role, _groups, only_in, if_any, *_more = SECTIONS[section]
-    alone = not only_in or site.host in site.groups.get(only_in, [])
-    return alone and (not if_any or bool(site.groups.get(if_any))) and role in site.roles
+    one = SECTIONS[section]
+    alone = not one.only_in or site.host in site.groups.get(one.only_in, [])
+    return (
+        alone and (not one.if_any or bool(site.groups.get(one.if_any))) and not one.by_name and one.role in site.roles
+    )
 
 
 @cache

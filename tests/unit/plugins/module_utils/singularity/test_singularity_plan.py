@@ -52,6 +52,11 @@ def test_converged_host_has_no_drift_and_no_refusal():
         ({"subid": {"subuid": [("1000", 1, 65536)], "subgid": [("alice", 1, 65535)]}}, [
             "give_ranges: /etc/subgid: alice: no range -> 65536 ids"]),
         ({"sysctl": {"user.max_user_namespaces": "0"}}, ["allow_namespaces: user.max_user_namespaces: 0 -> 15000"]),
+        # Now and at the next boot.
+        ({"sysctl": {"user.max_user_namespaces": "0"},
+          "sysctl_at_boot": {"user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/5.conf",
+                                                          "last": False}}}, [
+            "allow_namespaces: user.max_user_namespaces: 0 -> 15000"]),
         # What goes off at the next boot alone.
         ({"sysctl_at_boot": {"user.max_user_namespaces": {"value": "0", "file": "/etc/sysctl.d/5.conf",
                                                           "last": False}}}, [
@@ -178,6 +183,14 @@ def test_reports_are_told_the_default_version_and_which_archive_fits():
 
 def test_nosuid_does_not_matter_without_the_setuid_program():
     assert refusals({**WANT, "setuid": False}, spoiled(nosuid=True)) == []
+
+
+def test_a_version_that_is_not_the_default_one_may_be_removed_by_name():
+    old, beside = f"{ROOT}/4.3.7", {**WANT, "link": "", "versions_absent": ["4.3.7"]}
+    observed = spoiled(trees={**converged()["trees"], **OLD}, current=TREE)
+    assert refusals(beside, observed) == []
+    assert "is the default version" in refusals(beside, {**observed, "current": old})[0]
+    assert refusals({**beside, "link": f"{ROOT}/current"}, {**observed, "current": old}) == []
 
 
 def test_one_host_writes_what_hosts_share():

@@ -5,6 +5,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine import platfor
 from ansible_collections.slipway.node.plugins.module_utils.singularity.build import mconfig
 from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import refusals
 from ansible_collections.slipway.node.plugins.module_utils.singularity.want import want as wanted_state
+from ansible_collections.slipway.node.plugins.module_utils.singularity_build.want import want as wanted_build
 from singularity_state import ROOT, TREE, WANT, lines, spoiled
 
 INPUTS = {
@@ -36,7 +37,7 @@ INPUTS = {
     **dict.fromkeys(("config", "files", "unwanted_files", "apparmor", "cache_dir", "versions_absent"), ""),
     **dict.fromkeys(("fakeroot_users", "fakeroot_groups", "fakeroot_first", "fakeroot_limit"), ""),
     **dict.fromkeys(("keep_build", "goproxy", "mirrors", "mirror_timeout", "allow_unverified", "release_api"), ""),
-    **dict.fromkeys(("known_sum", "kept_sum"), ""),
+    **dict.fromkeys(("known_sum", "kept_sum", "go"), ""),
 }
 
 
@@ -74,8 +75,9 @@ def test_links_to_commands_are_made_found_and_removed():
     ],
 )
 def test_packages_follow_flavour_version_and_platform(name, changes, run, build, libsubid):
-    want = wanted_state({**INPUTS, **changes}, platform(name))
-    assert set(run) <= set(want["packages"]) and set(build) <= set(want["build"]["packages"])
+    given = {**INPUTS, **changes}
+    want = wanted_state(given, platform(name))
+    assert set(run) <= set(want["packages"]) and {*run, *build} <= set(wanted_build(given, platform(name))["packages"])
     assert bool([one for one in want["packages"] if "subid" in one]) is libsubid
     assert bool(want["repositories"]) is (want["manager"] == "dnf")
     assert not set(build) & set(want["packages"])
@@ -84,13 +86,14 @@ def test_packages_follow_flavour_version_and_platform(name, changes, run, build,
 def test_one_archive_serves_all_hosts_of_a_platform():
     want = wanted_state(INPUTS, platform("Ubuntu 24.04", "aarch64"))
     assert want["archive"]["archive_glob"].startswith("singularity-ce-4.5.1-go*-ubuntu24-aarch64-")
-    assert want["build"]["go_kind"] == "linux-arm64"
+    build = wanted_build(INPUTS, platform("Ubuntu 24.04", "aarch64"))
+    assert (build["go_kind"], build["archive_pattern"]) == ("linux-arm64", want["archive"]["archive_pattern"])
     other = wanted_state({**INPUTS, "network": False}, platform("Ubuntu 24.04", "aarch64"))
     assert other["archive"]["archive_glob"] != want["archive"]["archive_glob"]
 
 
 def test_a_build_has_a_folder_of_its_own():
-    build = wanted_state({**INPUTS, "build_dir": "/data"}, platform("Debian 13.1"))["build"]
+    build = wanted_build({**INPUTS, "build_dir": "/data"}, platform("Debian 13.1"))
     assert [build[name] for name in ("dir", "folder", "source")] == [
         "/data/slipway-singularity",
         "/data/slipway-singularity/build",
@@ -126,3 +129,20 @@ BASE = ["--prefix=/opt/singularity/4.5.1", "-P", "release-stripped"]
 )
 def test_mconfig_is_told_what_the_version_knows(inputs, expected):
     assert mconfig({**INPUTS, "libsubid": True, **inputs}) == BASE + expected
+
+
+def test_how_many_versions_stay_and_who_writes_below_the_root():
+    def asked(**more):
+        return wanted_state({**INPUTS, **more}, platform("Debian 13.1"))
+
+    assert [asked(keep_versions=number)["keep"] for number in (-1, 0, 3)] == [None, 0, 3]
+    files = [{"path": f"{TREE}/etc/singularity/remote.yaml"}, {"path": "/etc/profile.d/x.sh"}]
+    assert asked(files=files)["files"] == files
+    assert asked(files=files, writes=False)["files"] == files[1:]
+    assert asked()["need"] == 400
+
+
+def test_the_archive_is_unpacked_beside_the_version():
+    archive = wanted_state({**INPUTS, "cache_dir": "/cache"}, platform("Debian 13.1"))["archive"]
+    assert (archive["place"], archive["cache_dir"]) == (f"{ROOT}/.new-4.5.1", "/cache")
+    assert wanted_state({**INPUTS, "state": "absent"}, platform("Debian 13.1"))["packages"] == []

@@ -9,6 +9,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefil
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity import inputs as singularity
+from ansible_collections.slipway.node.plugins.plugin_utils.singularity_build import inputs as build_inputs
 
 
 def prepare(cache="/nowhere", **given):
@@ -141,3 +142,18 @@ def test_a_sum_comes_from_the_input_the_table_or_what_the_api_said(tmp_path):
 def test_credentials_are_in_docker_s_format():
     text = singularity.auths({"b.example.org": {"username": "u", "password": "p:w"}})
     assert json.loads(text) == {"auths": {"b.example.org": {"auth": "dTpwOnc="}}}
+
+
+def test_go_is_fetched_from_where_the_site_s_go_is():
+    def go(**variables):
+        options, default = reader.specification("singularity_build"), reader.defaults("singularity_build")
+        inputs, _problems = reader.read(options, default, {}, lambda value: value, "singularity_")
+        site = Site("node", {"region": "cn"}, variable=lambda name, _host="": variables.get(name))
+        prepared, problems = build_inputs.prepare(inputs, site)
+        return prepared["go"], problems
+
+    made, problems = go()
+    assert made["mirrors"][0] == "https://golang.google.cn/dl" and made["allow_unverified"] is False and not problems
+    assert len(made["sums"]["1.26.7"]["linux-amd64"]) == 64
+    assert go(golang_mirrors=["http://m"], golang_mirror_timeout="7")[0]["mirror_timeout"] == 7
+    assert "golang_mirrors" in go(golang_mirrors="x")[1][0]

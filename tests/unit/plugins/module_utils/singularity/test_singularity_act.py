@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed
-from ansible_collections.slipway.node.plugins.module_utils.singularity import act, trial
+from ansible_collections.slipway.node.plugins.module_utils.singularity import act
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
@@ -25,7 +25,7 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 )
 def test_it_comes_once_and_before_anything_that_cannot_be_undone(phases, expected):
     plan = dict.fromkeys(phases)
-    due = [phase for phase in [*phases, ""] if trial.is_due(plan, phase)]
+    due = [phase for phase in [*phases, ""] if act.is_due(plan, phase)]
     assert due == ([] if expected is None else [expected])
 
 
@@ -34,9 +34,9 @@ def test_it_is_the_connecting_user_or_nobody(monkeypatch):
     monkeypatch.setattr(
         pwd, "getpwuid", lambda uid: {1000: found, 0: pwd.struct_passwd(("root", "x", 0, 0, "", "", ""))}[uid]
     )
-    assert trial.as_user({"SUDO_UID": "1000"}) == ["setpriv", "--reuid=1000", "--regid=1001", "--init-groups"]
+    assert act.as_user({"SUDO_UID": "1000"}) == ["setpriv", "--reuid=1000", "--regid=1001", "--init-groups"]
     # Root by sudo, no sudo, a user whom nobody knows by now.
-    assert [trial.as_user(one) for one in ({"SUDO_UID": "0"}, {}, {"SUDO_UID": "4711"})] == [NOBODY] * 3
+    assert [act.as_user(one) for one in ({"SUDO_UID": "0"}, {}, {"SUDO_UID": "4711"})] == [NOBODY] * 3
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,12 @@ def test_it_is_the_connecting_user_or_nobody(monkeypatch):
 )
 def test_what_is_said_where_it_does_not_run(out, err, said):
     run = SimpleNamespace(command=lambda *_a, **_n: (0, out, err), secrets={"singularity_trial": "x"})
+    run.want, run.plans = {"program": "/p"}, {"singularity": {"set_config": []}}
     if said:
         with pytest.raises(Failed, match=said):
-            trial.run_container(run, {"program": "/p"})
+            act.finish(run)
     else:
-        trial.run_container(run, {"program": "/p"})
+        act.finish(run)
 
 
 def test_keys_that_the_program_does_not_take_are_named():
