@@ -98,7 +98,7 @@ def test_an_engine_that_hangs_is_the_error_of_the_section_that_asks_it(monkeypat
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr("ansible_collections.slipway.node.plugins.module_utils.engine.host.LIMIT", 0.5)
     one = {"name": "app:1", "local": "app:1", "pull": "app:1", "source": "", "archive": "", "remote": False}
-    inputs = {"state": "present", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
+    inputs = {"state": "present", "sif_path": "", "mirrors": {}, "insecure": [], "push": [], "build": [], "place": []}
     state = probe("images", load("images"), Host(), PLATFORM, {**inputs, "preload": [{**one, "refresh": False}]})
     assert state["error"].startswith("`") and "docker" in state["error"] and "does not answer within" in state["error"]
 

@@ -31,8 +31,9 @@ def prepared(tmp_path_factory):
     }
     action = SimpleNamespace(_templar=Templar(loader=DataLoader()))
     found, _site, problems = sections.read(action, variables, {}, None)
-    assert problems == [] and sorted(found) == sorted(inputs.SECTIONS)
-    return found
+    by_name = [name for name, section in inputs.SECTIONS.items() if section.by_name]
+    assert problems == [] and sorted([*found, *by_name]) == sorted(inputs.SECTIONS)
+    return {**found, **sections.read(action, variables, {}, by_name)[0]}
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
