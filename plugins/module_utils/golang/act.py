@@ -85,7 +85,7 @@ def _build(run: Run) -> None:
 
 def _progress(version: str, log: str) -> str:
     """Return what a build does now, by the last lines of its log."""
-    steps = re.findall("^Building (.*?)[.]?$", log, re.MULTILINE)
+    steps = re.findall("^Building (.*?)(?: using .*|[.])?$", log, re.MULTILINE)
     return "Go %s is being compiled: %s" % (version, steps[-1] if steps else "its source is unpacked")
 
 

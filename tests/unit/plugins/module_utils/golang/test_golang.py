@@ -140,6 +140,7 @@ def test_the_source_is_that_of_all_architectures_and_what_compiles_it_is_not(wan
     assert (source["file"]["name"], source["file"]["checksum"]) == ("go1.26.7.src.tar.gz", "c")
     assert source["bootstrap"]["urls"] == ["http://mirror/go1.24.13.linux-arm64.tar.gz"]
     assert source["bootstrap"]["checksum"] == "b" and refused(source) == []
+    assert wanted.want({**inputs, "install_method": "archive"}, DEBIAN)["bootstrap"] == {}
     assert "compiles Go 1.26.7" in refused(wanted.want(inputs, DEBIAN._replace(architecture="alpha")))[0]
 
 
@@ -177,10 +178,14 @@ def test_damage_is_named(want, installed, spoil, named):
 def test_another_method_or_file_is_another_toolchain(want, installed):
     want["install_method"] = "source"
     assert lines(want) == ["install_toolchain: /go-1.26.7: from archive -> Go 1.26.7"]
-    want.update(install_method="archive", file={"checksum": ""})
-    assert lines(want) == []
-    want.update(file={"checksum": "ab"})
+    want.update(install_method="archive", file={"checksum": "ab"})
     assert lines(want) == ["install_toolchain: /go-1.26.7: from a file of sha256  -> Go 1.26.7"]
+    shutil.rmtree(installed)
+    toolchain(Path(want["root"]), want["version"], checksum="ab")
+    assert lines(want) == []
+    # No sum is given or known, so that of any file is right.
+    want.update(file={"checksum": ""})
+    assert lines(want) == []
 
 
 def test_environment_by_key(want, installed):

@@ -48,8 +48,9 @@ class World:
     def follow(self, _run, name, argv, folder, env, progress, log):
         self.said.append(f"build {argv[-1]} by {Path(env['GOROOT_BOOTSTRAP']).name}")
         self.begun = self.fault is Waiting
-        Path(log).write_text("Building Go cmd/dist.\nBuilding packages for linux/amd64.\n---\n")
+        Path(log).write_text("Building Go cmd/dist using /x.\nBuilding packages for linux/amd64.\n---\n")
         assert folder == str(self.work) and name.startswith("golang-") and name.endswith("-go-1.27.3")
+        assert progress("Building Go toolchain2 using go_bootstrap.").endswith("compiled: Go toolchain2")
         assert progress("") == "Go 1.27.3 is being compiled: its source is unpacked"
         if self.fault:
             raise self.fault(progress(Path(log).read_text()) if self.fault is Waiting else "It failed:\nthe cause")
