@@ -45,9 +45,11 @@ class ActionModule(ActionBase):
         end = time.monotonic() + site.settings["lock_timeout"]
         told = ""
         notes: list[str] = []
+        diffs: list[dict[str, str]] = []
         while True:
             answer = sections.ask(self, "slipway.node.act", arguments, task_vars)
             done += [phase for phase in answer.get("done", []) if phase not in done]
+            diffs += answer.pop("diff", [])
             notes += [note for note in answer.pop("notes", []) if note not in notes]
             if "held" in answer and time.monotonic() > end:
                 remedy = "Wait for it and run again, or let this one wait longer by slipway_lock_timeout."
@@ -70,4 +72,4 @@ class ActionModule(ActionBase):
             # Also what was mended before long work began.
             mended = before.get("mended", []) + gone(section, before.get("plan", {}), state["plan"])
             state["mended"] = mended + [one for one in state["mended"] if one not in mended]
-        return {**result, **known, **found, **answer, "changed": bool(done), "done": done}
+        return {**result, **known, **found, **answer, "changed": bool(done), "done": done, "diff": diffs}

@@ -134,7 +134,7 @@ def _act(module: AnsibleModule) -> None:
     try:
         before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
-        module.exit_json(changed=bool(run.done), done=run.done, notes=run.notes, waiting=str(waiting))
+        module.exit_json(changed=bool(run.done), done=run.done, notes=run.notes, diff=run.diffs, waiting=str(waiting))
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}

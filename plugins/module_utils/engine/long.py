@@ -103,5 +103,5 @@ def _start(run: Run, unit: str, argv: Sequence[str], folder: str, env: Dict[str,
         # The folder as a property, since systemd of Enterprise Linux 8 has no option for it.
         ["systemd-run", "--quiet", "--collect", "--unit=" + unit, "--property=WorkingDirectory=" + folder]
         # Compiling leaves the containers of the host their share.
-        + ["--property=CPUWeight=20", "--property=Nice=10", "/bin/sh", script]
+        + ["--property=CPUWeight=20", "/bin/sh", script]
     )
