@@ -4,11 +4,14 @@ Nothing is removed before what replaces it was downloaded and verified, and trie
 """
 
 import contextlib
+import os
 from typing import Any, Dict, Iterator, List
 
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import NUKE, NUKE_SOURCE
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.mirror import choose, configure
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import installed
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.trial import complaint, try_engine
 from ansible_collections.slipway.node.plugins.module_utils.engine import packages
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
@@ -55,6 +58,7 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
             packages.install(run, manager, specs, remove, download_only=True, **options)
     if todo["validating_package"]:
         try_engine(run, specs[choice["packages"].index(todo["validating_package"])])
+    disarm(run, remove)
     with _remedy(choice):
         try:
             packages.install(run, manager, specs, remove, **options)
@@ -67,11 +71,17 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
     left = sorted(installed(run.host, manager, remove)) if remove else []
     if left:
         packages.remove(run, manager, left)
+    if manager == "apt" and "docker.io" in remove:
+        # Its purge weeks later would take the new engine's units for its own.
+        run.keep_copy("/etc/default/docker")
+        run.command(["dpkg", "--purge", "docker.io"], env=packages.APT)
 
 
 def hold_packages(run: Run, actions: List[Action]) -> None:
     if run.want["manager"] == "apt":
-        run.command(["apt-mark", "hold" if run.want["hold"] else "unhold"] + [one["item"] for one in actions])
+        names = [one["item"] for one in actions]
+        run.command(["apt-mark", "hold" if run.want["hold"] else "unhold"] + names)
+        run.write(RECORD, record(sorted({*run.observed["recorded"], *names}) if run.want["hold"] else []))
     else:
         # The repository's own file excludes them, which needs no plugin.
         configure(run, run.kept.get("docker_ce", run.observed)["mirror"])
@@ -106,7 +116,17 @@ def remove_packages(run: Run, actions: List[Action]) -> None:
         run.command(docker_command("stop", *run.observed["containers"]))
     if changes(run.want, run.observed)["engine"]:
         run.command(["systemctl", "stop", "docker.socket", "docker.service"])
+    disarm(run, [one["item"] for one in actions])
     packages.remove(run, run.want["manager"], [one["item"] for one in actions])
+    run.remove(RECORD)
+
+
+def disarm(run: Run, going: List[str]) -> None:
+    """Keep Debian's docker.io from leaving a script that wipes all data of any engine once it is purged."""
+    if "docker.io" in going and os.path.exists(NUKE_SOURCE):
+        # Its prerm copies what may be run.
+        os.chmod(NUKE_SOURCE, 0o644)
+        run.remove(NUKE)
 
 
 def _choice(run: Run) -> Dict[str, Any]:

@@ -7,6 +7,9 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 CONTAINERD = "/var/lib/containerd"
+# What Debian's docker.io leaves when it goes: its purge runs it and wipes all data, by then another engine's.
+NUKE_SOURCE = "/usr/share/docker.io/contrib/nuke-graph-directory.sh"
+NUKE = "/var/lib/docker/nuke-graph-directory.sh"
 # What is nobody else's, unlike a data-root that an admin chose.
 OWN_FOLDERS = ("/var/lib/docker", CONTAINERD)
 # What dockerd makes in its data-root; its folder tmp is left, whose name others use too.

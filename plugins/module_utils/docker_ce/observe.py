@@ -9,34 +9,18 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts i
     snap,
     unit_files,
 )
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import data_roots, engine_data
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import NUKE, data_roots, engine_data
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, runs
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, held_by_record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, mirror_of, public
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING, is_key
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, lock_holder
 
-# What older set-ups leave, and what would clash with the repository that this role writes.
-LEFTOVER_FILES = {
-    "apt": [
-        "/etc/apt/sources.list.d/docker.list",
-        "/etc/apt/sources.list.d/docker-ce.list",
-        "/etc/apt/sources.list.d/docker-ce.sources",
-        "/etc/apt/sources.list.d/download_docker_com_linux_*",
-        "/etc/apt/sources.list.d/archive_uri-*docker*",
-        "/etc/apt/trusted.gpg.d/*docker*",
-        "/etc/apt/keyrings/docker.gpg",
-        "/usr/share/keyrings/docker*",
-    ],
-    "dnf": [
-        "/etc/yum.repos.d/docker.repo",
-        "/etc/yum.repos.d/docker-main.repo",
-        "/etc/yum.repos.d/docker-ce-stable.repo",
-        "/etc/yum.repos.d/download.docker.com_linux_*.repo",
-    ],
-}
+# Where older set-ups put Docker's key, which is known by its content; apt trusts those of the first for all sources.
+KEY_FILES = ["/etc/apt/trusted.gpg.d/*", "/etc/apt/keyrings/*", "/usr/share/keyrings/*docker*"]
 SOURCE_FILES = {
     "apt": ["/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources"],
     "dnf": ["/etc/yum.repos.d/*.repo"],
@@ -65,6 +49,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "group": _group(host),
         "dnf_excludes": excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude"),
         "configured": host.read(daemon_json.FILE) is not None,
+        "recorded": held_by_record(host.read(RECORD)),
         "containers": [],
         "imported_keys": [],
         "data": {},
@@ -134,8 +119,10 @@ def _leftovers(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Return what an older set-up may have left: files of its own, files with other sources too, and trusted keys."""
     manager, keys = want["manager"], []  # type: str, List[str]
     own_files = (want["repository_file"], want["key_file"], want["proxy_file"])
-    files = [path for path in host.glob(*LEFTOVER_FILES[manager]) if path not in own_files]
-    others = [path for path in host.glob(*SOURCE_FILES[manager]) if path not in files and path not in own_files]
+    others = [path for path in host.glob(*SOURCE_FILES[manager]) if path not in own_files]
+    candidates = host.glob(*KEY_FILES) if manager == "apt" else []
+    files = [path for path in candidates if path not in own_files and is_key(host.read_bytes(path), want["key"])]
+    files += host.glob(NUKE)
     if manager == "apt" and host.glob(TRUSTED_KEYRING) and host.glob("/usr/bin/gpg"):
         # With apt's folder for a home, gpg makes none.
         options = ("--batch", "--no-options", "--no-default-keyring", "--homedir", "/etc/apt", "--with-colons")

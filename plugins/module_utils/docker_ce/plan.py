@@ -1,5 +1,6 @@
 """What differs of a host from what is wanted, how it is mended, and what stands in the way. Pure."""
 
+import re
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import obstacles
@@ -9,7 +10,11 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository 
     repository_files,
     without_hold,
 )
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING, without_docker
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import (
+    TRUSTED_KEYRING,
+    is_bare,
+    without_docker,
+)
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action, sentence
@@ -141,6 +146,12 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         sentences.append(
             "%s holds the lock of the packages; the run waits ten minutes for it. End it or wait." % observed["lock"]
         )
+    by_hand = [name for name in want["packages"] if observed["packages"].get(name, {}).get("held")]
+    if want["state"] == "present" and not want["hold"] and set(by_hand) - set(observed["recorded"]):
+        sentences.append(
+            "%s is held, and not by Slipway. The hold stays. Take it off with `apt-mark unhold`, or set "
+            "docker_ce_version." % ", ".join(sorted(set(by_hand) - set(observed["recorded"])))
+        )
     before_29 = observed["running_version"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
     if want["state"] == "present" and todo["engine"] and observed["has_containerd_store"] and before_29:
         sentences.append(
@@ -184,11 +195,22 @@ def _unwanted(want: Dict[str, Any], observed: Dict[str, Any], absent: str) -> Li
 
 
 def _leftovers(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
-    found = [action(path, "present", "absent", ["remove", path]) for path in observed["leftover_files"]]
+    found = []
+    others = ""
     for path, text in observed["sources"].items():
         changed = without_docker(path, text, want["mirrors"])
-        if changed is not None:
+        others += text if changed is None else changed
+        if changed is not None and is_bare(path, changed):
+            found.append(action(path, "present", "absent", ["keep_copy", path], ["remove", path]))
+        elif changed is not None:
             found.append(action("Docker's entries in %s" % path, "present", "absent", ["rewrite", path, changed]))
+    in_force = re.sub(r"(?m)^\s*#.*", "", others)
+    found += [
+        action(path, "present", "absent", ["keep_copy", path], ["remove", path])
+        for path in observed["leftover_files"]
+        # Another repository's entry may name the key.
+        if path not in in_force
+    ]
     if want["fingerprint"] in observed["trusted_keys"]:
         gpg = ["gpg", "--batch", "--yes", "--no-default-keyring", "--keyring", TRUSTED_KEYRING]
         delete = ["command", gpg + ["--delete-keys", want["fingerprint"]]]
@@ -236,8 +258,16 @@ def _hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     else:
         held = excluded(observed["files"][want["repository_file"]] or "")
     if want["hold"]:
-        return [action(name, "not held", "held") for name in want["packages"] if name not in held]
-    return [action(name, "held", "not held") for name in held]
+        return [action(name, "not held", "held") for name in _to_hold(want, observed) if name not in held]
+    return [
+        action(name, "held", "not held") for name in held if name in observed["recorded"] or want["manager"] == "dnf"
+    ]
+
+
+def _to_hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the packages to hold: the distribution's engine runs on parts that have packages of their own."""
+    below = SHARED_RUNTIMES if want["source"] == "distribution" else []
+    return want["packages"] + [name for name in below if name in observed["packages"]]
 
 
 def _services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List[Action]:

@@ -1,5 +1,6 @@
 """Package sources that point at Docker's repository, found by what they hold, whatever the file is called. Pure."""
 
+import base64
 import re
 from typing import List, Optional
 
@@ -16,6 +17,29 @@ def is_docker(uri: str, mirrors: List[str]) -> bool:
     """Tell whether a URI is Docker's repository: by its name, or since it is on one of the wanted mirrors."""
     named = "dockerproject.org" in uri or ("docker" in uri and _LINUX.search(uri))
     return bool(named or any(uri.startswith(mirror + "/linux/") for mirror in mirrors))
+
+
+def is_key(data: Optional[bytes], key: str) -> bool:
+    """Tell whether a file is a key and nothing else, as a text or as gpg keeps it.
+
+    :param key: the key as a text (RFC 4880, ASCII armour).
+    """
+    return bool(data and key) and _packets(data) == _packets(key.encode("utf-8"))
+
+
+def _packets(data: Optional[bytes]) -> bytes:
+    armour = re.search(
+        rb"-----BEGIN [^\n]*\n(?:[^\n]+: [^\n]*\n)*\s*\n(.*?)(?:\n=[^\n]*)?\n-----END", data or b"", re.S
+    )
+    return base64.b64decode(armour.group(1)) if armour else data or b""
+
+
+def is_bare(path: str, text: str) -> bool:
+    """Tell whether a source file has nothing left that is in force."""
+    if path.endswith(".repo"):
+        sections = re.findall(r"(?m)^\[(?!main\])", text)
+        return len(sections) == len(re.findall(r"(?mi)^enabled\s*=\s*0", text))
+    return path != "/etc/apt/sources.list" and not re.search(r"(?m)^\s*[^#\s]", text)
 
 
 def without_docker(path: str, text: str, mirrors: List[str]) -> Optional[str]:

@@ -71,7 +71,7 @@ def fetch(
     timeout: float = 20,
     total_timeout: float = 0,
 ) -> Dict[str, Any]:
-    """Return what the module ``fetch_archive`` answers; ``url`` is empty where no mirror was good.
+    """Fetch a file; return how: ``url`` is empty where no mirror was good.
 
     :raises HostError: no space, no such folder.
     """

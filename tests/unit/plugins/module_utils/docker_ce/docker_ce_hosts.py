@@ -57,6 +57,7 @@ def converged(want, mirror=MIRROR):
         "leftover_files": [],
         "sources": {},
         "trusted_keys": [],
+        "recorded": list(want["packages"]),
         "group": "local",
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
@@ -113,6 +114,9 @@ class FakeHost:
 
     def engine(self):
         return self._engine
+
+    def read_bytes(self, path):
+        return self.files.get(path)
 
     def read(self, path):
         data = self.files.get(path)

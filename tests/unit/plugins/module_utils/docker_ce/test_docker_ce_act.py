@@ -41,6 +41,10 @@ def world(monkeypatch):
         say(" ".join(words + ["--no-remove"] * nothing_goes))
 
     monkeypatch.setattr(run, "command", command)
+    monkeypatch.setattr(run, "write", lambda path, text: say(f"write {path} {text}".strip()))
+    monkeypatch.setattr(run, "remove", lambda path: say(f"rm {path}"))
+    monkeypatch.setattr(run, "keep_copy", lambda path: say(f"copy {path}"))
+    monkeypatch.setattr(act, "NUKE_SOURCE", "/nowhere")
     monkeypatch.setattr(act.packages, "install", install)
     monkeypatch.setattr(act.packages, "remove", lambda _run, _manager, names: say("remove " + " ".join(names)))
     monkeypatch.setattr(act.packages, "refresh", lambda _run, _manager: say("refresh"))
@@ -84,7 +88,22 @@ def test_nothing_goes_before_what_replaces_it_is_downloaded_and_tried(world):
         f"download {specs} docker.io- runc-",
         "try docker-ce=1",
         f"install {specs} docker.io- runc-",
+        # Else its purge, weeks later, would disable the new engine's units.
+        "copy /etc/default/docker",
+        "dpkg --purge docker.io",
     ]
+
+
+def test_the_distribution_s_engine_leaves_nothing_that_wipes_data_later(world, monkeypatch, tmp_path):
+    script = tmp_path / "nuke-graph-directory.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(act, "NUKE_SOURCE", str(script))
+    assert f"rm {act.NUKE}" in world.go(*replaced()) and script.stat().st_mode & 0o777 == 0o644
+    script.chmod(0o755)
+    want = wanted(source="distribution", state="absent", version="", packages=["docker.io"])
+    observed = {**converged(want), "packages": {"docker.io": package("20.10")}}
+    assert f"rm {act.NUKE}" in world.go(want, observed, "remove_packages") and script.stat().st_mode & 0o777 == 0o644
 
 
 def test_without_what_is_replaced_or_judged_it_is_one_transaction(world):
@@ -160,8 +179,16 @@ def test_holds(world):
     want = wanted()
     observed = converged(want)
     observed["packages"]["docker-ce"]["held"] = False
-    assert world.go(want, observed) == ["apt-mark hold docker-ce"]
-    assert world.go(wanted(hold=False), observed) == ["apt-mark unhold docker-ce-cli containerd.io"]
+    observed["recorded"] = ["docker-ce-cli"]
+    assert world.go(want, observed) == [
+        "apt-mark hold docker-ce",
+        'write /var/lib/slipway/docker_ce.json {"format": 1, "held": ["docker-ce", "docker-ce-cli"]}',
+    ]
+    # What an admin held stays.
+    assert world.go(wanted(hold=False), observed) == [
+        "apt-mark unhold docker-ce-cli",
+        'write /var/lib/slipway/docker_ce.json {"format": 1, "held": []}',
+    ]
     observed = converged(wanted(manager="dnf"))
     assert world.go(wanted(manager="dnf", hold=False), observed) == [f"configure {MIRROR}"]
 
@@ -209,6 +236,7 @@ def test_containers_stop_before_the_engine_goes(world):
         f"{ENGINE} stop web",
         "systemctl stop docker.socket docker.service",
         "remove containerd.io docker-ce docker-ce-cli",
+        "rm /var/lib/slipway/docker_ce.json",
     ]
     observed = {**observed, "packages": {"docker-ce-cli": package("1")}, "containers": []}
-    assert world.go(want, observed) == ["remove docker-ce-cli"]
+    assert world.go(want, observed)[0] == "remove docker-ce-cli"

@@ -45,6 +45,10 @@ def test_observes_a_host():
             KEY_FILE: want["key"].encode(),
             "/etc/apt/sources.list.d/docker.list": b"deb https://download.docker.com/linux/debian bookworm stable\n",
             "/etc/apt/sources.list": b"deb http://mirror.example.org/debian bookworm main\n",
+            "/etc/apt/trusted.gpg.d/docker.asc": want["key"].encode(),
+            "/etc/apt/keyrings/nvidia-docker.asc": b"another key",
+            "/var/lib/docker/nuke-graph-directory.sh": b"#!/bin/sh",
+            "/var/lib/slipway/docker_ce.json": b'{"format": 1, "held": ["docker-ce"]}',
         },
         {
             "dpkg-query": (1, "docker-ce\thi \t5:26.1.5-1~debian.12~bookworm\n"),
@@ -55,7 +59,11 @@ def test_observes_a_host():
     # The package was upgraded, and the engine not restarted.
     assert (observed["installed_version"], observed["running_version"]) == ("26.1.5", "20.10.24")
     assert observed["mirror"] == MIRROR and observed["key"] == "right"
-    assert observed["leftover_files"] == ["/etc/apt/sources.list.d/docker.list"]
-    assert list(observed["sources"]) == ["/etc/apt/sources.list"]
+    assert observed["leftover_files"] == [
+        "/etc/apt/trusted.gpg.d/docker.asc",
+        "/var/lib/docker/nuke-graph-directory.sh",
+    ]
+    assert list(observed["sources"]) == ["/etc/apt/sources.list", "/etc/apt/sources.list.d/docker.list"]
+    assert observed["recorded"] == ["docker-ce"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"
     assert refusals(want, observed) == []

@@ -245,25 +245,33 @@ def test_an_engine_that_changes_brings_the_others_along():
 def test_what_an_older_set_up_left_is_mended_by_its_kind():
     want = wanted()
     line = "deb https://download.docker.com/linux/debian bookworm stable\n"
+    theirs = "/usr/share/keyrings/docker-of-others.asc"
     observed = {
         **converged(want),
-        "leftover_files": ["/etc/apt/sources.list.d/docker.list"],
-        "sources": {"/etc/apt/sources.list": line, "/etc/apt/sources.list.d/other.list": "deb http://a b c\n"},
+        "leftover_files": ["/usr/share/keyrings/docker.asc", theirs],
+        "sources": {
+            "/etc/apt/sources.list": line,
+            "/etc/apt/sources.list.d/docker.list": line,
+            "/etc/apt/sources.list.d/both.list": f"{line}deb [signed-by={theirs}] http://a b\n",
+            "/etc/apt/sources.list.d/other.list": "deb http://a b c\n",
+        },
         "trusted_keys": ["0" * 40, KEY],
     }
     found = plan(want, observed)["clean_leftovers"]
     assert [one["item"] for one in found] == [
-        "/etc/apt/sources.list.d/docker.list",
         "Docker's entries in /etc/apt/sources.list",
+        "/etc/apt/sources.list.d/docker.list",
+        # Another repository's line stays.
+        "Docker's entries in /etc/apt/sources.list.d/both.list",
+        # Not one that another repository's line names.
+        "/usr/share/keyrings/docker.asc",
         "Docker's key in /etc/apt/trusted.gpg",
     ]
-    assert [one["do"][0][:2] for one in found[:2]] == [
-        ["remove", "/etc/apt/sources.list.d/docker.list"],
-        ["rewrite", "/etc/apt/sources.list"],
-    ]
-    assert found[1]["do"][0][2] == f"# {line}"
+    assert found[0]["do"] == [["rewrite", "/etc/apt/sources.list", f"# {line}"]]
+    # Whatever goes, a copy stays.
+    assert [[step[0] for step in one["do"]] for one in (found[1], found[3])] == [["keep_copy", "remove"]] * 2
     # Other keys stay.
-    assert found[2]["do"][0][1][-2:] == ["--delete-keys", KEY]
+    assert found[4]["do"][0][1][-2:] == ["--delete-keys", KEY]
     (alone,) = plan(want, {**converged(want), "trusted_keys": [KEY]})["clean_leftovers"]
     assert alone["do"] == [["remove", "/etc/apt/trusted.gpg"]]
     assert plan(want, {**converged(want), "trusted_keys": ["0" * 40]})["clean_leftovers"] == []

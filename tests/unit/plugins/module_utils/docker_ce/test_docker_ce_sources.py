@@ -1,7 +1,9 @@
 """Package sources of Docker's repository, found by what they hold."""
 
+import base64
+
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import without_docker
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import is_bare, is_key, without_docker
 
 MIRRORS = ["https://mirror.example.org/pub"]
 LIST = "/etc/apt/sources.list.d/some.list"
@@ -61,3 +63,30 @@ def test_sections():
     assert off == docker.replace("enabled=1\n", "").replace("]\n", "]\nenabled=0\n") + other
     assert without_docker(path, off, MIRRORS) is None
     assert without_docker(path, other, MIRRORS) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "bare"),
+    [
+        ("/etc/apt/sources.list.d/a.list", "# deb http://a\n\n", True),
+        ("/etc/apt/sources.list.d/a.list", "# deb http://a\ndeb http://b c\n", False),
+        ("/etc/apt/sources.list", "# deb http://a\n", False),
+        ("/etc/yum.repos.d/a.repo", "[docker]\nenabled=0\nbaseurl=x\n", True),
+        ("/etc/yum.repos.d/a.repo", "[docker]\nenabled=0\n[other]\nbaseurl=x\n", False),
+    ],
+)
+def test_a_file_in_which_nothing_is_in_force_is_told(path, text, bare):
+    assert is_bare(path, text) is bare
+
+
+ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nComment: {}\n\n{}\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_a_key_is_known_by_its_content():
+    packets = bytes(range(60)) * 2
+    text = base64.encodebytes(packets).decode().strip()
+    key = ARMOUR.format("x", text)
+    assert is_key(packets, key) and is_key(ARMOUR.format("y", text).encode(), key)
+    assert is_key(key.replace("Comment: x\n", "").encode(), key)
+    assert not is_key(packets[:-1], key) and not is_key(b"", key) and not is_key(None, key)
+    assert not is_key(b"", "")
