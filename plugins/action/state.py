@@ -16,7 +16,7 @@ SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "full"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "full", "ask"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -35,7 +35,10 @@ class ActionModule(ActionBase):
         inputs, site, problems = sections.read(self, variables, result, asked)
         if problems and self._task.args.get("refuse_inputs", refuse):
             return {**result, **sections.failure(problems)}
-        arguments = {**sections.arguments(inputs, site), "full": self._task.args.get("full", False)}
+        arguments = {
+            **sections.arguments(inputs, site),
+            **{name: self._task.args.get(name, False) for name in ("full", "ask")},
+        }
         if not asked:
             arguments["records"] = sections.records(self, variables, site)
         answer = sections.ask(self, "slipway.node.state", arguments, task_vars)

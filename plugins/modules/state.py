@@ -36,6 +36,10 @@ options:
   refuse_inputs:
     description: Fail where inputs are wrong; by default as O(refuse).
     type: bool
+  ask:
+    description: Ask mirrors which versions exactly would be installed, where packages would change.
+    type: bool
+    default: false
   full:
     description: Answer with the wanted state and all that was observed too, as C(want) and C(observed), for tests.
     type: bool
@@ -134,6 +138,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
+
+# The sections that have something to ask of others than the host.
+ASK = ("docker_ce",)
 
 
 def main() -> None:
@@ -144,6 +152,7 @@ def main() -> None:
             "phases": {"type": "list", "elements": "str"},
             "refuse": {"type": "bool", "default": True},
             "refuse_inputs": {"type": "bool"},
+            "ask": {"type": "bool", "default": False},
             "full": {"type": "bool", "default": False},
             "inputs": {"type": "dict", "default": {}},
             "platform": {"type": "str", "default": ""},
@@ -163,10 +172,14 @@ def main() -> None:
 def answer(params: Dict[str, Any]) -> Dict[str, Any]:
     """Return the platform, what is kept of roles that the host does not take, and the state of each section."""
     host, platform = Host(key=params["key"]), platforms.find(params["platform"])
-    states = dict(
-        (name, shown(probe(name, load(name), host, platform, inputs), params["full"]))
-        for name, inputs in params["inputs"].items()
-    )
+    states = {}
+    for name, inputs in params["inputs"].items():
+        state = probe(name, load(name), host, platform, inputs)
+        if name in ASK and params["ask"] and state["plan"]:
+            run = Run(host, platform)
+            load(name, ("ask",)).ask(run, state)
+            state["notes"] += run.notes
+        states[name] = shown(state, params["full"])
     kept = sorted(role for role, pattern in params["records"].items() if host.glob(pattern))
     return dict(states, platform=platforms.as_dict(platform), kept=kept)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act, observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act, ask, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
     from ansible_collections.slipway.node.plugins.module_utils.images import act, observe, plan, want  # noqa: F401, F811

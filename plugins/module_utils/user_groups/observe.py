@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Tuple
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import (
     ADMIN_GROUPS,
+    ENGINE_NEEDS,
     lacking_members,
 )
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.record import empty_record, parse_record
@@ -124,7 +125,7 @@ def _needed(host: Host, groups: Dict[str, Any]) -> Dict[str, str]:
         elif str(group["gid"]) in running:
             needed[name] = "is the group of a running process"
         elif name == "docker" and host.glob("/usr/bin/dockerd"):
-            needed[name] = "owns the socket of the Docker engine"
+            needed[name] = ENGINE_NEEDS
     return needed
 
 

@@ -11,6 +11,7 @@ from ansible_collections.slipway.node.plugins.module_utils.user_groups.record im
 
 # Who is in one of these may become root by sudo.
 ADMIN_GROUPS = ("sudo", "wheel", "admin", "root")
+ENGINE_NEEDS = "owns the socket of the Docker engine"
 
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -93,7 +94,8 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     todo["notes"] = [
         "The group %s, which Slipway made, stays, since it %s" % (name, why)
         for name, why in sorted(blockers.items())
-        if why
+        # On removal the engine may go before it.
+        if why and not (why == ENGINE_NEEDS and want["state"] == "absent")
     ]
     skipped = sorted({user for _group, user in todo["missing"]})
     if skipped and want["missing_users"] == "skip":

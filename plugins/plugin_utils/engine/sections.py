@@ -20,7 +20,7 @@ NO_TAGS = (
     '-e \'{"slipway_only": ["docker_ce"]}\'.'
 )
 # Variables of the playbooks, by what they begin with.
-OF_PLAYBOOKS = {"plan_": ["json", "fail_on", "fail_on_drift"], "verify_": ["image"]}
+OF_PLAYBOOKS = {"plan_": ["json", "fail_on", "fail_on_drift", "ask_mirrors"], "verify_": ["image"]}
 # Why a module cannot be run on a host, in the words of an interpreter, a shell or sudo, and what to do.
 REMEDIES = (
     (
