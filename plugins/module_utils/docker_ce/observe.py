@@ -17,7 +17,8 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources imp
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, lock_holder
+from ansible_collections.slipway.node.plugins.module_utils.engine.containers import stay_down
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, lock_holder
 
 # Where older set-ups put Docker's key, which is known by its content; apt trusts those of the first for all sources.
 KEY_FILES = ["/etc/apt/trusted.gpg.d/*", "/etc/apt/keyrings/*", "/usr/share/keyrings/*docker*"]
@@ -51,6 +52,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "configured": host.read(daemon_json.FILE) is not None,
         "recorded": held_by_record(host.read(RECORD)),
         "containers": [],
+        "stay_down": [],
         "imported_keys": [],
         "data": {},
         "lock": lock_holder(host),
@@ -71,6 +73,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     todo = changes(want, observed)
     if todo["stops"]:
         observed["containers"] = containers(host)
+        observed["stay_down"] = stay_down(host, SOCKET, observed["containers"]) if runs(observed) else []
     observed["other_users"] = other_users(host, want, todo["shared_packages"])
     return observed
 

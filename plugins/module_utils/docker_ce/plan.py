@@ -16,7 +16,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources imp
     without_docker,
 )
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
-from ansible_collections.slipway.node.plugins.module_utils.engine import versions
+from ansible_collections.slipway.node.plugins.module_utils.engine import containers, versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action, sentence
 
 # The item of the group that docker.socket belongs to.
@@ -82,13 +82,13 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each with its remedy."""
-    todo, containers = changes(want, observed), ", ".join(observed["containers"])
+    todo, names = changes(want, observed), containers.some(observed["containers"])
     if want["state"] == "absent":
         # Only the engine can stop them, and their data is not to go from under them.
         refused = [
             "Containers run without their engine: %s. Start it with `systemctl start docker`, so that it can stop "
-            "them, and run again." % containers
-        ] * bool(containers and not runs(observed))
+            "them, and run again." % names
+        ] * bool(names and not runs(observed))
         if observed["other_users"]:
             refused.append(
                 "%s or its data would be removed, which others use: %s. Stop and remove what uses it, or take "
@@ -111,8 +111,8 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             % (
                 "; ".join(todo["engine"] + todo["containerd"]),
                 restarts,
-                ", %s: %s" % (consequence, containers) if containers else "",
-                ", or stop them first" if containers and want["restart"] == "safe" else "",
+                ", %s: %s" % (consequence, names) if names else "",
+                ", or stop them first" if names and want["restart"] == "safe" else "",
             )
         )
     return refused
@@ -162,7 +162,7 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed, todo)
     if not observed["containers"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"]):
         return sentences
-    return sentences + ["This stops the containers %s." % ", ".join(observed["containers"])]
+    return sentences + [containers.sentence(observed["containers"], observed["stay_down"])]
 
 
 def _removal(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:

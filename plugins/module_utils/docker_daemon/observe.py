@@ -14,6 +14,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_ro
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.networks import overlap
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import parse_record
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
+from ansible_collections.slipway.node.plugins.module_utils.engine.containers import stay_down
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SEAL, Host
 
 
@@ -56,9 +57,11 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     wanted = found["wanted"]
     restart, _reload = daemon_json.split(found["pending"])
     data_root = str(wanted.get("data-root") or "")
+    running = daemon.containers(host, found["endpoints"]["is"]) if restart else []
     return dict(
         observed,
-        running=daemon.containers(host, found["endpoints"]["is"]) if restart else [],
+        running=running,
+        stay_down=stay_down(host, found["endpoints"]["is"], running),
         validated=_validate(host, want, found),
         in_swarm=_in_swarm(host, found),
         unmounted=unmounted(host, data_root) if data_root else "",

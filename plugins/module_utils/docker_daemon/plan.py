@@ -9,6 +9,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_ro
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import new_state
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import conflicts
+from ansible_collections.slipway.node.plugins.module_utils.engine import containers
 from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Plan, action
 
@@ -50,7 +51,7 @@ NOTES = {
     " in /etc/containerd/config.toml.",
     "open": "%s of hosts makes everyone who reaches it root on this host. Set tlsverify: true with tlscacert, tlscert"
     " and tlskey in docker_daemon_options, or leave it out.",
-    "stopped": "live-restore keeps no container over a change of %s, so these are stopped: %s.",
+    "breaks": "live-restore keeps no container over a change of %s.",
     "pending": "%s: %s. It is done by a run when it is safe, or with docker_daemon_restart: always.",
 }
 
@@ -167,7 +168,7 @@ def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
         steps.append(("record", new_state(found, loaded, pending)))
     restart = restart if restart_now else []
     decision = {"steps": steps, "names": names, "restart": restart, "reload": reload, "pending": pending}
-    return dict(decision, breaking_keys=breaking_keys, stopped_containers=stopped)
+    return dict(decision, breaking_keys=breaking_keys)
 
 
 def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str, Any]) -> bool:
@@ -232,9 +233,10 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         is_open = re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one))
         if is_open and not verifies and not found["merged"].get("tlsverify"):
             sentences.append(NOTES["open"] % one)
-    if decision["stopped_containers"]:
-        broken, stopped = (", ".join(decision[key]) for key in ("breaking_keys", "stopped_containers"))
-        sentences.append(NOTES["stopped"] % (broken, stopped))
+    keeps = info.get("LiveRestoreEnabled") and found["merged"].get("live-restore") and not decision["breaking_keys"]
+    if decision["restart"] and found["running"] and not keeps:
+        sentences += [NOTES["breaks"] % ", ".join(decision["breaking_keys"])] * bool(decision["breaking_keys"])
+        sentences.append(containers.sentence(found["running"], found["stay_down"]))
     if decision["pending"]:
         sentences.append(NOTES["pending"] % (want["service"], pending_text(decision["pending"], found["running"])))
     return sentences

@@ -61,6 +61,7 @@ def converged(want, mirror=MIRROR):
         "group": "local",
         "services": {"docker.service": {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active"}},
         "containers": [],
+        "stay_down": [],
         "live_restore": False,
         "configured": True,
         "other_users": [],

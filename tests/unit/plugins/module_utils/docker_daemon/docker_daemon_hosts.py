@@ -41,6 +41,10 @@ class FakeHost:
             ("systemctl", "show"): unit,
             ("systemctl", "cat"): "# /lib/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
             "ps": running,
+            # The first has a policy by which it comes back.
+            "inspect": "".join(
+                "/%s %s\n" % (name, "no" if index else "always") for index, name in enumerate(running.split())
+            ),
             "%.9Z": "%f\n" % changed,
             "mode %a of %U %n": "".join("%s %s\n" % (mode, path) for path, mode in (modes or {}).items()),
             ("getent", "group"): "",

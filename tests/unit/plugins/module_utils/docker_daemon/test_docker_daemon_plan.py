@@ -270,9 +270,14 @@ def test_containers_that_are_stopped_are_told(started):
     host = running_host({"live-restore": True}, {"LiveRestoreEnabled": True}, "web\ndb")
     wish = want({"live-restore": True, "exec-root": "/run/d", "mtu": 1400}, restart="always")
     assert told(host, wish) == [
-        "live-restore keeps no container over a change of exec-root, so these are stopped: db, web."
+        "live-restore keeps no container over a change of exec-root.",
+        "This stops the containers db, web. db stays down, since it has no restart policy: start by `docker start`.",
     ]
-    assert "stopped" not in told(host, dict(wish, restart="safe"))[0]
+    assert "stops" not in told(host, dict(wish, restart="safe"))[0]
+    # Without live-restore all stop, with it and another key none.
+    assert told(host, want({"mtu": 1400, "live-restore": True}, restart="always")) == []
+    (stops,) = told(running_host({}, {}, "web"), want({"mtu": 1400}, restart="always"))
+    assert stops == "This stops the containers web."
     steps = decide(wish, aimed(host, wish))["steps"]
     texts = [json.loads(step[2]) for step in steps if step[:2] == ("write", "config")]
     assert texts == [wish["config"], {"live-restore": False}, wish["config"]]
