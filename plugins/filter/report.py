@@ -159,7 +159,17 @@ def plan_summary(hosts: list[str], hostvars: Any) -> str:
             counts["refused"] += 1
         else:
             counts["would change" if plan["drift"] else "as wanted"] += 1
-    return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    told = [f"{count} {words}" for words, count in counts.items() if count]
+    if counts["would change"]:
+        stops = [host for host in hosts if _stops(hostvars[host])]
+        told.append(f"containers stop on {host_names(stops)}" if stops else "no container stops")
+    return ", ".join(told)
+
+
+def _stops(hostvar: Any) -> bool:
+    """Tell whether the plan of a host stops a container."""
+    states = [_state(hostvar).get(name) or {} for name in SECTIONS]
+    return any(state.get("facts", {}).get("stops") for state in states)
 
 
 def plan_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:

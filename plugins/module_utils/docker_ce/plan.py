@@ -159,10 +159,16 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "read containerd's image store. To keep them visible, set docker_daemon_options: {features: "
             "{containerd-snapshotter: true}}."
         )
+    names = stopped(want, observed)
+    return sentences + [containers.sentence(names, observed["stay_down"])] * bool(names)
+
+
+def stopped(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the containers that the changes stop."""
+    todo = changes(want, observed)
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed, todo)
-    if not observed["containers"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"]):
-        return sentences
-    return sentences + [containers.sentence(observed["containers"], observed["stay_down"])]
+    stay = observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"])
+    return [] if stay else list(observed["containers"])
 
 
 def _removal(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -291,7 +297,7 @@ def _services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List
     return found
 
 
-def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
+def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what reports show."""
     engine = observed["running_version"] or (observed["installed_version"] and "does not run")
-    return {"engine": engine, "mirror": observed["mirror"]}
+    return {"engine": engine, "mirror": observed["mirror"], "stops": stopped(want, observed)}

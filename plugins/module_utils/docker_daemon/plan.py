@@ -103,8 +103,19 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the settings that wait for a restart."""
-    return {"pending": [] if observed["unreadable"] else decide(want, target(want, observed))["pending"]}
+    """Return the settings that wait for a restart, and the containers that this run stops."""
+    if observed["unreadable"]:
+        return {"pending": [], "stops": []}
+    found = target(want, observed)
+    decision = decide(want, found)
+    return {"pending": decision["pending"], "stops": stopped(found, decision)}
+
+
+def stopped(found: Dict[str, Any], decision: Dict[str, Any]) -> List[str]:
+    """Return the containers that a restart stops which is done now."""
+    keeps = found["info"].get("LiveRestoreEnabled") and found["merged"].get("live-restore")
+    harms = decision["restart"] and not (keeps and not decision["breaking_keys"])
+    return list(found["running"]) if harms else []
 
 
 def decide(want: Dict[str, Any], found: Dict[str, Any]) -> Dict[str, Any]:
@@ -233,10 +244,10 @@ def advice(want: Dict[str, Any], found: Dict[str, Any], decision: Dict[str, Any]
         is_open = re.match(r"tcp://(?!127\.|localhost\b|\[::1\]|:|$)", str(one))
         if is_open and not verifies and not found["merged"].get("tlsverify"):
             sentences.append(NOTES["open"] % one)
-    keeps = info.get("LiveRestoreEnabled") and found["merged"].get("live-restore") and not decision["breaking_keys"]
-    if decision["restart"] and found["running"] and not keeps:
+    names = stopped(found, decision)
+    if names:
         sentences += [NOTES["breaks"] % ", ".join(decision["breaking_keys"])] * bool(decision["breaking_keys"])
-        sentences.append(containers.sentence(found["running"], found["stay_down"]))
+        sentences.append(containers.sentence(names, found["stay_down"]))
     if decision["pending"]:
         sentences.append(NOTES["pending"] % (want["service"], pending_text(decision["pending"], found["running"])))
     return sentences

@@ -92,7 +92,9 @@ def test_the_plan_shows_drift_refusals_problems_and_errors_and_equal_hosts_in_on
 def test_what_would_become_of_the_hosts_is_counted_once_each():
     assert plan_summary(list(HOSTVARS), HOSTVARS) == "1 with wrong inputs, 3 not compared, 2 as wanted"
     hostvars = {"a": host(docker_ce=role([ENTRY])), "b": host(docker_ce=role([ENTRY], refused=["no."]))}
-    assert plan_summary(list(hostvars), hostvars) == "1 would change, 1 refused"
+    assert plan_summary(list(hostvars), hostvars) == "1 would change, 1 refused, no container stops"
+    stops = role([ENTRY], facts={"stops": ["web"]})
+    assert plan_summary(["a"], {"a": host(docker_ce=stops)}) == "1 would change, containers stop on a"
 
 
 @pytest.mark.parametrize(

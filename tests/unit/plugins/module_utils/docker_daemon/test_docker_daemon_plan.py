@@ -127,7 +127,7 @@ def test_what_is_to_be_done_has_a_phase_and_what_waits_is_for_later(started):
     }
     host = running_host({}, {}, "web")
     assert phases(host, want({"mtu": 1400})) == waiting
-    assert facts(want({"mtu": 1400}), observe(host, want({"mtu": 1400}))) == {"pending": ["mtu"]}
+    assert facts(want({"mtu": 1400}), observe(host, want({"mtu": 1400}))) == {"pending": ["mtu"], "stops": []}
     assert phases(running_host({}), want({"debug": True}))["configure"] == [
         "debug: not set -> true",
         "docker.service: reload pending for debug -> reloaded",
@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_read_is_named(path):
         # Of a removal it is no concern where nothing is left of ours.
         left = state == "present" or path == STATE
         assert [one["item"] for one in plan(wish, observed)[phase]] == [path] * left
-        assert len(refusals(wish, observed)) == 1 and facts(wish, observed) == {"pending": []}
+        assert len(refusals(wish, observed)) == 1 and facts(wish, observed) == {"pending": [], "stops": []}
 
 
 SWARM = {"Swarm": {"LocalNodeState": "active"}}
