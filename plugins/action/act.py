@@ -30,7 +30,8 @@ class ActionModule(ActionBase):
         if problems:
             return {**result, **sections.failure(problems)}
         secrets: dict[str, Any] = {}
-        for section in inputs:
+        # A removal needs none, and what they are made of may be gone.
+        for section in [name for name, values in inputs.items() if values.get("state") != "absent"]:
             secrets.update(sections.secrets(section, self, variables, site))
         # Seals are made while inputs are read.
         secrets.update(site.sealed)
@@ -53,7 +54,9 @@ class ActionModule(ActionBase):
             done += [phase for phase in answer.get("done", []) if phase not in done]
             diffs += answer.pop("diff", [])
             notes += [note for note in answer.pop("notes", []) if note not in notes]
-            if "held" in answer and time.monotonic() > end:
+            if "held" not in answer:
+                end = time.monotonic() + site.settings["lock_timeout"]
+            elif time.monotonic() > end:
                 remedy = "Wait for it and run again, or let this one wait longer by slipway_lock_timeout."
                 return {**result, **sections.failure([f"{answer['held']}. {remedy}"])}
             goes_on = answer.get("waiting") or (answer.get("held") and f"waits, since {answer['held']}")
@@ -67,7 +70,7 @@ class ActionModule(ActionBase):
         if answer.get("failed") or answer.get("unreachable"):
             lines = str(answer.get("msg") or "").splitlines()
             told_in_lines = sections.failure(lines) if answer.get("failed") and lines else {}
-            return {**result, **answer, **told_in_lines, "done": done}
+            return {**result, **answer, **told_in_lines, "done": done, "diff": diffs}
         found = {section: answer.pop(section) for section in inputs}
         for section, state in found.items():
             before = known.get(section, {})

@@ -138,6 +138,11 @@ def _act(module: AnsibleModule) -> None:
     except Failed as failed:
         told["failure"] = str(failed)
     after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}
+    if not told:
+        for name, state in after.items():
+            # What is only known by now.
+            for text in [text for text in state["notes"] if text not in before[name]["notes"]]:
+                run.note(text)
     result = {"changed": bool(run.done), "done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
     if told:
         module.fail_json(msg=told["failure"], **result)
@@ -145,17 +150,17 @@ def _act(module: AnsibleModule) -> None:
     for name, state in after.items():
         result[name] = dict(shown(state), mended=gone(name, shown(before[name])["plan"], shown(state)["plan"]))
     left = [line for name, state in after.items() for line in _left(name, state, only)]
-    if left:
-        hints = [hint for name, state in after.items() for hint in reasons_of(name, state) + state["notes"]]
-        text = "%s made its changes, but the host still differs:\n%s" % (", ".join(given), "\n".join(left))
-        module.fail_json(msg="\n".join([text] + hints), **result)
+    reasons = [reason for name, state in after.items() for reason in reasons_of(name, state)]
+    if left or reasons:
+        text = ["%s made its changes, but the host still differs:" % ", ".join(given)] * bool(left)
+        hints = [hint for state in after.values() for hint in state["notes"]] if left else []
+        module.fail_json(msg="\n".join(text + left + reasons + hints), **result)
     module.exit_json(**result)
 
 
 def _left(name: str, state: Dict[str, Any], only: Any) -> List[str]:
     """Return the actions that are left of the phases that were to act, as lines."""
-    errors = ["  %s" % state["error"]] if state["error"] else []
-    return errors + [
+    return [
         "  " + sentence(action)
         for phase, actions in state["plan"].items()
         for action in actions

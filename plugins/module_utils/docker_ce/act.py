@@ -74,14 +74,17 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
     if manager == "apt" and "docker.io" in remove:
         # Its purge weeks later would take the new engine's units for its own.
         run.keep_copy("/etc/default/docker")
-        run.command(["dpkg", "--purge", "docker.io"], env=packages.APT)
+        packages.purge(run, ["docker.io"])
 
 
 def hold_packages(run: Run, actions: List[Action]) -> None:
     if run.want["manager"] == "apt":
         names = [one["item"] for one in actions]
+        # A run that breaks off knows of each hold that it is Slipway's.
+        run.write(RECORD, record(sorted({*run.observed["recorded"], *names})))
         run.command(["apt-mark", "hold" if run.want["hold"] else "unhold"] + names)
-        run.write(RECORD, record(sorted({*run.observed["recorded"], *names}) if run.want["hold"] else []))
+        if not run.want["hold"]:
+            run.write(RECORD, record([]))
     else:
         # The repository's own file excludes them, which needs no plugin.
         configure(run, run.kept.get("docker_ce", run.observed)["mirror"])

@@ -14,7 +14,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, held_by_record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import excluded, mirror_of, public
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources import TRUSTED_KEYRING, is_key
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, UNITS
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.containers import stay_down
@@ -30,7 +30,7 @@ SOURCE_FILES = {
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that the plan needs. Changes nothing."""
-    names = sorted(set(want["packages"]) | set(want["conflicting"]) | set(want["engine_packages"]))
+    names = sorted(set(want["packages"]) | set(want["conflicting"]) | set(want["engine_packages"] + SHARED_RUNTIMES))
     packages = installed(host, want["manager"], names)
     texts = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     files = dict((path, None if text is None else public(text)) for path, text in texts.items())

@@ -24,7 +24,11 @@ def is_key(data: Optional[bytes], key: str) -> bool:
 
     :param key: the key as a text (RFC 4880, ASCII armour).
     """
-    return bool(data and key) and _packets(data) == _packets(key.encode("utf-8"))
+    try:
+        return bool(data and key) and _packets(data) == _packets(key.encode("utf-8"))
+    except ValueError:
+        # A damaged file of somebody's.
+        return False
 
 
 def _packets(data: Optional[bytes]) -> bytes:

@@ -86,6 +86,6 @@ def keep_copy(path: str) -> str:
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT, PRIVATE))
     shutil.copyfile(path, copy)
     shutil.copystat(path, copy)
-    for old in sorted(glob.glob(glob.escape(stem) + ".*"))[:-KEPT]:
+    for old in sorted(glob.glob(glob.escape(stem) + ".[0-9]*T[0-9]*"))[:-KEPT]:
         os.unlink(old)
     return copy

@@ -36,6 +36,9 @@ def follow(
     """
     unit, status, asked = _unit(name), _status(name, folder), os.path.join(folder, name + ".asked")
     log = log or os.path.join(folder, name + ".log")
+    # What failed while nobody followed it is tried again: its cause may be mended by now.
+    if not _runs(run, unit) and not _is_young(asked) and files.read(status).split()[:1] != ["0"]:
+        run.remove(status)
     # What was killed since it was asked a moment ago is told, and not begun again.
     if not is_begun(run, name, folder) and not _is_young(asked):
         _start(run, unit, argv, folder, env, log, status)

@@ -57,6 +57,14 @@ def remove(run: Run, manager: str, names: Sequence[str]) -> None:
     _transact(run, manager, argv)
 
 
+def purge(run: Run, names: Sequence[str]) -> None:
+    """Remove the configuration too of packages of apt that went before.
+
+    :raises Failed: with the sentence of apt or dpkg.
+    """
+    _transact(run, "apt", ["apt-get", "purge"] + APT_OPTIONS + ["--no-auto-remove"] + list(names))
+
+
 def command(
     manager: str,
     specs: Sequence[str],

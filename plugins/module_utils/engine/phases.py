@@ -236,13 +236,10 @@ HARMFUL = {
     "docker_ce.install_packages",
     "docker_ce.remove_packages",
     "docker_ce.purge_data",
-    "golang.remove_toolchains",
-    "singularity.remove_versions",
     "registry.remove",
     "images.remove_images",
     "images.remove_files",
     "user_groups.revoke_members",
-    "user_groups.remove_groups",
 }
 # The end of every plan: what is left for later on purpose. Nothing acts on it.
 LATER = "later"

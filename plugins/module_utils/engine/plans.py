@@ -35,13 +35,16 @@ def gone(section: str, before: Plan, after: Plan) -> List[Action]:
     return [one for one in rows(section, before) if one not in left]
 
 
-def harmful(section: str, plan: Plan) -> List[str]:
-    """Return, as text, the actions that stop, replace or remove something that is there."""
-    return [
-        sentence(one)
+def harmful(section: str, plan: Plan) -> Dict[str, str]:
+    """Return the actions that stop, replace or remove something that is there, as text.
+
+    By what they do: what is there may have got a patch meanwhile.
+    """
+    return dict(
+        ("%(phase)s: %(item)s -> %(want)s" % one, sentence(one))
         for one in rows(section, plan)
         if "%s.%s" % (section, one["phase"]) in HARMFUL and one["is"] not in NOTHING
-    ]
+    )
 
 
 def reasons_of(name: str, state: Dict[str, Any]) -> List[str]:

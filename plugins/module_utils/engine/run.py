@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, platforms
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import harmful, reasons_of
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe
 
@@ -167,7 +167,7 @@ def act(
     run: Run,
     inputs: Dict[str, Dict[str, Any]],
     only: Optional[Sequence[str]] = None,
-    planned: Optional[Dict[str, List[str]]] = None,
+    planned: Optional[Dict[str, Dict[str, str]]] = None,
 ) -> Dict[str, Dict[str, Any]]:
     """Let the phases of sections act where there is drift; return the states before.
 
@@ -220,11 +220,11 @@ def _look(run: Run, name: str, section: Any, inputs: Dict[str, Any]) -> Dict[str
     return state
 
 
-def _unplanned(name: str, state: Dict[str, Any], planned: Optional[Dict[str, List[str]]]) -> List[str]:
+def _unplanned(name: str, state: Dict[str, Any], planned: Optional[Dict[str, Dict[str, str]]]) -> List[str]:
     """Return what would be stopped, replaced or removed and is in no plan that was shown."""
     if not planned or name not in planned:
         return []
-    return [text for text in harmful(name, state["plan"]) if text not in planned[name]]
+    return [text for what, text in harmful(name, state["plan"]).items() if what not in planned[name]]
 
 
 def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[List[Dict[str, Any]]] = None) -> None:
@@ -236,6 +236,9 @@ def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[L
             run.do(actions or [])
     except OSError as error:
         raise Failed("%s: %s: %s." % (whole, error.filename or "the host", error.strerror or error))
+    except (NoAnswer, KeyError) as error:
+        # The second: no such user or group.
+        raise Failed("%s: %s." % (whole, error))
 
 
 def last_lines(text: str, count: int = LINES) -> str:

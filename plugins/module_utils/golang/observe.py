@@ -49,6 +49,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     links = dict((path, _link(host, path)) for path in _link_paths(want))
     return {
         "toolchains": toolchains,
+        # What a removal that was killed left.
+        "remains": host.glob("%s/.gone-go-*" % want["root"]),
         "link": links.get(want["link"]),
         "links": links,
         "files": dict(

@@ -24,7 +24,8 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
         "switch_links": _links(want, observed),
         "write_profile": _profile(want, observed),
         "remove_toolchains": [
-            action(tree, "present", "absent", ["remove", tree]) for tree in _surplus(want, observed["toolchains"])
+            action(tree, "present", "absent", ["remove", tree])
+            for tree in _surplus(want, observed["toolchains"]) + observed["remains"]
         ],
     }
 

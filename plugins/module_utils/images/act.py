@@ -24,6 +24,7 @@ from ansible_collections.slipway.node.plugins.module_utils.images.remedies impor
 )
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import put
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import copy_command
+from ansible_collections.slipway.node.plugins.module_utils.images.want import FOLDER
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import AUTH_VARIABLES
 
 # What registries have is known by skopeo and with its settings.
@@ -34,6 +35,12 @@ TRIES = 3
 PAUSE = 5
 # What images call machines.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def finish(run: Run) -> None:
+    """Remove the copies of archives, also those of a run that was killed."""
+    for path in run.host.glob(FOLDER + "/image-*"):
+        run.remove(path)
 
 
 def install_skopeo(run: Run, _actions: List[Dict[str, Any]]) -> None:

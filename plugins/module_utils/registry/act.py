@@ -18,7 +18,7 @@ LOOK_AGAIN_AFTER = ("write_files", "issue_certificate")
 ARCHIVE = "/var/tmp/slipway-registry-image"
 # Seconds between tries to pull, and within which a registry must answer.
 PAUSES = (5, 5, 0)
-ANSWERS_WITHIN = 30
+ANSWERS_WITHIN = 120
 UNITS = "/etc/systemd/system/"
 
 

@@ -85,11 +85,12 @@ def test_a_refusal_stops_all_before_anything_is_touched(world, engine):
 @pytest.mark.parametrize(
     ("is_", "planned", "fine"),
     [
-        ("there", {"a": []}, False),
-        ("there", {"a": ["first: there -> yes"]}, True),
+        ("there", {"a": {}}, False),
+        # Whatever patch of it is there by now.
+        ("there", {"a": {"first: first -> yes": "first: other -> yes"}}, True),
         ("there", {}, True),
-        ("there", {"b": []}, True),
-        ("missing", {"a": []}, True),
+        ("there", {"b": {}}, True),
+        ("missing", {"a": {}}, True),
     ],
 )
 def test_what_the_plan_did_not_name_is_neither_stopped_nor_removed(world, engine, monkeypatch, is_, planned, fine):
@@ -210,10 +211,17 @@ def test_five_copies_of_a_file_are_kept_with_its_mode(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "COPIES", str(tmp_path / "copies"))
     one = tmp_path / "file"
     assert files.keep_copy(str(one)) == ""
+    # The copies of another file whose path goes on where this one's ends.
+    (tmp_path / "copies").mkdir()
+    others = [
+        tmp_path / "copies" / (str(one).strip("/").replace("/", "%") + f".d%x.20270101T00000{n}") for n in range(5)
+    ]
+    for other in others:
+        other.write_text("other")
     for number in range(7):
         one.write_text(str(number))
         one.chmod(0o640)
-        monkeypatch.setattr(files.time, "strftime", lambda _format, number=number: "2026110%d" % number)
+        monkeypatch.setattr(files.time, "strftime", lambda _format, number=number: "2026110%dT120000" % number)
         copy = files.keep_copy(str(one))
     assert stat.S_IMODE(os.stat(copy).st_mode) == 0o640
-    assert [path.read_text() for path in sorted((tmp_path / "copies").iterdir())] == list("23456")
+    assert [path.read_text() for path in sorted((tmp_path / "copies").iterdir())] == [*"23456", *["other"] * 5]
