@@ -205,6 +205,7 @@ def test_the_service_is_unmasked_enabled_and_started(world):
     assert world.go(want, observed) == [
         "groupadd --system docker",
         "systemctl unmask docker.service",
+        "systemctl reset-failed docker.service",
         "systemctl enable docker.service",
         "systemctl start docker.service",
     ]
