@@ -93,6 +93,7 @@ from typing import Any, Dict, List
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import lock, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting, act
@@ -130,24 +131,20 @@ def _act(module: AnsibleModule) -> None:
     given, only, secrets = (module.params[name] for name in ("inputs", "phases", "secrets"))
     platform, host = platforms.find(module.params["platform"]), Host(key=module.params["key"], secrets=secrets)
     run = Run(host, platform, secrets, module._diff)
-    told = {}  # type: Dict[str, Any]
+    # The lists grow while phases act.
+    result = {"done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
     try:
         before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
-        module.exit_json(changed=bool(run.done), done=run.done, notes=run.notes, diff=run.diffs, waiting=str(waiting))
+        module.exit_json(changed=bool(run.done), waiting=str(waiting), **result)
     except Failed as failed:
-        told["failure"] = str(failed)
-    after = {name: probe(name, load(name), run.host, platform, inputs) for name, inputs in given.items()}
-    if not told:
-        for name, state in after.items():
-            # What is only known by now.
-            for text in [text for text in state["notes"] if text not in before[name]["notes"]]:
-                run.note(text)
-    result = {"changed": bool(run.done), "done": run.done, "notes": run.notes, "diff": run.diffs}  # type: Dict[str, Any]
-    if told:
-        module.fail_json(msg=told["failure"], **result)
-    result["platform"] = platforms.as_dict(platform)
+        module.fail_json(msg=str(failed), changed=bool(run.done), **result)
+    after = {name: probe(name, load(name), host, platform, inputs) for name, inputs in given.items()}
+    result.update(changed=bool(run.done), platform=platforms.as_dict(platform))
     for name, state in after.items():
+        # What is only known by now.
+        for text in [text for text in state["notes"] if text not in before[name]["notes"]]:
+            run.note(text)
         result[name] = dict(shown(state), mended=gone(name, shown(before[name])["plan"], shown(state)["plan"]))
     left = [line for name, state in after.items() for line in _left(name, state, only)]
     reasons = [reason for name, state in after.items() for reason in reasons_of(name, state)]
@@ -165,7 +162,7 @@ def _left(name: str, state: Dict[str, Any], only: Any) -> List[str]:
         for phase, actions in state["plan"].items()
         for action in actions
         # What is left for later on purpose is no failure.
-        if phase != "later" and (only is None or "%s.%s" % (name, phase) in only)
+        if phase != LATER and (only is None or "%s.%s" % (name, phase) in only)
     ]
 
 

@@ -128,7 +128,7 @@ class Run:
 
     def link(self, path: str, target: str) -> None:
         """Make a symbolic link by renaming it over what is there, so that at no time there is none."""
-        self.make_parent(path)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
         new = "%s.slipway-new" % path
         self.remove(new)
         os.symlink(target, new)
@@ -152,10 +152,6 @@ class Run:
     def keep_copy(self, path: str) -> str:
         """Copy a file that is not ours before it is changed; return where the copy is, empty where there is no file."""
         return files.keep_copy(path)
-
-    def make_parent(self, path: str) -> None:
-        """Make the folder of a path where it is missing."""
-        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
     def do(self, actions: Sequence[Dict[str, Any]]) -> None:
         """Do what actions say."""
