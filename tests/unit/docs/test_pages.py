@@ -51,7 +51,7 @@ def test_inputs_that_are_named_are_there(page):
 @every_page
 def test_playbooks_make_targets_and_options_are_there(page):
     text = pages.read(page)
-    assert not {name for name in re.findall(r"\bplaybooks/(\w+\.yml)", text)} - PLAYBOOKS
+    assert not set(re.findall(r"\bplaybooks/(\w+\.yml)", text)) - PLAYBOOKS
     short = set(re.findall(r"\bslipway\.node\.(site|plan|verify|remove|registry_backup|registry_restore)\b", text))
     assert {f"{name}.yml" for name in short} <= PLAYBOOKS
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))

@@ -1,14 +1,15 @@
-"""What publishing needs: one address, metadata, issue forms, CI that runs what README says, and an example that is sound."""
+"""What publishing needs: one address, metadata, issue forms, CI that runs what README says, a sound example."""
 
+import importlib.resources
 import json
 import os
 import re
 import subprocess
 
 import jsonschema
-import molecule
 import pytest
 import yaml
+
 from tests.unit.docs import pages
 
 ROOT = pages.ROOT
@@ -76,9 +77,7 @@ def test_what_an_execution_environment_gets_is_there():
 
 
 def test_the_example_of_a_scenario_is_what_molecule_takes(tmp_path):
-    schema = molecule.__path__[0] + "/data/molecule.json"
-    with open(schema, encoding="utf-8") as file:
-        rules = json.load(file)
+    rules = json.loads((importlib.resources.files("molecule") / "data/molecule.json").read_text(encoding="utf-8"))
     scenario = load(EXAMPLE / "molecule/default/molecule.yml")
     jsonschema.validate(scenario, rules)
     with pytest.raises(jsonschema.ValidationError):
