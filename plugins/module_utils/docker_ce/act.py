@@ -5,14 +5,15 @@ Nothing is removed before what replaces it was downloaded and verified, and trie
 
 import contextlib
 import os
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import NUKE, NUKE_SOURCE
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.mirror import choose, configure
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import installed
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes, runs
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.trial import complaint, try_engine
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.transaction import Executor
 from ansible_collections.slipway.node.plugins.module_utils.engine import packages
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
@@ -25,7 +26,7 @@ LOOK_AGAIN_AFTER = ("remove_conflicting", "install_packages")
 
 def begin(run: Run) -> None:
     # Before anything is touched.
-    if {"configure_repository", "install_packages"} & set(run.plans["docker_ce"]):
+    if {"configure_repository", "install_packages"} & set(run.states["docker_ce"]["plan"]):
         _choice(run)
 
 
@@ -39,7 +40,7 @@ def configure_repository(run: Run, actions: List[Action]) -> None:
 
 def remove_conflicting(run: Run, actions: List[Action]) -> None:
     # An installation does it in its own transaction.
-    if "install_packages" not in run.plans["docker_ce"]:
+    if "install_packages" not in run.states["docker_ce"]["plan"]:
         packages.remove(run, run.want["manager"], [one["item"] for one in actions])
 
 
@@ -54,12 +55,13 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
         configure(run, choice["mirror"])
     with _remedy(choice):
         packages.refresh(run, manager)
-        if remove or todo["validating_package"]:
+        if remove or todo["is_tried"]:
             packages.install(run, manager, specs, remove, download_only=True, **options)
-    if todo["validating_package"]:
-        try_engine(run, specs[choice["packages"].index(todo["validating_package"])])
+    written = None
+    if todo["is_tried"]:
+        written = try_engine(run, specs, runs(run.observed))
     disarm(run, remove)
-    with _remedy(choice):
+    with _remedy(choice), _taken_back(written):
         try:
             packages.install(run, manager, specs, remove, **options)
         except Failed as failed:
@@ -142,6 +144,17 @@ def _choice(run: Run) -> Dict[str, Any]:
         here = {"mirror": "", "packages": names, "specs": names}
         run.kept["docker_ce"] = choose(run, names) if run.want["source"] == "mirrors" else here
     return dict(run.kept["docker_ce"])
+
+
+@contextlib.contextmanager
+def _taken_back(written: Optional[Executor]) -> Iterator[None]:
+    """Take configuration back that was put in place for an engine which does not come."""
+    try:
+        yield
+    except Failed:
+        if written:
+            written.roll_back()
+        raise
 
 
 @contextlib.contextmanager

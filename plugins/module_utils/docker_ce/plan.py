@@ -52,7 +52,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
     are held. ``engine``: how it changes, as sentences; ``containerd``: how containerd changes under it. ``stops``:
     whether one of them stops. ``shared_packages``: packages to be replaced that others than Docker use.
-    ``validating_package``: the package whose engine is to judge the configuration first.
+    ``is_tried``: whether the engine that comes is to show first that it works here.
     """
     phases, packages = plan(want, observed), observed["packages"]
     going = phases.get("remove_conflicting", []) + phases.get("remove_packages", [])
@@ -70,9 +70,8 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     }  # type: Dict[str, Any]
     stopped = [one for one in phases.get("manage_service", []) if one["want"] == "stopped"]
     todo["stops"] = bool(todo["engine"] or todo["containerd"] or stopped or purged)
-    todo["validating_package"] = next(
-        (name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), ""
-    )
+    programs = {*ENGINE_PACKAGES, "containerd.io"} & set(todo["install"])
+    todo["is_tried"] = bool(programs) and bool(observed["configured"] or runs(observed))
     shared = SHARED_RUNTIMES + ["containerd.io"]
     todo["shared_packages"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
     if any(one["item"] == CONTAINERD for one in purged):

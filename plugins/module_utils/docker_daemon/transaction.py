@@ -7,8 +7,12 @@ import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json, unit
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import PROXY, settings
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError, Daemon
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import DROP_INS, PROXY, settings
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import (
+    ApplyError,
+    Daemon,
+    StillStarting,
+)
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import NoAnswer
 
@@ -42,8 +46,10 @@ class Executor:
         try:
             for step in steps:
                 getattr(self, step[0])(*step[1:])
+        except StillStarting:
+            raise
         except BaseException:
-            self._roll_back()
+            self.roll_back()
             raise
 
     def restrict(self, path: str) -> None:
@@ -84,7 +90,7 @@ class Executor:
     def prove(self, keys: List[str]) -> None:
         """Compare what the daemon says of itself with what it was to load."""
         merged = self._found["merged"]
-        known = [key for key in keys if key in daemon_json.TYPES]
+        known = [key for key in keys if key not in DROP_INS]
         wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
         if PROXY in keys and self._found["to_be"]["environment"]:
             wanted = unit.environment("", [self._found["to_be"]["environment"]])
@@ -116,7 +122,7 @@ class Executor:
     def _mode(self, path: str) -> int:
         return files.PRIVATE if path in self._found["private"] else 0o644
 
-    def _roll_back(self) -> None:
+    def roll_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
         failures = []
         while self._undo:

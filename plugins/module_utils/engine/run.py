@@ -50,8 +50,8 @@ class Run:
     ) -> None:
         self.host, self.platform, self.secrets, self.show_diff = host, platform, secrets or {}, show_diff
         self.want, self.observed = {}, {}  # type: Dict[str, Any], Dict[str, Any]
-        # The plans of all sections of this call, as they were looked at last.
-        self.plans = {}  # type: Dict[str, Dict[str, Any]]
+        # The states of all sections of this call, as they were looked at last.
+        self.states = {}  # type: Dict[str, Dict[str, Any]]
         # What a section found in one phase for a later one, by its name.
         self.kept = {}  # type: Dict[str, Any]
         self.notes, self.done = [], []  # type: List[str], List[str]
@@ -212,7 +212,7 @@ def _look(run: Run, name: str, section: Any, inputs: Dict[str, Any]) -> Dict[str
     reasons = reasons_of(name, state)
     if reasons:
         raise Failed("\n".join(reasons))
-    run.plans[name] = state["plan"]
+    run.states[name] = state
     return state
 
 

@@ -97,7 +97,7 @@ def finish(run: Run) -> None:
 
 def _try(run: Run, phase: str) -> None:
     """Make a SIF file of the host's own shell and run it, where it is time for that."""
-    if not is_due(run.plans["singularity"], phase):
+    if not is_due(run.states["singularity"]["plan"], phase):
         return
     program = run.want["program"]
     command = as_user(os.environ) + ["/bin/sh", "-s", program]

@@ -8,9 +8,10 @@ from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import FLAGS, proxy_environment
+from ansible_collections.slipway.node.plugins.module_utils.engine.versions import upstream
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
 
-REMOVAL_INPUTS = ("state", "restart", "backup")
+REMOVAL_INPUTS = ("state", "restart", "restart_timeout", "backup")
 
 _PROXY = re.compile(r"((https?|socks5)://\S+)?")
 _USUAL_SOCKET = re.compile(r"fd://.*|unix://((/var)?/run/docker\.sock)?")
@@ -51,9 +52,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     for name, root in named.items():
         if not re.fullmatch("(/[^/]+)*", str(root or "")):
             problems.append(PROBLEMS["root"].format(name, root))
-    flags = sorted(set(options) & set(FLAGS) - set(daemon_json.TYPES))
+    flags = sorted(set(options) & set(FLAGS))
     problems += [PROBLEMS["flag"].format(name, FLAGS[name]) for name in flags]
-    problems += [f"docker_daemon_options: {one}." for one in daemon_json.check(options, False)]
     # A token of digits alone is a number in YAML.
     log_opts = daemon_json.normalise({"log-opts": inputs["log_opts"]})["log-opts"]
     options = daemon_json.normalise(options)
@@ -62,6 +62,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         **kept,
         "log_opts": daemon_json.map_secrets(log_opts, site.seal),
         "options": daemon_json.map_secrets(options, site.seal),
+        "engine_version": upstream(str(site.variable("docker_ce_version") or "")) if "docker_ce" in site.roles else "",
         "proxy": site.seal(proxy_environment(http, https, no_proxy)) if http or https else "",
     }, problems
 

@@ -51,7 +51,7 @@ def world(monkeypatch):
     monkeypatch.setattr(act.packages, "refresh", lambda _run, _manager: say("refresh"))
     monkeypatch.setattr(act, "installed", lambda _host, _manager, names: [one for one in names if one in there])
     monkeypatch.setattr(act, "configure", lambda _run, mirror: say(f"configure {mirror}"))
-    monkeypatch.setattr(act, "try_engine", lambda _run, spec: say(f"try {spec}"))
+    monkeypatch.setattr(act, "try_engine", lambda _run, specs, _runs: say("try " + " ".join(specs)))
 
     def choose(_run, names):
         say("choose")
@@ -63,11 +63,12 @@ def world(monkeypatch):
         said.clear()
         run.kept.clear()
         run.want, run.observed = want, observed
-        run.plans["docker_ce"] = {phase: rows for phase, rows in plan(want, observed).items() if rows}
+        phases_of = {phase: rows for phase, rows in plan(want, observed).items() if rows}
+        run.states["docker_ce"] = {"plan": phases_of}
         act.begin(run)
-        for phase in phases or run.plans["docker_ce"]:
+        for phase in phases or phases_of:
             if hasattr(act, phase):
-                getattr(act, phase)(run, run.plans["docker_ce"][phase])
+                getattr(act, phase)(run, phases_of[phase])
         return said
 
     return SimpleNamespace(run=run, go=go, bad=bad, there=there, said=said)
@@ -87,7 +88,7 @@ def test_nothing_goes_before_what_replaces_it_is_downloaded_and_tried(world):
         f"configure {MIRROR}",
         "refresh",
         f"download {specs} docker.io- runc-",
-        "try docker-ce=1",
+        f"try {specs}",
         f"install {specs} docker.io- runc-",
         # Else its purge, weeks later, would disable the new engine's units.
         "copy /etc/default/docker",
@@ -109,10 +110,10 @@ def test_the_distribution_s_engine_leaves_nothing_that_wipes_data_later(world, m
 
 def test_without_what_is_replaced_or_judged_it_is_one_transaction(world):
     want, observed = replaced("dnf", configured=False)
-    observed["packages"] = {}
+    observed.update(packages={}, services={})
     specs = "docker-ce=1 docker-ce-cli=1 containerd.io=1"
     # dnf erases nothing that the plan does not tell.
-    assert world.go(want, observed)[2:] == ["refresh", f"install {specs} --no-remove"]
+    assert world.go(want, observed, "install_packages")[2:] == ["refresh", f"install {specs} --no-remove"]
 
 
 def test_dnf_removes_what_its_transaction_left_and_what_has_the_same_file(world):

@@ -231,15 +231,15 @@ def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)
     spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
-    assert (
-        changes(want, observed)["install"] == PACKAGES and changes(want, observed)["validating_package"] == "docker-ce"
-    )
-    assert changes(want, {**observed, "configured": False})["validating_package"] == ""
+    assert changes(want, observed)["install"] == PACKAGES and changes(want, observed)["is_tried"]
+    assert changes(want, {**observed, "configured": False})["is_tried"]
+    assert not changes(want, {**observed, "configured": False, "services": {}})["is_tried"]
     observed = converged(want)
     spoil(observed, ["packages", "containerd.io"], KeyError)
-    assert (
-        changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["validating_package"] == ""
-    )
+    assert changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["is_tried"]
+    observed = converged(want)
+    spoil(observed, ["packages", "docker-compose-plugin"], package("1"))
+    assert not changes({**want, "versions": {**want["versions"], "docker-compose-plugin": "2"}}, observed)["is_tried"]
 
 
 def test_what_an_older_set_up_left_is_mended_by_its_kind():

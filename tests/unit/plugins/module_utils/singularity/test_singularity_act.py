@@ -49,7 +49,7 @@ def test_it_is_the_connecting_user_or_nobody(monkeypatch):
 )
 def test_what_is_said_where_it_does_not_run(out, err, said):
     run = SimpleNamespace(command=lambda *_a, **_n: (0, out, err), secrets={"singularity_trial": "x"})
-    run.want, run.plans = {"program": "/p"}, {"singularity": {"set_config": []}}
+    run.want, run.states = {"program": "/p"}, {"singularity": {"plan": {"set_config": []}}}
     if said:
         with pytest.raises(Failed, match=said):
             act.finish(run)
