@@ -100,7 +100,7 @@ def rehearse(run: Run, to_be: Cast, in_force: Cast) -> str:
         # The host's own fault is no fault of what is to be.
         if not _play(run, in_force) or not _play(run, to_be._replace(config={}, words=[])):
             return said
-    except Failed as error:
+    except (Failed, OSError) as error:
         said = str(error)
     run.note("Docker's configuration could not be rehearsed on this host: %s" % said)
     return ""

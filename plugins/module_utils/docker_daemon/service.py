@@ -9,6 +9,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import do
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 
 RELOAD_SECONDS = 15
+# The exit status of timeout.
+TIMED_OUT = 124
 # What the daemon logs where it does not take the file of a reload.
 REFUSED = re.compile("Error reconfiguring the daemon|configuration validation failed")
 
@@ -45,7 +47,7 @@ class Daemon:
         restart = ["timeout", str(self._limit), "systemctl", "restart"]
         rc, _out, _err = self._run.command(restart + units, good=(), limit=self._limit + 60)
         info = self._host.engine(endpoint) if rc == 0 else {}
-        if not info and daemon.unit_properties(self._host, self._service).get("ActiveState") == "activating":
+        if rc == TIMED_OUT:
             raise StillStarting(
                 "%s has been starting for %d s and goes on. Wait for it (`systemctl status %s`), then run again. "
                 "docker_daemon_restart_timeout is the time that a run waits."
