@@ -83,7 +83,8 @@ def unpack(run: Run, specs: List[str], folder: str) -> str:
     programs = os.path.join(folder, "programs")
     os.mkdir(programs)
     for name in PROGRAMS:
-        for path in glob.glob("%s/usr/**/%s" % (folder, name), recursive=True):
+        found = glob.glob("%s/usr/**/%s" % (folder, name), recursive=True)
+        for path in [path for path in found if os.path.isfile(path)]:
             os.rename(path, os.path.join(programs, name))
     return programs
 
