@@ -82,6 +82,9 @@ def set_accounts(run: Run, actions: List[Action]) -> None:
 
 
 def start_containers(run: Run, actions: List[Action]) -> None:
+    # A collection whose command was killed goes on in a container of its own, and may delete no new layer.
+    if run.observed["tools"]:
+        _docker(run, "rm", "--force", *run.observed["tools"])
     _compose(run, "up", "--detach", "--remove-orphans", "--pull", "never")
     _follow(run, actions)
 
@@ -94,8 +97,9 @@ def restart_containers(run: Run, actions: List[Action]) -> None:
 
 def remove(run: Run, actions: List[Action]) -> None:
     """Remove containers and configuration; images stay, unless they are to be purged."""
-    if run.observed["containers"]:
-        _docker(run, "rm", "--force", *sorted(run.observed["containers"]))
+    containers = sorted(run.observed["containers"]) + run.observed["tools"]
+    if containers:
+        _docker(run, "rm", "--force", *containers)
     _docker(run, "network", "rm", run.want["project"] + "_default", good=())
     for path in [one["item"].rstrip("/") for one in actions if one["item"].startswith("/")]:
         run.remove(path)

@@ -44,15 +44,19 @@ def _created(path: str, there: bool) -> Action:
 
 
 def _schedule(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
-    if not want["timer"] or observed["timer"] == "active":
-        return []
-    start = [["command", ["systemctl", "daemon-reload"]], ["command", ["systemctl", "enable", "--now", want["timer"]]]]
-    return [action(want["timer"], observed["timer"] or "absent", "active", *start)]
+    actions, reload = [], ["command", ["systemctl", "daemon-reload"]]
+    if want["timer"] and observed["timer"] != "active":
+        start = ["command", ["systemctl", "enable", "--now", want["timer"]]]
+        actions.append(action(want["timer"], observed["timer"] or "absent", "active", reload, start))
+    if observed["at_boot"] != "enabled":
+        enable = ["command", ["systemctl", "enable", want["at_boot"]]]
+        actions.append(action(want["at_boot"], observed["at_boot"] or "absent", "enabled", reload, enable))
+    return actions
 
 
 def _unscheduled(path: str) -> Action:
-    stop = [["command", ["systemctl", "disable", "--now", os.path.basename(path)]]] if path.endswith(".timer") else []
-    return action(path, "present", "absent", *stop, ["remove", path], ["command", ["systemctl", "daemon-reload"]])
+    stop = ["command", ["systemctl", "disable", "--now", os.path.basename(path)]]
+    return action(path, "present", "absent", stop, ["remove", path], ["command", ["systemctl", "daemon-reload"]])
 
 
 def _opened(firewall: str, port: str) -> List[List[Any]]:
@@ -63,15 +67,9 @@ def _opened(firewall: str, port: str) -> List[List[Any]]:
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each with the remedy."""
-    actions = plan(want, observed)
-    differs_at_all, refused = any(actions.values()), []
-    if observed["maintenance"] and differs_at_all:
-        refused.append(
-            "slipway-registry is collecting garbage or copying on this host. Run again when it is done; `systemctl "
-            "status slipway-registry-collect` tells of the scheduled collection."
-        )
+    actions, refused = plan(want, observed), []  # type: Plan, List[str]
     if want["state"] == "absent":
-        if observed["engine_unreachable"] and differs_at_all:
+        if observed["engine_unreachable"] and any(actions.values()):
             refused.append(
                 "Docker's engine does not answer at %s, so registries may be running on what would be removed. Start "
                 "it (`systemctl start docker`; `journalctl -u docker` says what is wrong with it) and run again, or "
@@ -79,10 +77,11 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             )
         return refused
     refused += [
-        "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
-        "%s/docker." % (path, path)
-        for path, found in sorted(observed["data"].items())
-        if found["interrupted_restore"] and differs_at_all
+        "The store of %s is at %s/docker.before-restore, since a restore broke off: move it back to %s/docker, or run "
+        "`slipway-registry settle`." % (one["service"], one["data"], one["data"])
+        for one in want["services"]
+        if one["writes"] and not observed["maintenance"]
+        if observed["data"][one["data"]]["before_restore"] and observed["data"][one["data"]]["moved_away"]
     ]
     refused += [reason for one in want["services"] for reason in _blocked(want, one, observed)]
     refused += [
@@ -164,6 +163,12 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         "and upstream.authority where it takes them." % (name, why)
         for name, why in sorted(observed["upstreams"].items())
         if why
+    ]
+    unreached += [
+        "%s/docker.before-restore is what was there before a restore that broke off, and %s/docker is what is served. "
+        "Compare them, and remove the one that you do not want." % (path, path)
+        for path, found in sorted(observed["data"].items())
+        if found["before_restore"] and not found["moved_away"] and not observed["maintenance"]
     ]
     return unreached + [
         "%s says: %s" % (name, " | ".join(lines))

@@ -25,6 +25,8 @@ PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
 TIMER = "slipway-registry-collect.timer"
 TIMER_UNITS = (f"/etc/systemd/system/{TIMER}", "/etc/systemd/system/slipway-registry-collect.service")
+# At each start it puts right what a power cut left of a collection, a copy or a restore.
+SETTLE_UNIT = "/etc/systemd/system/slipway-registry-settle.service"
 
 
 def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, Any]]:
@@ -72,10 +74,9 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     program = site.role_file("registry", "slipway-registry")
     # The program runs without arguments too, so it knows its folder by itself.
     made[PROGRAM] = _file(program.replace('CONFIG = "/etc/slipway/registry"', f"CONFIG = {json.dumps(folder)}"), "0755")
-    if collects(inputs):
-        for path in TIMER_UNITS:
-            unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
-            made[path] = _file(unit)
+    for path in (*(TIMER_UNITS if collects(inputs) else ()), SETTLE_UNIT):
+        unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
+        made[path] = _file(unit)
     if inputs["certificate"] and needs_tls(instances):
         made[f"{folder}/tls/tls.crt"] = _file(read_text(Path(inputs["certificate"])))
         made[f"{folder}/tls/tls.key"] = _file(read_text(Path(inputs["certificate_key"])), "0600", secret=True)

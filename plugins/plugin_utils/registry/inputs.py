@@ -19,6 +19,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints im
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.files import (
     PROGRAM,
     PROJECT,
+    SETTLE_UNIT,
     TIMER,
     TIMER_UNITS,
     files,
@@ -72,6 +73,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "accounts": credentials["fingerprints"],
         "tls": wanted_tls(inputs, credentials) if needs_tls(instances) else {},
         "timer": TIMER if collects(inputs) else "",
+        "at_boot": Path(SETTLE_UNIT).name,
         "schedule": inputs["collect_schedule"] if collects(inputs) else "",
         "unwanted_units": [] if collects(inputs) else list(TIMER_UNITS),
         "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
@@ -211,7 +213,7 @@ def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "project": PROJECT,
         "config_dir": inputs["config_dir"],
         "files": {PROGRAM: {"seal": ""}},
-        "unwanted_units": list(TIMER_UNITS),
+        "unwanted_units": [*TIMER_UNITS, SETTLE_UNIT],
         # What a registry keeps in its folder, and nothing else that may be there.
         "purge": [
             f"{path}/{name}" for path in paths for name in ("docker", ".gone-docker", "scheduler-state.json", DATA_MARK)

@@ -47,6 +47,7 @@ WANT = {
     },
     "facts": {"secrets_dir": "/secrets"},
     "timer": "collect.timer",
+    "at_boot": "settle.service",
     "schedule": "Sun 03:30",
     "open_ports": [5000],
     "minimum_free": 0,
@@ -56,7 +57,8 @@ DATA = {
     "there": True,
     "marked": True,
     "empty": False,
-    "interrupted_restore": False,
+    "before_restore": False,
+    "moved_away": False,
     "unwritable": "",
     "free": 5 * 2**30,
 }
@@ -79,6 +81,7 @@ GOOD = {
         }
     },
     "maintenance": False,
+    "tools": [],
     "purge": [],
     "image": "sha256:i1",
     "data": {"/data/main": DATA},
@@ -96,6 +99,7 @@ GOOD = {
     "upstreams": {},
     "container_errors": {},
     "timer": "active",
+    "at_boot": "enabled",
     "firewall": "",
     "closed_ports": [],
 }

@@ -167,7 +167,8 @@ def test_only_what_does_not_run_needs_room_and_its_object_store():
         room, store = plan.refusals(want, changed(found, ["containers"], stopped))
         assert "/data/main, where main keeps its images, has 5 GiB free; registry_minimum_free is 6." in room
         assert "s3:443, the object store of main, cannot be reached from this host: refused." in store
-    want["minimum_free"], want["services"][0]["data"] = 5 * 2**30, ""
+    want["minimum_free"] = 5 * 2**30
+    want["services"][0].update(data="", writes=False)
     assert len(plan.refusals(want, changed(found, ["containers"], {}))) == 1
 
 
@@ -202,7 +203,10 @@ def test_timers_come_and_go_with_what_systemd_knows_of_them():
         ["command", ["systemctl", "disable", "--now", "a.timer"]],
         [["remove", "/units/a.timer"], RELOAD],
     )
-    assert do(changed(GOOD, ["units"], ["/units/a.service"])) == [["remove", "/units/a.service"], RELOAD]
+    assert do(changed(GOOD, ["at_boot"], "disabled")) == [
+        RELOAD,
+        ["command", ["systemctl", "enable", "settle.service"]],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -233,12 +237,17 @@ def test_the_controller_is_told_what_it_has_to_do_for_a_host():
     assert plan.facts({"state": "absent"}, {}) == {"registry": ""}
 
 
-def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
-    busy = changed(GOOD, ["maintenance"], True)
-    half = changed(GOOD, ["data", "/data/main", "interrupted_restore"], True)
-    assert plan.refusals(WANT, busy) == plan.refusals(WANT, half) == []
-    assert "Run again when it is done" in plan.refusals(WANT, changed(busy, ["timer"], "inactive"))[0]
-    assert "broke off" in plan.refusals(WANT, changed(half, ["containers"], {}))[0]
+def test_a_restore_that_broke_off_is_refused_where_the_only_copy_was_moved_away_and_told_of_elsewhere():
+    left = changed(GOOD, ["data", "/data/main", "before_restore"], True)
+    assert plan.refusals(WANT, left) == []
+    (note,) = plan.notes(WANT, left)
+    assert note.startswith("/data/main/docker.before-restore is what was there before a restore that broke off")
+    cut = changed(left, ["data", "/data/main", "moved_away"], True)
+    (message,) = plan.refusals(WANT, cut)
+    assert message.startswith("The store of main is at /data/main/docker.before-restore") and "move it back" in message
+    assert plan.notes(WANT, cut) == []
+    going_on = changed(cut, ["maintenance"], True)
+    assert plan.refusals(WANT, going_on) == plan.notes(WANT, going_on) == []
 
 
 def test_an_upstream_that_does_not_answer_is_named():
@@ -275,6 +284,7 @@ def test_removal_names_what_is_left():
         "own": [f"{DIR}/compose.yml"],
         "purge": ["/data/main/docker"],
         "maintenance": False,
+        "tools": [],
     }
     assert [one["item"] for actions in planned(want, observed).values() for one in actions] == [
         "/units/a.timer",
