@@ -8,6 +8,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.files import P
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, last_lines
+from ansible_collections.slipway.node.plugins.module_utils.registry import trial
 from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer
 from ansible_collections.slipway.node.plugins.module_utils.registry.plan import differs
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import UNREAD
@@ -44,6 +45,9 @@ def provide_image(run: Run, _actions: List[Action]) -> None:
 
 
 def write_files(run: Run, actions: List[Action]) -> None:
+    refused = trial.refusals(run)
+    if refused:
+        raise Failed("\n".join(refused + ["Correct registry_instances; what serves was left as it is."]))
     want, paths = run.want, [one["item"] for one in actions]
     for path in [path for path in paths if path not in want["files"]]:
         run.remove(path.rstrip("/"))

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from ansible_collections.slipway.node.plugins.module_utils.engine import lock
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import accounts
-from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstream
+from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstreams
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import certificate, names
 from ansible_collections.slipway.node.plugins.module_utils.registry.plan import is_up
 from ansible_collections.slipway.node.plugins.module_utils.registry.ports import closed_ports, listening_program
@@ -72,7 +72,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     schedule = want["schedule"]
     observed["schedule_accepted"] = bool(schedule) and host.run("systemd-analyze", "calendar", schedule)[0] == 0
     observed["ip_forward"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
-    observed["upstreams"] = dict((one["service"], upstream(host, want, one)) for one in services if one["upstream"])
+    observed["upstreams"] = upstreams(host, want, containers)
     observed["container_errors"] = container_errors(host, want, observed)
     return observed
 
@@ -93,6 +93,7 @@ def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], List[str], bo
         found[one["Name"].lstrip("/")] = {
             "status": one["State"]["Status"],
             "started": one["State"]["StartedAt"],
+            "pid": one["State"].get("Pid", 0),
             "image": one["Image"],
             "digest": one["Config"]["Labels"].get("slipway.digest", ""),
             "ports": [

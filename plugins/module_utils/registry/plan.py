@@ -159,8 +159,8 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     if want["state"] == "absent":
         return []
     unreached = [
-        "The cache %s does not reach its upstream: %s. It serves what it has. Check upstream.url, and upstream.proxy "
-        "and upstream.authority where it takes them." % (name, why)
+        "The cache %s does not reach its upstream: %s. It serves what it has. Check its upstream (url, account, proxy, "
+        "authority), and whether other containers of the host reach it." % (name, why)
         for name, why in sorted(observed["upstreams"].items())
         if why
     ]

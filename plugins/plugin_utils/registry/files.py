@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA, DATA_MARK, WRITTEN
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import auth_of
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import (
     collects,
@@ -57,6 +58,11 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         parts["config.yml"] = _dump(configuration(with_secrets, derive(credentials["secret"], one["name"])))
         for name, content in parts.items():
             made[f"{folder}/{one['service']}/{name}"] = _file(content, "0600", secret=True)
+        login = origin["upstream"] or {}
+        if one["mode"] == "cache" and login.get("username"):
+            # For the probe, which asks as the cache does.
+            auth = auth_of(login["username"], login.get("password") or "")
+            made[f"{folder}/{one['service']}/upstream-login"] = _file(f"{auth}\n", "0600", secret=True)
         # Not without the secret in them, by which nobody can try guesses at passwords on it.
         containers[one["service"]] = container(
             one, inputs, digest("\0".join(parts.values())) if credentials["secret"] else ""

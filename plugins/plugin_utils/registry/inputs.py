@@ -241,6 +241,7 @@ def _wanted_service(one: Mapping[str, Any], folder: str, label: str) -> dict[str
         "data": one["path"] if one["driver"] == "filesystem" else "",
         "writes": one["driver"] == "filesystem" and not one["reader"],
         "endpoint": endpoint(one),
+        "object_store": one["driver"] != "filesystem" and not one["reader"],
         "upstream": one["upstream"] if one["mode"] == "cache" else "",
         "htpasswd": f"{folder}/{one['service']}/htpasswd" if one["accounts"] else "",
         "certificate": f"{folder}/tls/tls.crt" if one["tls"] else "",

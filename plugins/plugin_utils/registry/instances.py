@@ -154,6 +154,11 @@ def _instance_problems(one: dict[str, Any], given: Mapping[str, Any]) -> list[st
             problems.append(f"{name} is a cache, which has no accounts unless asked for: remove anonymous_pull.")
     elif given["upstream"]:
         problems.append(f"{name} has an upstream and is a store: set mode: cache, or remove it.")
+    if set(one["config"].get("http") or {}) & {"addr", "net", "tls"}:
+        problems.append(
+            f"The config of {name} has http.addr, http.net or http.tls, with which nothing answers at its port: remove "
+            "that, and set port, address or tls of the instance."
+        )
     if one["cpus"] and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", one["cpus"]):
         problems.append(f'The cpus of {name} are {one["cpus"]}: give a number, as in "1.5".')
     if one["anonymous_pull"] and not one["accounts"]:

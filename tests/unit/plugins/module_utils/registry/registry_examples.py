@@ -17,6 +17,7 @@ SERVICE = {
     "writes": True,
     "upstream": "",
     "endpoint": "",
+    "object_store": False,
     "htpasswd": f"{DIR}/main/htpasswd",
     "certificate": f"{DIR}/tls/tls.crt",
 }

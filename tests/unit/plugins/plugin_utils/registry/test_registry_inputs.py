@@ -270,6 +270,7 @@ def test_no_schedule_means_no_units(secrets_dir):
         ([{"name": "a", "mode": "cache", "upstream": {"url": "http://me:SK@hub"}}], "must be a URL"),
         ([{"name": "a", "mode": "cache", "anonymous_pull": True}], "a is a cache"),
         ([{"name": "a", "upstream": {"url": "http://hub"}}], "set mode: cache"),
+        ([{"name": "a", "config": {"http": {"addr": ":80"}}}], "The config of a has http.addr, http.net or http.tls"),
         ([{"name": "a", "accounts": False, "anonymous_pull": True}], "everyone may pull and push"),
     ],
 )
