@@ -20,6 +20,7 @@ ARCHIVE = "/var/tmp/slipway-registry-image"
 # Seconds between tries to pull, and within which a registry must answer.
 PAUSES = (5, 5, 0)
 ANSWERS_WITHIN = 120
+PROJECT = "label=com.docker.compose.project=%s"
 UNITS = "/etc/systemd/system/"
 
 
@@ -104,7 +105,7 @@ def remove(run: Run, actions: List[Action]) -> None:
     containers = sorted(run.observed["containers"]) + run.observed["tools"]
     if containers:
         _docker(run, "rm", "--force", *containers)
-    _docker(run, "network", "rm", run.want["project"] + "_default", good=())
+    _docker(run, "network", "prune", "--force", "--filter", PROJECT % run.want["project"], good=())
     for path in [one["item"].rstrip("/") for one in actions if one["item"].startswith("/")]:
         run.remove(path)
         # Not where something else is in it.

@@ -15,6 +15,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.web import tls
 # Networks that Docker and its like make on a host: no client comes by them.
 OWN_INTERFACES = re.compile(r"(lo|docker\d+|br-[0-9a-f]{12}|veth\w+|virbr\d+|cni\w*|podman\d+|flannel\S*|cali\w+)$")
 DAY = 86400
+# Python has a name for it from 3.10 on.
+PARTIAL_CHAIN = 0x80000
 
 
 def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
@@ -51,6 +53,8 @@ def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server.load_cert_chain(path, key, "")
     client = tls_context(authority or None)
     client.check_hostname = False
+    # As Go, an authority that is trusted may be any in the chain.
+    client.verify_flags |= PARTIAL_CHAIN
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server)
     there = server.wrap_bio(to_server, to_client, server_side=True)

@@ -8,6 +8,9 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import SO
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
 
+# Bytes that a disk which is full may have free.
+FULL = 1 << 20
+
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     """Return what differs, by phase; ``act.py`` has those that need more than a command."""
@@ -164,6 +167,20 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         for name, why in sorted(observed["upstreams"].items())
         if why
     ]
+    days = (observed["certificate"] or {}).get("days", 0)
+    if (
+        want["tls"]
+        and want["tls"]["given"]
+        and not observed["certificate"]["error"]
+        and days < want["tls"]["renew_days"]
+    ):
+        unreached.append("registry_certificate expires in %d days. Replace the file soon." % days)
+    unreached += [
+        "The disk of %s, where %s keeps its images, is full: pushes fail. Free some (`slipway-registry collect`)."
+        % (one["data"], one["service"])
+        for one in want["services"]
+        if one["writes"] and observed["data"][one["data"]]["free"] < FULL
+    ]
     unreached += [
         "%s/docker.before-restore is what was there before a restore that broke off, and %s/docker is what is served. "
         "Compare them, and remove the one that you do not want." % (path, path)
@@ -211,7 +228,7 @@ def _certificate(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]
         is_ = found["error"]
     elif found["mode"] != "0600":
         is_, wish = "key has mode %s" % found["mode"], "0600"
-    elif found["days"] < want["tls"]["renew_days"]:
+    elif found["days"] < want["tls"]["renew_days"] and not want["tls"]["given"]:
         is_, wish = "expires in %d days" % found["days"], "%d days or more" % want["tls"]["renew_days"]
     else:
         missing = [name for name in observed["names"] if name not in found["names"]]

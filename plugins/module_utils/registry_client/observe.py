@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 import pwd
+import re
 import stat
 from typing import Any, Dict, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
+CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
 RECORD = "/var/lib/slipway/registry_logins.json"
 
 
@@ -25,14 +27,15 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "writable": sorted(path for path in want["files"] if os.path.exists(path) and os.stat(path).st_mode & 0o222),
         "trusted": not want["bundle"] or in_bundle(host.read(want["bundle"]) or "", host.read(want["anchor"]) or ""),
         "logins": [_login(host, one, marks) for one in want["logins"]],
+        "unknown": [name for name in want["hostnames"] if host.run("getent", "ahosts", name)[0] == 2],
         "recorded": dict((user, sorted(logins)) for user, logins in marks.items()),
     }
 
 
 def in_bundle(bundle: str, certificate: str) -> bool:
-    """Tell whether a bundle holds a certificate, however its lines are broken."""
-    body = "".join(line.strip() for line in certificate.splitlines() if not line.startswith("-----"))
-    return bool(body) and body in "".join(bundle.split())
+    """Tell whether a bundle holds all certificates of a file, however their lines are broken."""
+    bodies, held = ["".join(one.split()) for one in CERTIFICATE.findall(certificate)], "".join(bundle.split())
+    return bool(bodies) and all(body in held for body in bodies)
 
 
 def parse_record(text: Optional[str]) -> Dict[str, Any]:

@@ -34,6 +34,25 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     return actions
 
 
+def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return which registries have names by which this host does not find them; a host that has all is only told."""
+    return _unknown(want, observed) if any(plan(want, observed).values()) else []
+
+
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the same of a host that has all."""
+    return [] if any(plan(want, observed).values()) else _unknown(want, observed)
+
+
+def _unknown(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    return [
+        "%s, by which this host is to reach registries, is a name that it does not know. Set registry_hostname for the "
+        "registry's host to a name or an address that all hosts know." % name
+        for name in observed["unknown"]
+        if want["state"] != "absent"
+    ]
+
+
 def facts(want: Dict[str, Any], _observed: Dict[str, Any]) -> Dict[str, Any]:
     """Return what a verification tries, and the hosts whose registries these are."""
     return {"registries": want["registries"], "registry_hosts": want["hosts"]}

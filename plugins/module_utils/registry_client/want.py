@@ -34,6 +34,7 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         "anchor": anchor if system else "",
         "bundle": bundle if system else "",
         "renew": renew,
+        "hostnames": inputs["hostnames"],
         "logins": inputs["logins"],
         "registries": inputs["registries"],
         "hosts": inputs["hosts"],

@@ -38,6 +38,8 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     folder, credentials = inputs["config_dir"], secrets(inputs)
     given = {one["name"]: one for one in inputs["instances"]}
     instances = complete_instances(inputs)
+    options = site.variable("docker_daemon_options") or {}
+    inputs = {**inputs, "relabels": bool(options.get("selinux-enabled")), "networks": _networks(options)}
     made: dict[str, dict[str, Any]] = {}
     containers = {}
     for one in services(instances):
@@ -67,7 +69,8 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         containers[one["service"]] = container(
             one, inputs, digest("\0".join(parts.values())) if credentials["secret"] else ""
         )
-    made[f"{folder}/compose.yml"] = _file(_dump({"name": PROJECT, "services": containers}))
+    compose = {"name": PROJECT, "services": containers, "networks": _networks(options)}
+    made[f"{folder}/compose.yml"] = _file(_dump({key: value for key, value in compose.items() if value}))
     keys_shown = ("name", "mode", "driver", "path", "accounts", "anonymous_pull")
     table = {
         "project": PROJECT,
@@ -172,7 +175,7 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
                 "source": source,
                 "target": target,
                 "read_only": fixed,
-                "bind": {"create_host_path": False},
+                "bind": {"create_host_path": False, **({"selinux": "z"} if inputs["relabels"] else {})},
             }
             for source, target, fixed in binds
         ],
@@ -198,9 +201,19 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
         service["mem_limit"] = one["memory"]
     if one["cpus"]:
         service["cpus"] = float(one["cpus"])
+    if inputs["networks"]:
+        parts += json.dumps(inputs["networks"])
     # Tells a container that was made from this from one that was not.
     service["labels"] = {"slipway.digest": digest(json.dumps(service, sort_keys=True) + parts)[:32]}
     return service
+
+
+def _networks(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the registries' network where packets are to be as small there as in the engine's own."""
+    mtu = options.get("mtu")
+    # By a name of its own, since a network that is there keeps its size.
+    driver = {"com.docker.network.driver.mtu": str(mtu)}
+    return {"default": {"name": f"{PROJECT}_mtu{mtu}", "driver_opts": driver}} if mtu else {}
 
 
 def _published(address: str, port: int, inside: int) -> str:

@@ -62,6 +62,11 @@ def services(instances: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
+def is_local(one: Mapping[str, Any]) -> bool:
+    """Tell whether only the host itself reaches an instance."""
+    return _is_address(one["address"]) and ipaddress.ip_address(one["address"]).is_loopback
+
+
 def needs_tls(instances: list[dict[str, Any]]) -> bool:
     return any(one["tls"] for one in instances)
 
@@ -107,6 +112,11 @@ def instance_problems(inputs: Mapping[str, Any]) -> list[str]:
     problems += [
         f"Two instances have the name {name}: give each its own."
         for name in sorted({one for one in names if names.count(one) > 1})
+    ]
+    problems += [
+        f"The name {name}-pull is that of the container by which everyone pulls from {name}: give another."
+        for name in [one["name"] for one in instances if one["anonymous_pull"]]
+        if f"{name}-pull" in names
     ]
     problems += _port_problems(instances)
     for one, given in zip(instances, inputs["instances"], strict=True):

@@ -362,9 +362,8 @@ def test_what_a_collection_that_was_killed_left_is_put_right(program, monkeypatc
         return {"Id": name, "Config": {"Env": env, "Labels": labels}}
 
     tool, main = one("tool", "True", []), one("main", "False", ["REGISTRY_STORAGE_MAINTENANCE_READONLY={}"])
-    monkeypatch.setattr(
-        program, "containers", lambda *filters: [tool] if filters else [main, one("hub", "False", None)]
-    )
+    found = {(): [main, one("hub", "False", None)], ("label=com.docker.compose.oneoff=True",): [tool]}
+    monkeypatch.setattr(program, "containers", lambda *filters: found.get(filters, []))
     monkeypatch.setattr(program, "run", lambda *command: program.asked.append(command[-3:]))
     program.settle()
     assert program.asked == [("rm", "--force", "tool"), ("up", "--detach", "--no-deps", "--force-recreate", "main")]
@@ -385,3 +384,26 @@ def test_who_holds_the_host_is_waited_for_and_named(program, monkeypatch, capsys
     assert not is_held_by("slipway-registry", program.LOCK)
     with hold(owner, path=program.LOCK):
         assert not is_held_by("slipway-registry", program.LOCK)
+
+
+def test_what_docker_could_not_start_is_started_and_what_somebody_stopped_is_not(program, monkeypatch):
+    late, stopped = (
+        {"Id": name, "State": {"Error": error}, "HostConfig": {"RestartPolicy": {"Name": "always"}}}
+        for name, error in (("late", "cannot assign requested address"), ("stopped", ""))
+    )
+    monkeypatch.setattr(
+        program, "containers", lambda *filters: [late, stopped] if filters == ("status=exited",) else []
+    )
+    tries = []
+
+    def run(*command):
+        tries.append(command[-2:])
+        if len(tries) < 3:
+            raise program.Problem("docker start failed")
+
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.time, "sleep", lambda _seconds: None)
+    # What else is asked of the program does not wait for it.
+    assert program.settle() == ["docker start failed"]
+    program.settle_within(60)
+    assert tries == [("start", "late")] * 3

@@ -113,7 +113,7 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
             load("registry_client"),
             Host(),
             PLATFORM,
-            {**inputs, "logins": [], "registries": [], "hosts": []},
+            {**inputs, "hostnames": [], "logins": [], "registries": [], "hosts": []},
         )["error"]
         == ""
     )

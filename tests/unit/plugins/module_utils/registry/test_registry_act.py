@@ -9,6 +9,7 @@ from registry_examples import DIR, GOOD, WANT, changed
 
 CONFIG = f"{DIR}/main/config.yml"
 UNREAD = f"{DIR}/main/.unread"
+PRUNE = "docker network prune --force --filter label=com.docker.compose.project=slipway-registry"
 
 
 class Recorder(Run):
@@ -131,7 +132,7 @@ def test_what_is_removed_leaves_no_empty_folder_of_its_own():
     act.remove(run, [{"item": item} for item in items])
     assert run.did == [
         "docker rm --force a b t",
-        "docker network rm slipway-registry_default",
+        PRUNE,
         "remove /usr/local/sbin/program",
         f"remove {DIR}/main",
         f"remove_if_empty {DIR}",
@@ -140,4 +141,4 @@ def test_what_is_removed_leaves_no_empty_folder_of_its_own():
     ]
     run = Recorder(WANT, {"containers": {}, "tools": [], "purge": []})
     act.remove(run, [])
-    assert run.did == ["docker network rm slipway-registry_default"]
+    assert run.did == [PRUNE]

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import canonical, certificate, names
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_error
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_problem
 from cryptography.hazmat.primitives import serialization
 from registry_examples import WANT, FakeHost
 
@@ -80,7 +80,7 @@ def encrypt(path):
         (lambda folder, by, make: (folder / "tls.key").write_bytes((folder / "ca.key").read_bytes()), True, True),
         (lambda folder, by, make: (folder / "tls.crt").write_text("nothing"), True, True),
         # Whom the host's system trusts the controller does not know.
-        (lambda folder, by, make: make(folder, days=-1, authority=by), True, False),
+        (lambda folder, by, make: make(folder, days=-1, authority=by), True, True),
         (lambda folder, by, make: make(folder), True, False),
     ],
 )
@@ -88,7 +88,18 @@ def test_a_given_certificate_is_judged_before_a_host_is_asked(
     tls, tmp_path, make_certificate, spoil, with_authority, without
 ):
     spoil(tmp_path, tls["made_by"], make_certificate)
-    given = {"certificate": tls["certificate"], "certificate_key": tls["key"]}
+    given = {"certificate": tls["certificate"], "certificate_key": tls["key"], "hostname": "Localhost"}
     for authority, refused in ((tls["authority"], with_authority), ("", without)):
-        error = certificate_error({**given, "certificate_authority": authority})
-        assert error.startswith("not valid: ") is bool(error) is refused
+        problem = certificate_problem({**given, "certificate_authority": authority})
+        assert problem.startswith("registry_certificate cannot be used: not valid: ") is bool(problem) is refused
+
+
+@pytest.mark.parametrize("by_authority", [True, False])
+@pytest.mark.parametrize(
+    ("hostname", "has"),
+    [("localhost", True), ("2001:db8::5", True), ("registry", False), ("host.localhost", False)],
+)
+def test_a_given_certificate_has_the_name_by_which_clients_come(tls, hostname, has, by_authority):
+    given = {"certificate": tls["certificate"], "certificate_key": tls["key"], "hostname": hostname}
+    problem = certificate_problem({**given, "certificate_authority": tls["authority"] if by_authority else ""})
+    assert problem == "" if has else "is for localhost, 10.0.0.5, 2001:DB8" in problem and f"as {hostname}." in problem

@@ -124,9 +124,18 @@ def test_read_only_is_no_drift_while_maintenance_goes_on():
     assert planned(WANT, changed(observed, ["maintenance"], True)) == {}
 
 
-def test_a_given_certificate_may_lack_names_of_the_host():
+def test_a_given_certificate_may_lack_names_of_the_host_and_is_refused_when_it_has_expired_alone():
     want = changed(WANT, ["tls", "given"], True)
     assert planned(want, changed(GOOD, ["names"], ["10.0.0.5"])) == {}
+    soon = changed(GOOD, ["certificate", "days"], 29)
+    assert planned(want, soon) == {} and plan.refusals(want, soon) == []
+    assert plan.notes(want, soon) == ["registry_certificate expires in 29 days. Replace the file soon."]
+    assert plan.notes(want, GOOD) == plan.notes(WANT, soon) == []
+
+
+def test_a_disk_that_is_full_is_named():
+    (note,) = plan.notes(WANT, changed(GOOD, ["data", "/data/main", "free"], 4096))
+    assert note.startswith("The disk of /data/main, where main keeps its images, is full: pushes fail.")
 
 
 @pytest.mark.parametrize(

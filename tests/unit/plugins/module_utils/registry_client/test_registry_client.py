@@ -13,6 +13,7 @@ LOGIN = {"user": "root", "account": "slipway", "address": "reg:5000", "tls": Tru
 CLIENT_INPUTS = {
     "state": "present",
     "addresses": ["reg:5000"],
+    "hostnames": ["reg"],
     "system_trust": True,
     "authority": "text",
     "logins": [LOGIN],
@@ -29,6 +30,7 @@ CLIENT_GOOD = {
     "trusted": True,
     "logins": ["logged in"],
     "recorded": {},
+    "unknown": [],
 }
 
 
@@ -122,5 +124,19 @@ def test_the_system_s_store_is_searched_for_the_certificate(tls, tmp_path):
     text = (tmp_path / "ca.crt").read_text()
     other = (tmp_path / "tls.crt").read_text()
     assert observe.in_bundle(f"# a comment\n{other}\n{text}", text.replace("\n", "\r\n"))
+    assert observe.in_bundle(f"{other}between\n{text}", text + other)
+    assert not observe.in_bundle(other, text + other)
     assert not observe.in_bundle(other, text)
     assert not observe.in_bundle(other, "")
+
+
+def test_a_name_that_a_host_does_not_know_is_refused_before_and_told_of_after():
+    unknown = {**CLIENT_GOOD, "unknown": ["reg1"]}
+    (note,) = plan.notes(CLIENT, unknown)
+    assert note.startswith(
+        "reg1, by which this host is to reach registries, is a name that it does not know. Set registry_ho"
+    )
+    assert plan.refusals(CLIENT, unknown) == []
+    fresh = changed(unknown, ["files", CERT], "")
+    assert plan.refusals(CLIENT, fresh) == [note] and plan.notes(CLIENT, fresh) == []
+    assert plan.refusals({**CLIENT, "state": "absent"}, fresh) == []
