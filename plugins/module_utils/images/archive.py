@@ -20,6 +20,7 @@ _SMALL = 4 * 1024 * 1024
 _LISTS = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 # What says what is in an archive; replaced in a stream.
 _TABLES = ("manifest.json", "index.json", "oci-layout", "repositories")
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -46,6 +47,11 @@ def read(path: str) -> Dict[str, Any]:
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         # Newer Pythons go on with a line for each compression that it is not.
         said = str(error).split("\n")[0].rstrip(":")
+        with open(path, "rb") as packed:
+            if packed.read(4) == ZSTANDARD:
+                raise ArchiveError(
+                    "%s is packed by zstd, which nodes do not read. Unpack it: zstd -d %s" % (path, path)
+                )
         raise ArchiveError(
             "%s cannot be read as a tar archive (%s). Make it anew with `docker save` or `skopeo copy`." % (path, said)
         )

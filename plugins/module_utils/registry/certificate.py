@@ -84,9 +84,14 @@ def names(host: Host, want: Dict[str, Any]) -> List[str]:
     """Return the names and addresses that clients may use: the wanted ones and the host's own."""
     found = list(want["tls"]["names"]) + ["localhost", "127.0.0.1"]
     found += [host.run("hostname")[1].strip(), host.run("hostname", "--fqdn")[1].strip()]
+    routes = "".join(host.run("ip", version, "-o", "route", "show", "default")[1] for version in ("-4", "-6"))
+    outside = set(re.findall(r"\bdev (\S+)", routes))
     for line in host.run("ip", "-o", "addr", "show", "scope", "global")[1].splitlines():
         fields = line.split()
-        if len(fields) > 3 and not OWN_INTERFACES.match(fields[1].split("@")[0]) and "temporary" not in fields:
+        if len(fields) < 4 or "temporary" in fields or OWN_INTERFACES.match(fields[1].split("@")[0]):
+            continue
+        # Others come and go, as those of a VPN; registry_certificate_names has what else clients use.
+        if not outside or fields[1] in outside:
             found.append(canonical(fields[3].split("/")[0]))
     return sorted({canonical(name) for name in found if name})
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
+from ansible_collections.slipway.node.plugins.module_utils.registry.ports import NO_ADDRESS
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
 
 # Bytes that a disk which is full may have free.
@@ -114,6 +115,14 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "rest there from the controller that made them, or set registry_replace_authority: true; every client then "
             "has to trust the new one (tasks_from: client)." % want["facts"]["secrets_dir"]
         )
+    lost = {name.partition("/")[2] for name in want["facts"]["missing_secrets"] if name.startswith("passwords/")}
+    lost &= {name for found in observed["accounts"].values() for name in found["accounts"]}
+    if lost and not want["replace_secrets"]:
+        refused.append(
+            "The passwords of %s were made on another controller: %s on this one lacks them. Copy that folder from "
+            "there, or set registry_replace_authority: true, which gives them new ones."
+            % (", ".join(sorted(lost)), want["facts"]["secrets_dir"])
+        )
     if tls and tls["given"]:
         refused += ["registry_certificate: %s. Replace the file." % one["is"] for one in actions["issue_certificate"]]
     if observed["answers"] and not observed["ip_forward"]:
@@ -128,6 +137,13 @@ def _blocked(want: Dict[str, Any], one: Dict[str, Any], observed: Dict[str, Any]
     """Return why a registry cannot be started, or started anew at other ports, each with the remedy."""
     name, refused = one["service"], []
     for port, user in observed["taken"].get(name, []):
+        if user == NO_ADDRESS:
+            refused.append(
+                "This host has no address %s, at which %s is to answer. Correct address or metrics_address in "
+                "registry_instances, or give the host that address."
+                % (" or ".join(sorted({place for place, number in one["ports"] if number == port})), name)
+            )
+            continue
         refused.append(
             "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
             % (port, name, user)

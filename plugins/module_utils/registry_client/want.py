@@ -35,6 +35,9 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         "bundle": bundle if system else "",
         "renew": renew,
         "hostnames": inputs["hostnames"],
+        # Hosts whose registries were refused in this run.
+        "refused_hosts": inputs["refused_hosts"],
+        "serves": inputs["serves"],
         "logins": inputs["logins"],
         "registries": inputs["registries"],
         "hosts": inputs["hosts"],

@@ -79,6 +79,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
             for one in services(instances)
         ],
         "accounts": credentials["fingerprints"],
+        "replace_secrets": inputs["replace_authority"],
         "tls": wanted_tls(inputs, credentials) if needs_tls(instances) else {},
         "timer": TIMER if collects(inputs) else "",
         "at_boot": Path(SETTLE_UNIT).name,

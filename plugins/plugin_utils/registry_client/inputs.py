@@ -39,6 +39,8 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         "addresses": [
             name for one in registries if one["tls"] and (authority or absent) for name in names_of(one["address"])
         ],
+        "refused_hosts": [host for host in inputs["client_hosts"] if _is_refused(host, site)],
+        "serves": site.host in site.groups.get("registry_hosts", []),
         "hostnames": sorted({one["address"].rpartition(":")[0] for one in registries}),
         "system_trust": inputs["client_system_trust"],
         "authority": authority,
@@ -66,6 +68,15 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         for one in registries
     ]
     return made, problems
+
+
+def _is_refused(host: str, site: reader.Site) -> bool:
+    """Tell whether this run may not touch a host's registries: another authority is not for their clients then."""
+    found = site.variable("slipway_state", host)
+    if not isinstance(found, dict):
+        return False
+    told = found.get("registry")
+    return bool(found.get("failed") or (told if isinstance(told, dict) else {}).get("refused"))
 
 
 def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:

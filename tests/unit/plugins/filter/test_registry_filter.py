@@ -154,3 +154,20 @@ def test_an_engine_knows_the_registries_of_its_site_without_being_told():
     made = docker_daemon.prepare(values, site)[0]
     assert made["insecure_registries"] == ["registry.example.org:5020"]
     assert 'NO_PROXY="other,10.0.0.0/8,registry.example.org"' in site.sealed[made["proxy"]]
+
+
+@pytest.mark.parametrize(
+    ("state", "refused"),
+    [
+        (None, []),
+        ({"registry": {"refused": []}}, []),
+        ({"registry": {"refused": ["of another authority"]}}, ["reg"]),
+        ({"failed": True, "msg": "of another authority"}, ["reg"]),
+    ],
+)
+def test_clients_know_a_registry_that_was_refused(state, refused):
+    inputs, site = client(HOSTVARS, client_hosts=["reg"])
+    site = dataclasses.replace(
+        site, variable=lambda name, host="": state if (name, host) == ("slipway_state", "reg") else None
+    )
+    assert registry_client.prepare(inputs, site)[0]["refused_hosts"] == refused

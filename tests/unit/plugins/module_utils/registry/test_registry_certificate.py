@@ -19,6 +19,20 @@ def test_names_are_written_as_certificates_have_them(name, written):
     assert canonical(name) == written
 
 
+def test_an_interface_without_the_default_route_gives_no_name():
+    listing = """2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0
+3: wg0    inet 10.9.0.1/24 scope global wg0
+4: kube-ipvs0    inet 10.96.0.1/32 scope global kube-ipvs0
+"""
+    answers = {
+        "ip -o addr show scope global": listing,
+        "ip -4 -o route show default": "default via 10.0.0.1 dev eth0 \n",
+    }
+    assert [name for name in names(FakeHost(answers), WANT) if name.startswith("10.")] == ["10.0.0.5"]
+    del answers["ip -4 -o route show default"]
+    assert len([name for name in names(FakeHost(answers), WANT) if name.startswith("10.")]) == 3
+
+
 def test_names_are_the_wanted_ones_and_the_host_s_but_not_of_container_networks():
     listing = """2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0\\       valid_lft forever
 3: docker0    inet 172.17.0.1/16 scope global docker0

@@ -242,7 +242,7 @@ def test_the_controller_is_told_what_it_has_to_do_for_a_host():
         397,
     ]
     facts = plan.facts(WANT, {"answers": {"main": 401, "hub": "timed out"}})
-    assert facts == {"secrets_dir": "/secrets", "registry": "main"}
+    assert facts == {"secrets_dir": "/secrets", "missing_secrets": [], "registry": "main"}
     assert plan.facts({"state": "absent"}, {}) == {"registry": ""}
 
 
@@ -310,3 +310,19 @@ def test_removal_names_what_is_left():
     nothing = {**observed, "files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "units": []}
     assert planned(want, nothing) == {}
     assert plan.refusals(want, {**nothing, "engine_unreachable": True}) == []
+
+
+def test_another_controller_makes_no_new_passwords_unasked():
+    want = changed(WANT, ["facts", "missing_secrets"], ["secret", "passwords/alice", "passwords/new"])
+    (message,) = plan.refusals(want, GOOD)
+    assert message.startswith(
+        "The passwords of alice were made on another controller: /secrets on this one lacks them."
+    )
+    assert plan.refusals({**want, "replace_secrets": True}, GOOD) == []
+    assert plan.refusals(changed(want, ["facts", "missing_secrets"], ["secret"]), GOOD) == []
+
+
+def test_an_address_that_the_host_has_not_is_named():
+    want = changed(WANT, ["services"], [{**WANT["services"][0], "ports": [["10.9.9.9", 5000]]}])
+    (message,) = plan.refusals(want, changed(GOOD, ["taken"], {"main": [[5000, "no address"]]}))
+    assert message.startswith("This host has no address 10.9.9.9, at which main is to answer. Correct address")
