@@ -48,4 +48,4 @@ def closed_ports(host: Host, ports: List[int]) -> Tuple[str, List[str]]:
 def _is_in(port: int, listed: str) -> bool:
     """Tell whether a port is one that a firewall lists, or in a range: ``5000-5010/tcp``, ufw's with a colon."""
     found = re.match(r"(\d+)(?:[-:](\d+))?(/tcp)?$", listed)
-    return bool(found) and int(found.group(1)) <= port <= int(found.group(2) or found.group(1))
+    return found is not None and int(found.group(1)) <= port <= int(found.group(2) or found.group(1))
