@@ -89,8 +89,9 @@ def _images(host: Host, names: List[str]) -> Dict[str, Any]:
             image = json.loads(line)
         except ValueError:
             continue
-        about = {"id": image["Id"], "digests": image.get("RepoDigests") or []}
-        for name in (image.get("RepoTags") or []) + about["digests"]:
+        tags, digests = image.get("RepoTags") or [], image.get("RepoDigests") or []
+        about = {"id": image["Id"], "digests": digests, "tags": tags}
+        for name in tags + digests:
             try:
                 key = by_name.get(parse(name)["name"])
             except BadReferenceError:

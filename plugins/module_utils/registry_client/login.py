@@ -3,18 +3,18 @@
 A record has the logins that Slipway wrote: they are taken back when they are wanted no longer, and no others.
 """
 
-import contextlib
 import glob
 import json
 import os
 import pwd
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
 from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import (
     RECORD,
+    acting_as,
     auth_of,
     config_path,
     mark,
@@ -40,6 +40,8 @@ def set_logins(run: Run, user: str, logins: List[Dict[str, Any]]) -> None:
     if path:
         try:
             with acting_as(pwd.getpwnam(user)):
+                # A link is written through.
+                path = os.path.realpath(path)
                 text = read(path)
                 new = merged(text, logins, set(record.get(user, {})) - set(noted))
                 if new != text or logins:
@@ -76,15 +78,3 @@ def merged(text: str, logins: List[Dict[str, Any]], former: Iterable[str] = ()) 
         if auths.get(one["address"], {}).get("auth") != auth:
             auths[one["address"]] = {"auth": auth}
     return json.dumps(config, indent="\t") + "\n" if there or logins else text
-
-
-@contextlib.contextmanager
-def acting_as(account: Any) -> Iterator[None]:
-    """Act as a user, who may have put anything in place of the file."""
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)

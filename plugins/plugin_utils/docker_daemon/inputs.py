@@ -10,6 +10,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import FLAGS, proxy_environment
 from ansible_collections.slipway.node.plugins.module_utils.engine.versions import upstream
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import for_engine
 
 REMOVAL_INPUTS = ("state", "restart", "restart_timeout", "backup")
 
@@ -38,6 +39,12 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     """Return the inputs that the node needs, without the secrets, and what is wrong with them."""
     http, no_proxy = inputs["http_proxy"], inputs["no_proxy"]
     https = http if inputs["https_proxy"] is None else inputs["https_proxy"]
+    plain, registries = for_engine(site)
+    insecure = inputs["insecure_registries"]
+    inputs = {**inputs, "insecure_registries": [*insecure, *(one for one in plain if one not in insecure)]}
+    if http or https:
+        # No proxy stands between a host and the registries of its own site.
+        no_proxy = ",".join([no_proxy] * bool(no_proxy) + [one for one in registries if one not in no_proxy.split(",")])
     options, hosts = inputs["options"], inputs["options"].get("hosts")
     mirrors = [one for one in inputs["registry_mirrors"] if not re.fullmatch(r"https?://[^/@\s]+/?", one)]
     insecure = [one for one in inputs["insecure_registries"] if re.search("://|@", one)]

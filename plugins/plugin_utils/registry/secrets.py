@@ -89,6 +89,20 @@ def account_problems(inputs: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def number_problems(site: Any) -> list[str]:
+    """Return a problem for each password that is a number, of which a zero in front is lost."""
+    found = []
+    for name, keys in (("registry_accounts", ("password",)), ("registry_instances", ("upstream", "password"))):
+        given = site.variable(name)
+        for one in [one for one in (given if isinstance(given, list) else []) if isinstance(one, Mapping)]:
+            value: Any = one
+            for key in keys:
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if isinstance(value, (int, float)):
+                found.append(f"The password of {one.get('name')} in {name} is a number: write it in quotes.")
+    return found
+
+
 def derive(secret: str, purpose: str) -> str:
     return digest(f"{secret}\0{purpose}") if secret else ""
 

@@ -113,7 +113,15 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
             load("registry_client"),
             Host(),
             PLATFORM,
-            {**inputs, "logins": [], "registries": [], "hosts": []},
+            {
+                **inputs,
+                "hostnames": [],
+                "refused_hosts": [],
+                "serves": False,
+                "logins": [],
+                "registries": [],
+                "hosts": [],
+            },
         )["error"]
         == ""
     )

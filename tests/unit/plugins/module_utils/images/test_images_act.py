@@ -29,6 +29,9 @@ class Run(SimpleNamespace):
         super().__init__(answer=answer, asked=[], observed=seen or observed(), env=[])
         self.want = want(record=f"{tmp_path}/images.json", **wanted)
 
+    def do(self, actions):
+        self.asked += [command for one in actions for _name, command in one.get("do", [])]
+
     def command(self, argv, good=(0,), limit=0, env=None):
         start = len(docker_command())
         self.asked.append(argv[start:] if argv[:start] == docker_command() else argv)
@@ -250,3 +253,10 @@ def test_a_file_is_never_without_a_note(tmp_path, monkeypatch, old):
     with pytest.raises(OSError):
         sif_files.put(str(part), str(path), NOTE)
     assert note.read_text() == (old or json.dumps(NOTE, sort_keys=True))
+
+
+def test_a_file_of_which_the_mode_alone_differs_is_not_made_again(tmp_path):
+    run = Run(lambda argv: (0, "", ""), tmp_path, build=[SIF], sif_path=str(tmp_path), sif_command="/no/such")
+    run.folder = lambda _path: None
+    act.build_sif(run, [{"item": SIF["path"], "do": [["command", ["chmod", "0755", SIF["path"]]]]}])
+    assert run.asked == [["chmod", "0755", SIF["path"]]]
