@@ -90,7 +90,8 @@ def test_links_have_the_host_s_addresses_and_routes():
         "4: br-0123456789ab    inet 172.18.0.1/16 scope global x\n5: br0    inet 10.1.0.1/16 scope global br0\n"
     )
     routes = (
-        "default via 10.0.0.1 dev eth0 proto dhcp src 10.0.0.2 metric 100 \n10.0.0.0/24 dev eth0 proto kernel scope link\n"
+        "default via 10.0.0.1 dev eth0 proto dhcp src 10.0.0.2 metric 100 \n"
+        "10.0.0.0/24 dev eth0 proto kernel scope link\n"
         "172.17.0.0/16 dev docker0 scope link linkdown\n"
     )
     assert rehearse.links(addresses, routes) == [
