@@ -11,6 +11,7 @@ import pwd
 import stat
 from typing import Any, Dict, Optional
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 RECORD = "/var/lib/slipway/registry_logins.json"
@@ -38,7 +39,7 @@ def in_bundle(bundle: str, certificate: str) -> bool:
 def parse_record(text: Optional[str]) -> Dict[str, Any]:
     """Read the record of logins: by user and address, what stands for the password that was written."""
     try:
-        record = json.loads(text or "{}")
+        record = records.load(RECORD, text)
     except ValueError:
         return {}
     sound = isinstance(record, dict) and all(isinstance(logins, dict) for logins in record.values())
