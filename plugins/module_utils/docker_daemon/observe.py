@@ -38,7 +38,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             daemon_json.check_encoding(host.read_bytes(reading) or b"")
         observed["current"] = daemon_json.parse(is_["config"] or "")
         reading = want["state_file"]
-        observed["state"] = parse_record(record)
+        observed["state"] = parse_record(reading, record)
     except ValueError as error:
         return dict(observed, unreadable=[reading, str(error)])
     observed["known"] = _known(host, want, observed)

@@ -1,6 +1,5 @@
 """The steps of a decision, done all or none: what fails is undone, and the daemon comes back with its former files."""
 
-import json
 import os
 import shutil
 import time
@@ -13,7 +12,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service
     Daemon,
     StillStarting,
 )
-from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, records
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import NoAnswer
 
 # How a start ends where Docker's record of networks does not fit, as after a start that failed half-way.
@@ -111,7 +110,7 @@ class Executor:
 
     def _record(self, state: Dict[str, Any], identity: str) -> None:
         state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
-        put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", files.PRIVATE)
+        put(self._want["state_file"], records.dump(state), files.PRIVATE)
 
     def _restore_file(self, path: str, text: Optional[str]) -> None:
         if not os.path.exists(path) or files.read(path) != text:

@@ -21,7 +21,7 @@ from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
-    record = parse_record(host.read(want["record"]))
+    record = parse_record(want["record"], host.read(want["record"]))
     present = want["state"] == "present"
     preload = want["preload"] if present else []
     names = {name for one in preload for name in (one["local"], one["source"]) if name}

@@ -9,6 +9,7 @@ import os
 import pwd
 from typing import Any, Dict, Iterable, List
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
@@ -35,7 +36,7 @@ def set_logins(run: Run, user: str, logins: List[Dict[str, Any]]) -> None:
         why = refusal(one)
         if why:
             raise Failed("%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
-    record = parse_record(read(RECORD))
+    record = parse_record(RECORD, read(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
     if path:
         try:
@@ -50,7 +51,7 @@ def set_logins(run: Run, user: str, logins: List[Dict[str, Any]]) -> None:
             raise Failed("%s cannot be merged with: %s" % (path, error))
     record = dict((name, marks) for name, marks in dict(record, **{user: noted}).items() if marks)
     if record:
-        run.write(RECORD, json.dumps(record, indent=2) + "\n", PRIVATE, secret=True)
+        run.write(RECORD, records.dump(record), PRIVATE, secret=True)
     else:
         run.remove(RECORD)
 

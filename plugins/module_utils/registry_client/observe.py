@@ -13,7 +13,7 @@ import re
 import stat
 from typing import Any, Dict, Iterator, Optional
 
-from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, records
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
 CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END", re.DOTALL)
@@ -28,8 +28,8 @@ CANNOT = "cannot: "
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
-    marks = parse_record(host.read(RECORD))
-    trusted = parse_record(host.read(TRUSTED)).get("files", {})
+    marks = parse_record(RECORD, host.read(RECORD))
+    trusted = parse_record(TRUSTED, host.read(TRUSTED)).get("files", {})
     return {
         "files": dict((path, _digest(host.read_bytes(path))) for path in list(want["files"]) + list(trusted)),
         # By this role, with what was in them.
@@ -50,10 +50,10 @@ def in_bundle(bundle: str, certificate: str) -> bool:
     return bool(bodies) and all(body in held for body in bodies)
 
 
-def parse_record(text: Optional[str]) -> Dict[str, Any]:
+def parse_record(path: str, text: Optional[str]) -> Dict[str, Any]:
     """Read a record: of logins by user and address what stands for the password, of ``files`` by path their sums."""
     try:
-        record = json.loads(text or "{}")
+        record = records.load(path, text)
     except ValueError:
         return {}
     sound = isinstance(record, dict) and all(isinstance(logins, dict) for logins in record.values())

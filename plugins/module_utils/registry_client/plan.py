@@ -1,9 +1,9 @@
 """What differs between a client of registries and the wanted one, and how it is mended. Pure."""
 
-import json
 import os
 from typing import Any, Dict, List, Tuple
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import CANNOT, TRUSTED
 
@@ -93,7 +93,7 @@ def facts(want: Dict[str, Any], _observed: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _record(made: Dict[str, str]) -> List[Any]:
-    return ["write", TRUSTED, json.dumps({"files": made}, indent=2, sort_keys=True) + "\n"]
+    return ["write", TRUSTED, records.dump({"files": dict(sorted(made.items()))})]
 
 
 def _trusted(want: Dict[str, Any], path: str, is_: str, wish: str) -> Action:

@@ -3,9 +3,9 @@
 Additions are recorded before they are made and revocations after, so that a run that breaks off forgets nothing.
 """
 
-import json
 from typing import Any, Dict, Optional
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import changes
@@ -24,4 +24,4 @@ def _write(run: Run, record: Optional[Dict[str, Any]]) -> None:
     if record == empty_record():
         run.remove(run.want["record_file"])
     elif record is not None:
-        run.write(run.want["record_file"], json.dumps(record, indent=4, sort_keys=True) + "\n", PRIVATE)
+        run.write(run.want["record_file"], records.dump(record), PRIVATE)

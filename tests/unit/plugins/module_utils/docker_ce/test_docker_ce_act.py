@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import changes, plan
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, record
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 
@@ -183,13 +184,13 @@ def test_holds(world):
     observed["packages"]["docker-ce"]["held"] = False
     observed["recorded"] = ["docker-ce-cli"]
     assert world.go(want, observed) == [
-        'write /var/lib/slipway/docker_ce.json {"format": 1, "held": ["docker-ce", "docker-ce-cli"]}',
+        f"write {RECORD} {record(['docker-ce', 'docker-ce-cli']).strip()}",
         "apt-mark hold docker-ce",
     ]
     # What an admin held stays.
     assert world.go(wanted(hold=False), observed)[1:] == [
         "apt-mark unhold docker-ce-cli",
-        'write /var/lib/slipway/docker_ce.json {"format": 1, "held": []}',
+        f"write {RECORD} {record([]).strip()}",
     ]
     observed = converged(wanted(manager="dnf"))
     assert world.go(wanted(manager="dnf", hold=False), observed) == [f"configure {MIRROR}"]

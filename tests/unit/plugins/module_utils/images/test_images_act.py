@@ -96,7 +96,7 @@ def test_all_that_can_be_pulled_is_and_is_noted(tmp_path):
     )
     with pytest.raises(Failed, match=r"none:1 cannot be pulled: .*There is no such image"):
         act.pull_images(run, [action("none:1", "absent", "present"), action("app:1", "absent", "present")])
-    noted = parse_record((tmp_path / "images.json").read_text())
+    noted = parse_record("images.json", (tmp_path / "images.json").read_text())
     assert noted["images"] == {"app:1": {"id": A, "from": ""}}
 
 
@@ -141,7 +141,7 @@ def test_an_image_of_the_engine_is_saved_and_known_by_its_configuration(tmp_path
     assert save[1:] == ["--output", save[2], "app:1"]
     assert run.asked[2][-2] == f"docker-archive:{save[2]}"
     assert not os.path.exists(save[2])
-    noted = parse_record((tmp_path / "images.json").read_text()) if not same else {"pushed": {}}
+    noted = parse_record("images.json", (tmp_path / "images.json").read_text()) if not same else {"pushed": {}}
     assert noted["pushed"] == ({} if same else {"app:1": {"id": configs[0], "from": B}})
 
 
