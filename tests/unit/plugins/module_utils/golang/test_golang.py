@@ -38,6 +38,9 @@ INPUTS = {
     "environment": {"GOPROXY": "", "GOSUMDB": "", "GOTOOLCHAIN": ""},
     "profiles": {shell: (FILES / f"profile.{shell}").read_text() for shell in ("sh", "csh")},
     "keep_versions": ["*"],
+    "tree_host": "",
+    "writes": True,
+    "newest": "1.27.3",
     "unmanaged": "fail",
 }
 
@@ -47,7 +50,7 @@ def want(tmp_path, monkeypatch):
     for folder in ("profile", "bin", "etc"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(wanted, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
-    monkeypatch.setattr(observe, "_COMMAND_FOLDERS", (f"{tmp_path}/bin",))
+    monkeypatch.setattr(observe, "COMMAND_FOLDERS", (f"{tmp_path}/bin",))
     monkeypatch.setattr(observe, "_SETTINGS", (f"{tmp_path}/etc/*",))
     monkeypatch.setattr(observe, "_BOOTSTRAPS", ())
     return wanted.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
@@ -121,6 +124,7 @@ def test_the_archive_is_that_of_the_architecture_with_its_sum(machine, kind):
         "path": f"/usr/local/.slipway-go-1.26.7/go1.26.7.{kind}.tar.gz",
         "urls": [f"http://mirror/go1.26.7.{kind}.tar.gz"],
         "checksum": "b",
+        "version": "1.26.7",
     }
     assert wanted.want({**INPUTS, "archive_checksum": "AB"}, DEBIAN)["file"]["checksum"] == "ab"
 

@@ -28,6 +28,7 @@ INPUTS = {
     "go_version": "",
     "commands_dir": "",
     "tree_host": "",
+    "made_groups": [],
     "writes": True,
     "tmpdir": "/scratch",
     "cachedir": "/scratch",

@@ -116,6 +116,6 @@ def test_values_of_gotoolchain(value):
 
 
 def test_removal_needs_what_it_uses():
-    assert set(golang.REMOVAL_INPUTS) == {"state", "root", "link", "commands_dir"}
+    assert set(golang.REMOVAL_INPUTS) == {"state", "root", "link", "commands_dir", "tree_host"}
     assert prepare(state="absent", version="1.26", mirrors=[])[1] == []
     assert len(prepare(state="absent", root="opt", link="go")[1]) == 2
