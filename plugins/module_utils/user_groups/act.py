@@ -36,7 +36,7 @@ add_members = revoke_members = remove_groups = create_groups
 
 
 def _remedy(run: Run, lock: str) -> str:
-    """Return what to do about a lock of shadow-utils, which remove one by themselves where they know that it is dead."""
+    """Return what to do about a lock of shadow-utils, which remove one by themselves where they know it is dead."""
     number = (run.host.read(lock) or "").strip("\0\n ")
     if number.isdigit() and os.path.exists("/proc/" + number):
         name = (run.host.read("/proc/%s/comm" % number) or "a program").strip()
