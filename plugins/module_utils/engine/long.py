@@ -44,8 +44,8 @@ def follow(
     :raises Waiting: it runs.
     :raises Failed: it failed or was killed.
     """
-    status, asked = _status(name, folder), os.path.join(folder, name + ".asked")
-    log = log or os.path.join(folder, name + ".log")
+    stem = os.path.join(folder, name)
+    status, asked, log = stem + ".status", stem + ".asked", log or stem + ".log"
     # What failed while nobody followed it is tried again: its cause may be mended by now.
     if not runs(run.host, name, folder) and not _is_young(asked) and files.read(status).split()[:1] != ["0"]:
         run.remove(status)
@@ -73,7 +73,7 @@ def follow(
 
 def is_begun(run: Run, name: str, folder: str) -> bool:
     """Tell whether work runs, or has ended without having been followed to its end."""
-    return runs(run.host, name, folder) or os.path.exists(_status(name, folder))
+    return runs(run.host, name, folder) or os.path.exists(os.path.join(folder, name + ".status"))
 
 
 def tail(log: str, count: int = 25) -> str:
@@ -85,10 +85,6 @@ def _unit(name: str) -> str:
     return "slipway-%s.service" % name
 
 
-def _status(name: str, folder: str) -> str:
-    return os.path.join(folder, name + ".status")
-
-
 def _is_young(path: str) -> bool:
     return os.path.exists(path) and time.time() - os.stat(path).st_mtime < 3 * ASK_EVERY
 
@@ -98,7 +94,7 @@ def runs(host: Host, name: str, folder: str) -> bool:
     if os.path.isdir(SYSTEMD):
         return host.run("systemctl", "is-active", "--quiet", _unit(name))[0] == 0
     # The process holds it, and all that it began.
-    with contextlib.suppress(FileNotFoundError), open(_process(name, folder), "r+") as file:
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, name + ".process"), "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -106,16 +102,12 @@ def runs(host: Host, name: str, folder: str) -> bool:
     return False
 
 
-def _process(name: str, folder: str) -> str:
-    return os.path.join(folder, name + ".process")
-
-
 def _end(run: Run, name: str, folder: str) -> None:
     if os.path.isdir(SYSTEMD):
         run.command(["systemctl", "stop", _unit(name)], good=())
     else:
         # All that it began is of one group.
-        os.killpg(int(files.read(_process(name, folder))), signal.SIGKILL)
+        os.killpg(int(files.read(os.path.join(folder, name + ".process"))), signal.SIGKILL)
 
 
 def _start(run: Run, name: str, argv: Sequence[str], folder: str, env: Dict[str, str], log: str, status: str) -> None:
@@ -133,17 +125,19 @@ def _start(run: Run, name: str, argv: Sequence[str], folder: str, env: Dict[str,
     open(log, "a").close()
     os.utime(log)
     if not os.path.isdir(SYSTEMD):
-        with open(_process(name, folder), "w") as file:
+        with open(os.path.join(folder, name + ".process"), "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            argv = ["nice", "/bin/sh", script]
+            kept, null = [file.fileno()], subprocess.DEVNULL
             started = subprocess.Popen(
-                argv,
+                ["nice", "/bin/sh", script],
+                -1,
+                None,
+                null,
+                null,
+                null,
                 cwd=folder,
                 start_new_session=True,
-                pass_fds=[file.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                pass_fds=kept,
             )
             file.write(str(started.pid))
         return

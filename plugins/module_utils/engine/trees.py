@@ -8,6 +8,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.plans import A
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "glusterfs", "fuse.glusterfs", "afs")
+# Folders on everyone's PATH, the first first.
+COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
 _OPTIONS = {"read-only": os.ST_RDONLY, "nosuid": os.ST_NOSUID, "noexec": os.ST_NOEXEC}
 
 
@@ -94,6 +96,20 @@ def busy_refusals(places: Sequence[str], running: Dict[str, List[str]]) -> List[
         % (place, ", ".join(running[place]))
         for place in places
         if running.get(place)
+    ]
+
+
+def foreign_commands(folder: str, paths: Sequence[str]) -> List[str]:
+    """Return notes of others' programs that are found before Slipway's where no profile is read.
+
+    :param folder: where Slipway's are; empty for none.
+    """
+    before = COMMAND_FOLDERS[: COMMAND_FOLDERS.index(folder)] if folder in COMMAND_FOLDERS else COMMAND_FOLDERS
+    return [
+        "%s is not Slipway's, and what reads no profile (sudo, `ssh NODE COMMAND`, batch jobs) takes it. Remove it, if "
+        "Slipway's is meant." % path
+        for path in sorted(paths)
+        if os.path.dirname(path) in before
     ]
 
 

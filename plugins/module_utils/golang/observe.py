@@ -13,7 +13,7 @@ from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain impo
     programs,
     read_environment,
 )
-from ansible_collections.slipway.node.plugins.module_utils.golang.want import COMMAND_FOLDERS, tree_path
+from ansible_collections.slipway.node.plugins.module_utils.golang.want import tree_path
 
 # Where distributions and others keep toolchains that can compile Go itself.
 _BOOTSTRAPS = ("/usr/local/go", "/usr/lib/go-*", "/usr/lib/go", "/usr/lib/golang")
@@ -94,7 +94,7 @@ def _read_manifest(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
 
 def _link_paths(want: Dict[str, Any]) -> List[str]:
     """Return where links of Slipway's are to be, or may be from an earlier run."""
-    folders = {folder for folder in COMMAND_FOLDERS + (want["commands_dir"],) if folder}
+    folders = {folder for folder in trees.COMMAND_FOLDERS + (want["commands_dir"],) if folder}
     commands = sorted("%s/%s" % (folder, name) for folder in folders for name in _COMMANDS)
     return [want["link"]] + commands if want["link"] else []
 

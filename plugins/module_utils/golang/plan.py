@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import trees
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
-from ansible_collections.slipway.node.plugins.module_utils.golang.want import COMMAND_FOLDERS, tree_path
+from ansible_collections.slipway.node.plugins.module_utils.golang.want import tree_path
 
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -71,18 +71,12 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
         for wish in [want["environment"].get(name)]
         if wish and wish != value
     ]
-    folder = want["commands_dir"]
-    before = COMMAND_FOLDERS[: COMMAND_FOLDERS.index(folder)] if folder in COMMAND_FOLDERS else COMMAND_FOLDERS
-    said += [
-        "%s is not Slipway's, and what reads no profile (sudo, `ssh NODE COMMAND`) takes it. Remove it, if Slipway's "
-        "is meant." % path
-        for path, found in sorted(observed["links"].items())
-        if os.path.dirname(path) in before and found["exists"] and not found["managed"]
-    ]
-    busy = [tree for tree in _to_remove(want, observed["toolchains"]) if observed["running"].get(tree)]
+    foreign = [path for path, found in observed["links"].items() if found["exists"] and not found["managed"]]
+    said += trees.foreign_commands(want["commands_dir"], foreign)
     return said + [
         "%s stays for now, since programs run from it: %s." % (tree, ", ".join(observed["running"][tree]))
-        for tree in busy
+        for tree in _to_remove(want, observed["toolchains"])
+        if observed["running"].get(tree)
     ]
 
 

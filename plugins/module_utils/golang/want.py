@@ -8,8 +8,6 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.platforms impo
     Platform,
 )
 
-# Folders on everyone's PATH, the first first, that an earlier run may have been asked to put links into.
-COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
 # MiB that a toolchain takes beside its archive, and one that is compiled with its source and what compiles it.
 _ROOM = {"archive": 350, "source": 1000}
 # Debian's csh reads a folder of its own, which others have not.

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files, packages
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
@@ -13,9 +13,8 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity.install i
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import give
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import describe
 
-# Phases that change what containers run by, and those that wait for the trial.
+# Phases that change what containers run by.
 CHANGES = ("install_packages", "allow_namespaces", "install_tree", "set_config", "switch_version")
-WAIT = ("switch_version", "write_modulefiles", "remove_versions")
 
 
 def install_packages(run: Run, actions: List[Action]) -> None:
@@ -77,28 +76,22 @@ def rejected_keys(program: str, config: Dict[str, Any], command: Callable[..., A
 
 def give_ranges(run: Run, _actions: List[Action]) -> None:
     try:
-        give(
-            run.observed["accounts"],
-            run.want["fakeroot_first"],
-            run.want["fakeroot_limit"],
-            known=run.observed["known_ids"],
-        )
+        limits = run.want["fakeroot_first"], run.want["fakeroot_limit"]
+        give(run.observed["accounts"], *limits, known=run.observed["known_ids"])
     except (OSError, ValueError) as error:
         raise Failed("Ranges of ids were not given: %s." % error)
 
 
 def switch_version(run: Run, actions: List[Action]) -> None:
-    _try(run, "switch_version")
+    finish(run)
     run.do(actions)
 
 
-def write_modulefiles(run: Run, actions: List[Action]) -> None:
-    _try(run, "write_modulefiles")
-    run.do(actions)
+write_modulefiles = switch_version
 
 
 def remove_versions(run: Run, actions: List[Action]) -> None:
-    _try(run, "remove_versions")
+    finish(run)
     remove_unused(run, actions)
     if run.want["state"] == "absent":
         # One of another name, as /opt, was there before; others may keep something there, or have mounted it.
@@ -110,18 +103,17 @@ def remove_versions(run: Run, actions: List[Action]) -> None:
 
 
 def finish(run: Run) -> None:
-    _try(run, "")
-
-
-def _try(run: Run, phase: str) -> None:
-    """Run a container, where it is time for that."""
-    why = tried(run) if is_due(run.plans["singularity"], phase) else ""
+    """Run a container once what it runs by is there, before anything that cannot be undone."""
+    if run.kept.get("singularity_tried") or not any(one in run.plans["singularity"] for one in CHANGES):
+        return
+    why = tried(run)
     if why:
         raise Failed(
             "%s is installed, and no container of an ordinary user runs: %s. Mend what it names; which of the host's "
             "files a container gets is in its configuration, which singularity_config sets."
             % (run.want["program"], why)
         )
+    run.kept["singularity_tried"] = True
 
 
 def tried(run: Run, config: str = "") -> str:
@@ -134,9 +126,3 @@ def tried(run: Run, config: str = "") -> str:
     if out.splitlines()[-1:] == ["container works"]:
         return ""
     return " ".join(line for line in err.splitlines() if not line.startswith("INFO:")) or "no answer"
-
-
-def is_due(plan: Mapping[str, Any], phase: str) -> bool:
-    """Tell whether a container is to be run now: before the first phase that waits for it, or at the end."""
-    first = next((one for one in WAIT if one in plan), "")
-    return phase == first and any(one in plan for one in CHANGES)

@@ -7,10 +7,15 @@ import re
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
-from ansible_collections.slipway.node.plugins.module_utils.engine.trees import disk, mount_options, running_programs
+from ansible_collections.slipway.node.plugins.module_utils.engine.trees import (
+    COMMAND_FOLDERS,
+    disk,
+    mount_options,
+    running_programs,
+)
 from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, tree
 from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages
-from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
+from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_FOLDERS, MODULE_MARK

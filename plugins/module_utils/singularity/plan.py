@@ -7,11 +7,7 @@ from typing import Any, Dict, List, Optional
 from ansible_collections.slipway.node.plugins.module_utils.engine import trees
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, modulefiles, subordinate_ids, tree
-from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import (
-    COMMANDS,
-    foreign_commands,
-    old_commands,
-)
+from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS, old_commands
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, values_text
 
 # Damaged files that are named one by one; the rest is a number.
@@ -230,11 +226,8 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "%s is on a file system that is mounted noexec, so no image can be built there. Mount it without noexec, "
             "or choose another singularity_tmpdir." % want["tmpdir"]
         )
-    for path in foreign_commands(want, observed):
-        said.append(
-            "%s is not Slipway's, and what reads no profile (sudo, `ssh NODE COMMAND`, batch jobs) takes it. Remove "
-            "it, if Slipway's is meant." % path
-        )
+    foreign = [path for path, target in observed["commands"].items() if "/./bin/" not in target]
+    said += trees.foreign_commands(want["commands_dir"], foreign)
     if observed["gone_members"]:
         said.append(
             "These members of singularity_fakeroot_groups are gone and get no ids: %s. Take them out of their groups."

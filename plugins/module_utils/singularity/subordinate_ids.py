@@ -9,6 +9,10 @@ from ansible_collections.slipway.node.plugins.module_utils.engine import files
 
 # A range has as many ids as a container expects of a system.
 RANGE = 65536
+NO_ROOM = (
+    "From singularity_fakeroot_first on there are not enough ranges of %d ids that are free in /etc/subuid and "
+    "/etc/subgid and that no user or group has. Set it lower, or remove ranges of users who are gone" % RANGE
+)
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.
 LOCK_TIMEOUT = 30
@@ -105,10 +109,7 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     wanted = dict((user, observed["accounts"][user]) for user in users)
     used = _used_ranges(observed["subid"]) + observed["known_ids"]
     if allot(wanted, used, want["fakeroot_first"], want["fakeroot_limit"]) is None:
-        return [
-            "From singularity_fakeroot_first on there are not enough ranges of %d ids that are free in /etc/subuid and "
-            "/etc/subgid and that no user or group has. Set it lower, or remove ranges of users who are gone." % RANGE
-        ]
+        return [NO_ROOM + "."]
     return []
 
 
@@ -174,9 +175,6 @@ def give(
     with locked(paths["subuid"]), locked(paths["subgid"]):
         new = give_ranges(users, dict((name, files.read(path)) for name, path in paths.items()), first, limit, known)
         if new is None:
-            raise ValueError(
-                "no room for %d ranges of %d ids from %d on; set singularity_fakeroot_first lower, or remove ranges of "
-                "users who are gone" % (len(users), RANGE, first)
-            )
+            raise ValueError(NO_ROOM)
         for name, text in new.items():
             files.replace(paths[name], text, 0o644)

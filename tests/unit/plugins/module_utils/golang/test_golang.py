@@ -50,7 +50,7 @@ def want(tmp_path, monkeypatch):
     for folder in ("profile", "bin", "etc"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(wanted, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
-    monkeypatch.setattr(observe, "COMMAND_FOLDERS", (f"{tmp_path}/bin",))
+    monkeypatch.setattr(observe.trees, "COMMAND_FOLDERS", (f"{tmp_path}/bin",))
     monkeypatch.setattr(observe, "_SETTINGS", (f"{tmp_path}/etc/*",))
     monkeypatch.setattr(observe, "_BOOTSTRAPS", ())
     return wanted.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
@@ -372,8 +372,7 @@ def test_another_go_that_is_found_first_is_told(want, installed, monkeypatch):
     root = want["root"]
     first, second = f"{root}/bin", f"{root}/bin2"
     os.mkdir(second)
-    for module in (observe, plan):
-        monkeypatch.setattr(module, "COMMAND_FOLDERS", (first, second))
+    monkeypatch.setattr(observe.trees, "COMMAND_FOLDERS", (first, second))
     for folder in (first, second):
         Path(folder, "go").write_text("another")
 

@@ -17,16 +17,23 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity import ac
         (["switch_version"], "switch_version"),
         (["set_config", "write_modulefiles", "remove_versions"], "write_modulefiles"),
         (["allow_namespaces", "remove_versions"], "remove_versions"),
-        # At the end.
-        (["install_packages", "write_files"], ""),
+        (["install_packages", "write_files"], "finish"),
         (["write_files", "give_ranges", "write_modulefiles", "remove_versions"], None),
         (["remove_versions"], None),
     ],
 )
 def test_it_comes_once_and_before_anything_that_cannot_be_undone(phases, expected):
-    plan = dict.fromkeys(phases)
-    due = [phase for phase in [*phases, ""] if act.is_due(plan, phase)]
-    assert due == ([] if expected is None else [expected])
+    said = []
+    run = SimpleNamespace(kept={}, plans={"singularity": dict.fromkeys(phases)}, secrets={"singularity_trial": "x"})
+    run.want = {"program": "/p", "config_file": "/c", "state": "present"}
+    run.command = lambda *_a, **_n: said.append("tried") or (0, "container works\n", "")
+    run.do = lambda _actions: said.append("done")
+    for phase in [one for one in phases if one in ("switch_version", "write_modulefiles", "remove_versions")]:
+        getattr(act, phase)(run, [{"item": "/nowhere"}])
+        assert said == [*["tried"] * (said[0] == "tried"), *["done"] * said.count("done")]
+        assert ("tried" in said) is (expected is not None)
+    act.finish(run)
+    assert said.count("tried") == (expected is not None)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,7 @@ def test_it_comes_once_and_before_anything_that_cannot_be_undone(phases, expecte
 )
 def test_what_is_said_where_it_does_not_run(out, err, said):
     run = SimpleNamespace(command=lambda *_a, **_n: (0, out, err), secrets={"singularity_trial": "x"})
+    run.kept = {}
     run.want, run.plans = {"program": "/p", "config_file": "/c"}, {"singularity": {"set_config": []}}
     if said:
         with pytest.raises(Failed, match=said):
