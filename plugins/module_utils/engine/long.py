@@ -10,7 +10,7 @@ import shlex
 import signal
 import subprocess
 import time
-from typing import Callable, Dict, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
@@ -127,18 +127,9 @@ def _start(run: Run, name: str, argv: Sequence[str], folder: str, env: Dict[str,
     if not os.path.isdir(SYSTEMD):
         with open(os.path.join(folder, name + ".process"), "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            kept, null = [file.fileno()], subprocess.DEVNULL
-            started = subprocess.Popen(
-                ["nice", "/bin/sh", script],
-                -1,
-                None,
-                null,
-                null,
-                null,
-                cwd=folder,
-                start_new_session=True,
-                pass_fds=kept,
-            )
+            options: Dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+            options.update(cwd=folder, start_new_session=True, pass_fds=[file.fileno()])
+            started = subprocess.Popen(["nice", "/bin/sh", script], **options)
             file.write(str(started.pid))
         return
     run.command(["systemctl", "reset-failed", unit], good=())
