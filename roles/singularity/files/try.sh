@@ -22,6 +22,7 @@ for file in /bin/sh $(ldd /bin/sh | grep -o '/[^ ):]*'); do
   cp -L "$file" "root$file"
 done
 mkdir -p root/dev root/etc root/home root/proc root/root root/sys root/tmp root/var/tmp
+: >root/etc/passwd >root/etc/group
 [ -z "$new" ] || mount --bind "$new" "$config"
 # Where and whose images may be, with the setuid program.
 place=$(value 'limit container paths')
