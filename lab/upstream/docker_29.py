@@ -2,8 +2,9 @@
 
 moby's module has numbers of its own. That of 29.8.1's day stands in for it and goes by its number; the command line is
 29.8.1 itself. `ensure` runs on the controller, where Go's module proxy is set up; runc alone needs a C compiler, and is
-compiled in a container of the image `compiler`. Left out: storage on btrfs and zfs, NRI's plugins in WebAssembly, and
-what needs C, which is to read back what the log driver journald wrote.
+compiled in a container of the image `compiler`. Left out: storage on btrfs, zfs and device mapper, NRI's plugins in
+WebAssembly, containerd's CRI, which Docker's own configuration switches off, and what needs C, which is to read back
+what the log driver journald wrote.
 """
 
 import hashlib
@@ -20,7 +21,8 @@ from lab.upstream.archive import Original
 from lab.upstream.singularity import unpack_go
 
 VERSION = "29.8.1"
-TAGS = "netgo osusergo static_build seccomp nri_no_wasm no_btrfs exclude_graphdriver_btrfs exclude_graphdriver_zfs"
+TAGS = "netgo osusergo static_build seccomp no_btrfs exclude_graphdriver_btrfs exclude_graphdriver_zfs"
+TAGS += " nri_no_wasm no_cri no_devmapper no_rdt no_zfs"
 
 
 @dataclass(frozen=True)
