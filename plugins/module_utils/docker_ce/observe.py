@@ -34,7 +34,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     packages = installed(host, want["manager"], names)
     texts = dict((path, host.read(path)) for path in (want["repository_file"], want["proxy_file"]) if path)
     files = dict((path, None if text is None else public(text)) for path, text in texts.items())
-    key, services = host.read(want["key_file"]), _services(host)
+    key, services, settings = host.read(want["key_file"]), _services(host), host.read(daemon_json.FILE)
     observed = {
         "packages": packages,
         "installed_version": next(
@@ -49,7 +49,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "snap": snap(host),
         "group": _group(host),
         "dnf_excludes": excluded(host.read("/etc/dnf/dnf.conf") or "", "excludepkgs", "exclude"),
-        "configured": host.read(daemon_json.FILE) is not None,
+        "configured": settings is not None,
         "recorded": held_by_record(host.read(RECORD)),
         "containers": [],
         "stay_down": [],
@@ -62,7 +62,9 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     observed["running_version"] = engine.get("ServerVersion", "").split("+")[0]
     # A removal stops containers whatever the engine would do.
     observed["live_restore"] = bool(want["state"] == "present" and engine.get("LiveRestoreEnabled"))
-    observed["has_containerd_store"] = daemon_json.has_snapshotter(engine)
+    # An engine of any version that is told to has that store.
+    told = re.search(r'"containerd-snapshotter":\s*true', settings or "")
+    observed["has_containerd_store"] = not told and daemon_json.has_snapshotter(engine)
     if want["state"] == "absent":
         observed["imported_keys"] = _imported_keys(host, want)
         entries = dict((path, engine_data(host, path)) for path in data_roots(host, engine))

@@ -1,5 +1,6 @@
 """What is read from a host."""
 
+import pytest
 from ansible_collections.slipway.node.plugins.filter.report import drift_text
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import observe, parse_packages
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import plan, refusals
@@ -67,3 +68,12 @@ def test_observes_a_host():
     assert observed["recorded"] == ["docker-ce"]
     assert observed["services"]["docker.service"]["ActiveState"] == "active"
     assert refusals(want, observed) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "lost"), [("{}", True), ('{"features": {"containerd-snapshotter": true}}', False)]
+)
+def test_a_store_that_is_asked_for_is_every_engine_s(settings, lost):
+    store = [["driver-type", "io.containerd.snapshotter.v1"]]
+    host = FakeHost({"/etc/docker/daemon.json": settings.encode()}, {}, ServerVersion="29.8.1", DriverStatus=store)
+    assert observe(host, wanted())["has_containerd_store"] is lost
