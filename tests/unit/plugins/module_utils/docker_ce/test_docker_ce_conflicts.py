@@ -31,7 +31,8 @@ def test_knows_who_needs_a_package():
 def test_a_containerd_that_others_use_is_not_replaced_unasked(processes, use, installed):
     host = FakeHost(processes, {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, installed)})
     reasons = [reason for reason in refused(wanted(), host) if "which others use" in reason]
-    assert len(reasons) == (use is not None) and all(use in reason for reason in reasons)
+    # Docker's own may stay as it is; whether it does is asked before it is touched.
+    assert len(reasons) == (use is not None and installed != OLD) and all(use in reason for reason in reasons)
     assert not [one for one in refused(wanted(remove_conflicting=True), host) if "which others use" in one]
 
 
