@@ -28,7 +28,7 @@ def data_roots(host: Host, engine: Dict[str, Any]) -> List[str]:
     except (ValueError, AttributeError):
         root = ""
     # With userns-remap the engine names a folder of the users' number in its data root.
-    root = re.sub(r"/\d+\.\d+/?$", "", root) if isinstance(root, str) else root
+    root = re.sub(r"/\d{4,}\.\d{4,}/?$", "", root) if isinstance(root, str) else root
     usable = isinstance(root, str) and root.startswith("/") and root.strip("/")
     return [root if usable else "/var/lib/docker", CONTAINERD]
 
@@ -37,5 +37,5 @@ def engine_data(host: Host, root: str) -> List[str]:
     """Return what the engine keeps in a folder: all of its own, of one that others may use what bears its names."""
     if root in OWN_FOLDERS:
         return host.glob(root + "/*")
-    remapped = [path for path in host.glob(root + "/[0-9]*.[0-9]*") if re.search(r"/\d+\.\d+$", path)]
+    remapped = [path for path in host.glob(root + "/[0-9]*.[0-9]*") if re.search(r"/\d{4,}\.\d{4,}$", path)]
     return remapped + host.glob(*("%s/%s" % (root, name) for name in ENGINE_DATA))

@@ -1,5 +1,6 @@
 """What ``docker_ce`` reads from a host."""
 
+import fnmatch
 import re
 from functools import cmp_to_key
 from typing import Any, Dict, List
@@ -60,6 +61,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             path for path in GROUP_LOCKS if (host.read_bytes(path) or b"").strip(b"\0 \n") == b"" and host.glob(path)
         ],
         "locked": re.findall(r"(?m)^[^!#\s].*", host.read(VERSIONLOCK) or "") if want["manager"] == "dnf" else [],
+        "pins": pins(host),
         "owners": {},
         "compose_units": [],
         "snap": snap(host),
@@ -139,6 +141,20 @@ def _services(host: Host) -> Dict[str, Dict[str, str]]:
         program = re.search(r"path=(\S+)", block.get("ExecStart", ""))
         block["ExecStart"] = program.group(1) if program else ""
     return dict((block["Id"], block) for block in blocks if "Id" in block)
+
+
+def pins(host: Host) -> List[List[str]]:
+    """Return files whose pins on docker-ce outweigh what is installed, each with the version."""
+    found = []
+    for path in host.glob("/etc/apt/preferences", "/etc/apt/preferences.d/*"):
+        for stanza in re.split(r"\n\s*\n", host.read(path) or ""):
+            fields = dict(re.findall(r"(?m)^(Package|Pin|Pin-Priority)\s*:\s*(.*?)\s*$", stanza))
+            kind, _, version = fields.get("Pin", "").partition(" ")
+            priority = re.match(r"\d{4,}$", fields.get("Pin-Priority", ""))
+            names = fields.get("Package", "").split()
+            if priority and kind == "version" and any(fnmatch.fnmatchcase("docker-ce", one) for one in names):
+                found.append([path, version.strip()])
+    return found
 
 
 def _owners(host: Host, manager: str) -> Dict[str, str]:

@@ -1,5 +1,6 @@
 """What differs of a host from what is wanted, how it is mended, and what stands in the way. Pure."""
 
+import fnmatch
 import re
 from typing import Any, Dict, List
 
@@ -153,6 +154,13 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "%s is held, and not by Slipway. The hold stays. Take it off with `apt-mark unhold`, or set "
             "docker_ce_version." % ", ".join(sorted(set(by_hand) - set(observed["recorded"])))
         )
+    for path, version in observed["pins"] if want["state"] == "present" and not want["hold"] else ():
+        is_ = observed["packages"].get("docker-ce", {}).get("version", "")
+        if todo["install"] or not fnmatch.fnmatchcase(is_, version):
+            sentences.append(
+                "%s pins docker-ce to %s: the next upgrade of the system brings that version. Change it, or set "
+                "docker_ce_hold: true." % (path, version)
+            )
     if observed["compose_units"] and "docker-compose" in todo["remove"]:
         sentences.append(
             "%s calls docker-compose, which goes. Change it to `docker compose`." % ", ".join(observed["compose_units"])

@@ -72,6 +72,7 @@ def converged(want, mirror=MIRROR):
         "group_locks": [],
         "locked": [],
         "owners": {},
+        "pins": [],
         "compose_units": [],
         "dnf_excludes": [],
         "lock": "",

@@ -338,6 +338,21 @@ def test_an_engine_that_does_not_start_is_asked_why(world, monkeypatch, said, to
         world.go(want, {**converged(want), "services": {"docker.service": unit(ActiveState="failed")}})
 
 
+def test_what_a_build_left_mounted_goes_before_the_data(world, monkeypatch):
+    mounts = (
+        "1 2 0:1 / /var/lib/docker rw - tmpfs t rw\n3 1 0:2 / /var/lib/docker/overlay2/a/merged rw - overlay o rw\n"
+    )
+    mounts += "4 1 8:1 / /var/lib/docker/volumes/v rw - ext4 /dev/sdb rw\n"
+    monkeypatch.setattr(world.run.host, "read", lambda _path: mounts)
+    want = wanted(state="absent", purge_data=True)
+    said = world.go(want, {**converged(want), "data": {"/var/lib/docker": ["/var/lib/docker/x"]}}, "purge_data")
+    # The folder itself may be a disk, and a volume too.
+    assert said[-2:] == [
+        "umount --lazy /var/lib/docker/overlay2/a/merged",
+        "find -H /var/lib/docker -xdev -mindepth 1 -delete",
+    ]
+
+
 def test_containers_stop_before_the_engine_goes(world):
     want = wanted(state="absent")
     observed = {**converged(want), "containers": ["web"]}
