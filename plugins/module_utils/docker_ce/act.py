@@ -61,9 +61,9 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
         # What another run left; what is left of it now is mended by the transaction.
         run.command(["dpkg", "--configure"] + broken, good=(), env=packages.APT)
     for name in broken if manager == "dnf" else ():
-        # Of two versions the newer has the files.
+        # The files are those of the newer.
         for older in run.observed["packages"][name]["older"]:
-            run.command(["rpm", "--erase", "--nodeps", "%s-%s" % (name, older)])
+            run.command(["rpm", "--erase", "--justdb", "--nodeps", "--noscripts", "%s-%s" % (name, older)])
     if remove or todo["validating_package"]:
         transaction.make(run, transaction.command(run, choice, download_only=True), choice)
     if todo["validating_package"]:
