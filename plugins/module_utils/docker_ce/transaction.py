@@ -69,20 +69,24 @@ def check(run: Run, argv: Sequence[str], choice: Dict[str, Any]) -> None:
                 raise failure(run, choice, again)
     asked = [name for name, one in zip(choice.get("packages", []), choice.get("specs", [])) if one in argv]
     watched = set(want["engine_packages"] + SHARED_RUNTIMES) & set(run.observed["packages"])
-    goes = sorted(set(found.goes) - set(todo["remove"]) - watched)
-    if goes and want["remove_conflicting"]:
-        run.note("%s go too, as docker_ce_remove_conflicting allows." % ", ".join(goes))
-        goes = []
-    beyond = ["remove " + name for name in goes]
+    goes = set(found.goes) - set(todo["remove"])
+    allowed = sorted(goes - watched) if want["remove_conflicting"] else []
+    if allowed:
+        run.note("These packages go too, as docker_ce_remove_conflicting allows: %s." % ", ".join(allowed))
+    going = sorted(goes - set(allowed))
+    beyond = ["remove " + name for name in going]
     beyond += ["replace " + name for name in sorted(set(found.comes) & watched - set(asked))]
     if beyond:
+        need = ", ".join(todo["remove"] or SHARED_RUNTIMES)
         raise Failed(
-            "%s would also %s, which the plan does not say. Nothing was changed. Remove what needs the packages that "
-            "go (%s), or set docker_ce_remove_conflicting: true to have it removed, and run again."
+            "%s would also %s, which the plan does not say. Nothing was changed. %s%s, and run again."
             % (
                 "Installing Docker" if choice else "The removal",
                 " and ".join(beyond),
-                ", ".join(todo["remove"]) or "none",
+                "Remove %s first, since what goes is needed there (%s)" % (", ".join(going), need)
+                if going
+                else "Remove what uses it",
+                ", or set docker_ce_remove_conflicting: true" if choice else "",
             )
         )
     choice["dead"] = found.dead

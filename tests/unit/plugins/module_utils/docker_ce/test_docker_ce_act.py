@@ -1,5 +1,7 @@
 """What ``docker_ce`` does, in which order: by the commands that it would run."""
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -120,7 +122,7 @@ def test_what_would_go_beyond_the_plan_is_refused_before_anything_is_changed(wor
         world.go(*replaced())
     assert world.said[-1] == f"simulate install {SPECS} {OLD}"
     world.go(*replaced(remove_conflicting=True))
-    assert world.run.notes == ["acme-ci go too, as docker_ce_remove_conflicting allows."]
+    assert world.run.notes == ["These packages go too, as docker_ce_remove_conflicting allows: acme-ci."]
     # A plugin alone is to come, and not another engine with it.
     want = wanted()
     observed = converged(want)
@@ -215,6 +217,44 @@ def test_after_an_error_what_is_there_is_held_and_told(world):
     world.there.update({name: package("1") for name in PACKAGES})
     world.go(want, observed)
     assert "dpkg: error processing package acme" in world.run.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "free", "is_new", "told"),
+    [
+        (os.ST_RDONLY, 1 << 40, False, "/usr is mounted read-only, so packages"),
+        (os.ST_NOEXEC, 1 << 40, False, "/var/lib/dpkg is mounted noexec, so packages"),
+        (0, 100 << 20, True, "/usr has 100 MB free, and Docker's packages need 600. Make room"),
+        (0, 400 << 20, False, None),
+        (0, 1 << 40, True, None),
+    ],
+)
+def test_folders_in_which_packages_would_fail_half_way_are_named(monkeypatch, flags, free, is_new, told):
+    monkeypatch.setattr(transaction.os, "statvfs", lambda _path: SimpleNamespace(f_flag=flags))
+    monkeypatch.setattr(transaction, "free_bytes", lambda _path: free)
+    if told:
+        with pytest.raises(Failed, match=told):
+            transaction._refuse_unfit("apt", is_new)
+    else:
+        transaction._refuse_unfit("apt", is_new)
+
+
+def test_the_sources_are_those_of_afterwards(world, monkeypatch):
+    line = "deb https://download.docker.com/linux/debian bookworm stable\n"
+    world.run.want = want = wanted(proxy="http://proxy:3128")
+    world.run.observed = {
+        "sources": {"/etc/apt/sources.list": line, "/etc/apt/sources.list.d/a.list": "deb http://a b c\n"}
+    }
+    with transaction._sources(world.run, MIRROR) as (options, own):
+        folder = Path(options[0].partition("=")[2].partition("=")[2]).parent
+        assert (folder / "sources.list").read_text() == f"# {line}" and "http://a" in (folder / "a.list").read_text()
+        assert f"Signed-By: {folder}/key.asc" in (folder / "docker.sources").read_text()
+        assert (folder / "docker.sources").stat().st_mode & 0o777 == 0o600
+        assert own[0].endswith("/docker.sources") and own[-1] == options[-1] == f"--config-file={folder}/apt.conf"
+    assert not folder.exists()
+    world.run.want = {**want, "state": "absent"}
+    with transaction._sources(world.run, "") as found:
+        assert found == ([], [])
 
 
 def test_settings_of_a_removed_engine_are_purged(world):
