@@ -117,7 +117,8 @@ def make(run: Run, argv: Sequence[str], choice: Dict[str, Any]) -> None:
         ]
         if set(wanted) == set(choice["packages"]) and "--download-only" not in argv and "--downloadonly" not in argv:
             run.note(
-                "Docker's packages were installed, but %s says: %s. %s." % (manager, failed, _remedy(manager, failed))
+                "Docker's packages were installed, but %s says: %s. %s."
+                % (manager, failed, packages.remedy(str(failed), manager))
             )
             return
         came = [name for name in wanted if there[name] != run.observed["packages"].get(name)]
@@ -137,14 +138,10 @@ def failure(run: Run, choice: Dict[str, Any], failed: Failed, came: Sequence[str
         % (
             what if choice else "Packages could not be removed",
             str(failed).rstrip("."),
-            _remedy(run.want["manager"], failed, *[source] * bool(mirror)),
+            packages.remedy(str(failed), run.want["manager"], *[source] * bool(mirror)),
             "Installed so far: %s." % ", ".join(came) if came else "No package of Docker's was installed.",
         )
     )
-
-
-def _remedy(manager: str, failed: Failed, *source: str) -> str:
-    return packages.remedy(str(failed), manager, *source)
 
 
 @contextlib.contextmanager
