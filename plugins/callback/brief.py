@@ -23,7 +23,7 @@ requirements:
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ansible import constants, context
@@ -49,9 +49,13 @@ def reason(result: dict[str, Any]) -> str:
     return "\n".join(line for line in said if line) or "no reason is given"
 
 
-def summary(hosts: dict[str, dict[str, int]]) -> str:
-    """Return the run's last line, from Ansible's counts of each host."""
-    bad = {kind: sorted(name for name, one in hosts.items() if one[kind]) for kind in ("failures", "unreachable")}
+def summary(hosts: dict[str, dict[str, int]], innocent: Collection[str] = ()) -> str:
+    """Return the run's last line, from Ansible's counts of each host.
+
+    :param innocent: hosts of which one failure is of the run as a whole.
+    """
+    counts = {name: {**one, "failures": one["failures"] - (name in innocent)} for name, one in hosts.items()}
+    bad = {kind: sorted(name for name, one in counts.items() if one[kind]) for kind in ("failures", "unreachable")}
     changed = sum(1 for one in hosts.values() if one["changed"])
     words = [f"{len(hosts)} hosts: {changed} changed"]
     words += [
@@ -92,6 +96,7 @@ class CallbackModule(Default):
         self._said: set[tuple[str, str]] = set()
         self._diffs: dict[str, list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
+        self._innocent: set[str] = set()
 
     def _show(self, text: str, color: str | None = None) -> None:
         """Print, after the name of a play that had nothing to say before."""
@@ -110,16 +115,23 @@ class CallbackModule(Default):
         if self._changed:
             self._show(f"changed  {self._task}: {host_names(sorted(self._changed))}", constants.COLOR_CHANGED)
         for hosts, (kind, text) in _ordered(self._failed):
-            self._show(f"{kind}  {self._task}: {hosts}", constants.COLOR_ERROR)
+            self._show(f"{kind}  {self._task}{hosts and f': {hosts}'}", constants.COLOR_ERROR)
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
         self._changed, self._fine, self._warnings, self._diffs, self._failed = [], [], {}, {}, {}
 
     def _fail(self, kind: str, result: Any) -> None:
-        text = reason(_result(result))
+        host, text = _host(result), reason(_result(result))
         if kind == "UNREACHABLE":
             # Its own name apart, hosts may be so for one reason.
-            text = re.sub(rf"\b{re.escape(_host(result))}\b", "the host", text.removeprefix("Task failed: "))
-        self._failed.setdefault((kind, text), []).append(_host(result))
+            text = re.sub(rf"\b{re.escape(host)}\b", "the host", text.removeprefix("Task failed: "))
+            if "censored" in _result(result):
+                text = f"The connection to the host was lost. Why is shown by: ansible {host} -m ping"
+        names = self._failed.setdefault((kind, text), [])
+        # What is asked once is of no host.
+        if kind != "UNREACHABLE" and _task(result).run_once:
+            self._innocent.add(host)
+        else:
+            names.append(host)
 
     def _warn(self, host: str, answer: dict[str, Any]) -> None:
         """Remember what an admin should know, once a run and host."""
@@ -224,7 +236,9 @@ class CallbackModule(Default):
         self._flush()
         hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         bad = any(one["failures"] or one["unreachable"] for one in hosts.values())
-        self._display.display(summary(hosts), color=constants.COLOR_ERROR if bad else constants.COLOR_OK)
+        self._display.display(
+            summary(hosts, self._innocent), color=constants.COLOR_ERROR if bad else constants.COLOR_OK
+        )
 
 
 def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:

@@ -58,7 +58,7 @@ class Site:
     ``roles`` those that the host takes, ``left_out`` those that its groups do not give it.
     ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
     there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``. ``notes`` are of
-    variables without effect.
+    variables without effect. ``given`` has the inputs of each section that was read, as they were cast.
     """
 
     host: str = "localhost"
@@ -71,6 +71,7 @@ class Site:
     key: str = field(default_factory=secrets.token_hex, repr=False)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
+    given: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def seal(self, secret: str) -> str:
         """Return what stands for a secret where the host's journal would keep it, and remember the secret by it."""

@@ -31,9 +31,9 @@ def test_a_host_whose_python_is_too_old_gets_the_command_to_use(answer):
 
 def test_the_facts_of_such_a_host_cannot_be_gathered_either():
     old = {"failed": True, "msg": "ansible-core requires a minimum of Python version 3.8. Current version: 3.6.8"}
-    _found, (problem,) = inputs({}, lambda *_args, **_named: old, slipway_gather_facts=True)
-    assert problem.startswith("The host's facts cannot be gathered: The host's Python cannot run modules")
-    assert "ANSIBLE=2.16" in problem
+    with pytest.raises(sections.FactsError) as error:
+        inputs({}, lambda *_args, **_named: old, slipway_gather_facts=True)
+    assert error.value.args[0]["msg"].startswith("The host's Python cannot run modules")
 
 
 @pytest.mark.parametrize(
