@@ -53,9 +53,9 @@ class ActionModule(ActionBase):
         if reasons and refuse:
             return {**result, **sections.failure(reasons)}
         # What is left for later on purpose is neither a failure nor a change.
-        drift = [
-            one for role, state in found.items() for one in rows(role, state["plan"]) if one["phase"] != phases_.LATER
-        ]
+        stay = refusals.blocked(found) if by_role else {}
+        acting = {role: state["plan"] for role, state in found.items() if role not in stay}
+        drift = [one for role, plan in acting.items() for one in rows(role, plan) if one["phase"] != phases_.LATER]
         phases = self._task.args.get("phases")
         lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
@@ -66,10 +66,9 @@ class ActionModule(ActionBase):
             state["mended"] = mended if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
-        # Who is not refused is shown a plan, which has them in rows.
-        if refuse or by_role:
-            stay = refusals.told(refusals.blocked(found)) if by_role else []
-            notes = [*stay, *site.notes, *(note for state in found.values() for note in state["notes"])]
+        # Else a plan has them in rows, or a playbook tells them once for all hosts.
+        if refuse:
+            notes = [*site.notes, *(note for state in found.values() for note in state["notes"])]
             result["warnings"] = [f"{site.host}: {note}" for note in notes]
         if not asked:
             known.update(

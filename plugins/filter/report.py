@@ -13,7 +13,13 @@ from ansible_collections.slipway.node.plugins.filter.hosts import FAILED
 from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import GROUPS, ROLES, SECTIONS
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import drift_of, looked_at, states, stays
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import (
+    drift_of,
+    looked_at,
+    states,
+    stays,
+    told,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names, table
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
@@ -128,6 +134,17 @@ def _plan_rows(plan: dict[str, Any] | None) -> list[dict[str, str]]:
     return rows + [
         {"role": role, "phase": "NOTE", "change": text} for role, texts in plan["notes"].items() for text in texts
     ]
+
+
+def host_notes(hosts: list[str], hostvars: Any) -> list[str]:
+    """Return what an admin should know of hosts before something is changed, equal sentences as one."""
+    texts: dict[str, list[str]] = {}
+    for host in hosts:
+        state = looked_at(hostvars[host])
+        notes = [*state.get("site_notes", []), *(text for one in states(state).values() for text in one["notes"])]
+        for text in dict.fromkeys([*told(stays(state, hostvars)), *notes]):
+            texts.setdefault(text, []).append(host)
+    return [f"{host_names(names)}: {text}" for text, names in texts.items()]
 
 
 def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]]) -> list[str]:
@@ -284,6 +301,7 @@ class FilterModule:
                 plan_faults,
                 plan_summary,
                 *rows,
+                host_notes,
                 not_done,
             )
         }

@@ -279,7 +279,7 @@ def _remedy(kind: str, value: Any, secret: bool) -> str:
         return ""
     if kind == "list":
         words = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else [value]
-        return f", as in {json.dumps(words, default=str)}"
+        return f", as in {json.dumps(words, default=str)}" if words else ""
     ini = f" (in an INI file '\"{value}\"')" if isinstance(value, float) else ""
     return f', as in "{value}"{ini}' if kind == "str" else ""
 

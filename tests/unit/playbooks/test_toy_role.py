@@ -192,7 +192,7 @@ def test_a_refusal_stops_its_role_alone_and_no_later_batch_and_a_dead_host_nobod
     code, said = site("site", "-e", "slipway_batch=1", hosts="three")
     assert made(site) == ["bear-a", "bear-b", "bear-c", "toy-b", "toy-c"], said
     lines = said.splitlines()
-    assert "note     a: toy stays as it is. The toy is broken. Mend it." in lines and said.count("is broken") == 1
+    assert "note: a: toy stays as it is. The toy is broken. Mend it." in lines and said.count("is broken") == 1
     # Its own words, and those of who could not be reached, and nothing of what was left out.
     assert "  See above why it refuses, and run again: toy." in lines
     rows = {line.split()[0]: line.split("  ")[-1].strip() for line in lines if line.startswith(("a ", "b,", "dead"))}
