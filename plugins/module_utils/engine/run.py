@@ -243,9 +243,8 @@ def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[L
         else:
             run.do(actions or [])
     except OSError as error:
-        raise Failed("%s: %s: %s." % (whole, error.filename or "the host", error.strerror or error))
-    except (NoAnswer, KeyError) as error:
-        # The second: no such user or group.
+        raise Failed("%s: %s" % (whole, files.why(error)))
+    except NoAnswer as error:
         raise Failed("%s: %s." % (whole, error))
 
 
@@ -256,9 +255,15 @@ def last_lines(text: str, count: int = LINES) -> str:
 
 def number_of(owner: str) -> int:
     """Return a user's number."""
-    return pwd.getpwnam(owner).pw_uid if owner != "root" else 0
+    try:
+        return pwd.getpwnam(owner).pw_uid if owner != "root" else 0
+    except KeyError:
+        raise Failed("The host has no user %s. Create it, and run again." % owner)
 
 
 def group_number_of(group: str) -> int:
     """Return a group's number."""
-    return grp.getgrnam(group).gr_gid if group != "root" else 0
+    try:
+        return grp.getgrnam(group).gr_gid if group != "root" else 0
+    except KeyError:
+        raise Failed("The host has no group %s. Create it, and run again." % group)

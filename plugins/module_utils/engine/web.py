@@ -1,6 +1,7 @@
 """Servers that are asked: registries as their clients ask them, and why an answer does not come."""
 
 import http.client
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -21,6 +22,10 @@ def reason(error: Any, timeout: float) -> str:
         return "HTTP %d" % error.code
     if isinstance(error, urllib.error.URLError):
         error = error.reason
+    if isinstance(error, ssl.SSLError):
+        # [SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)
+        text = re.sub(r"^\[.*?\] | \(_ssl\.c:\d+\)$", "", str(error.args[-1]))
+        return "it does not speak TLS" if "WRONG_VERSION" in str(error) else text
     text = str(getattr(error, "strerror", None) or error) or type(error).__name__
     if "timed out" in text:
         return "no answer within %g s" % timeout

@@ -235,14 +235,18 @@ def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) 
 def _cast_keys(
     name: str, options: Mapping[str, dict[str, Any]], value: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    for key in sorted(str(key) for key in value if key not in options):
+    strange = sorted(str(key) for key in value if key not in options)
+    # A typing error is one problem, and not a missing key besides.
+    meant = [one for key in strange for one in difflib.get_close_matches(key, list(options), n=1)]
+    for key in strange:
         problems.append(f"{name} has no key {key}{_suggest(key, options)}; there are: {', '.join(options)}.")
     done: dict[str, Any] = {}
     for key, option in options.items():
         if value.get(key) is not None:
             done[key] = cast(f"{name}.{key}", option, value[key], problems)
         elif option.get("required"):
-            problems.append(f"{name} lacks the key {key}; give {KINDS[option.get('type', 'str')]}.")
+            if key not in meant:
+                problems.append(f"{name} lacks the key {key}; give {KINDS[option.get('type', 'str')]}.")
             done[key] = None
         else:
             done[key] = option.get("default")

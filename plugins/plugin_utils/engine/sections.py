@@ -48,6 +48,11 @@ REMEDIES = (
         "ansible_user.",
     ),
     (
+        r"Failed to create temporary directory",
+        "The login has no place for Ansible's files on the host: its home is missing, full or read-only. Mend that, or "
+        "set another place, as in ansible_remote_tmp: /var/tmp/ansible.",
+    ),
+    (
         r"you must have a tty to run sudo",
         "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take "
         "requiretty out of the host's sudoers.",

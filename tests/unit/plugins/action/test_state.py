@@ -43,6 +43,7 @@ def test_the_facts_of_such_a_host_cannot_be_gathered_either():
         ("Task failed: Incorrect sudo password", "The password for sudo is wrong."),
         ("No start of json char found\neve is not in the sudoers file.", "The login may not use sudo"),
         ("sudo: sorry, you must have a tty to run sudo", "ansible_pipelining=false"),
+        ("Failed to create temporary directory. In some cases ... No space left on device", "ansible_remote_tmp"),
         ("Failed to connect to the host via ssh: bob@n1: Permission denied (publickey,password).", "ssh-copy-id"),
     ],
 )
