@@ -29,6 +29,7 @@ from typing import Any
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import blocked, drift_of
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
 
 # Lines of a program's own words that are shown of a failed command.
@@ -66,17 +67,24 @@ def summary(hosts: dict[str, dict[str, int]], innocent: Collection[str] = ()) ->
     return ", ".join(words)
 
 
-def brief(method: Callable[..., None]) -> Callable[..., None]:
-    """Let Ansible's own callback speak instead where more than the brief is asked for."""
+def brief(method: Callable[..., None], name: str = "") -> Callable[..., None]:
+    """Let Ansible's own callback speak instead where more than the brief is asked for.
+
+    :param name: of its method, if not this one's.
+    """
 
     @functools.wraps(method)
     def chosen(self: CallbackModule, *given: Any, **named: Any) -> None:
         if self._display.verbosity > 1:
-            getattr(Default, method.__name__)(self, *given, **named)
+            getattr(Default, name or method.__name__)(self, *given, **named)
         else:
             method(self, *given, **named)
 
     return chosen
+
+
+def _silent(_self: CallbackModule, *_given: Any) -> None:
+    """Say nothing: of what is not done, of files, and of items, which are left to their task."""
 
 
 class CallbackModule(Default):
@@ -151,21 +159,20 @@ class CallbackModule(Default):
         self._flush()
         self._play = play.get_name().strip()
 
-    @brief
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
+    def _begin(self, task: Any, is_conditional: bool = False) -> None:
         """Print what the task before this one did."""
         self._flush()
         self._task = task.get_name()
 
-    @brief
-    def v2_playbook_on_cleanup_task_start(self, task: Any) -> None:
-        """Do the same for a task of the clean-up."""
-        self.v2_playbook_on_task_start(task)
-
-    @brief
-    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
-        """Do the same for a handler."""
-        self.v2_playbook_on_task_start(task)
+    v2_playbook_on_task_start = brief(_begin, "v2_playbook_on_task_start")
+    v2_playbook_on_cleanup_task_start = brief(_begin, "v2_playbook_on_cleanup_task_start")
+    v2_playbook_on_handler_task_start = brief(_begin, "v2_playbook_on_handler_task_start")
+    v2_runner_item_on_ok = brief(_silent, "v2_runner_item_on_ok")
+    v2_runner_item_on_failed = brief(_silent, "v2_runner_item_on_failed")
+    v2_runner_item_on_skipped = brief(_silent, "v2_runner_item_on_skipped")
+    v2_runner_on_skipped = brief(_silent, "v2_runner_on_skipped")
+    v2_playbook_on_include = brief(_silent, "v2_playbook_on_include")
+    v2_playbook_on_no_hosts_matched = brief(_silent, "v2_playbook_on_no_hosts_matched")
 
     @brief
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -201,30 +208,6 @@ class CallbackModule(Default):
         self._fail("UNREACHABLE", result)
 
     @brief
-    def v2_runner_item_on_ok(self, result: Any) -> None:
-        """Leave an item to its task."""
-
-    @brief
-    def v2_runner_item_on_failed(self, result: Any) -> None:
-        """Leave an item to its task."""
-
-    @brief
-    def v2_runner_on_skipped(self, result: Any) -> None:
-        """Say nothing of what is not done."""
-
-    @brief
-    def v2_runner_item_on_skipped(self, result: Any) -> None:
-        """Say nothing of what is not done."""
-
-    @brief
-    def v2_playbook_on_include(self, included_file: Any) -> None:
-        """Say nothing of files."""
-
-    @brief
-    def v2_playbook_on_no_hosts_matched(self) -> None:
-        """Say nothing of a play that nobody needs."""
-
-    @brief
     def v2_runner_retry(self, result: Any) -> None:
         """Show that long work goes on."""
         answer = _result(result)
@@ -248,8 +231,8 @@ def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
 
 def _drift(answer: dict[str, Any]) -> list[str]:
     """Return what the comparison with the wanted state found, as lines."""
-    plans = [state.get("plan", {}) for state in answer.values() if isinstance(state, dict)]
-    return [f"  {sentence(one)}" for plan in plans for actions in plan.values() for one in actions]
+    stay = blocked(answer) if answer.get("by_role") else {}
+    return [f"  {sentence(one)}" for one in drift_of(answer, stay)]
 
 
 def _text(message: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +19,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals impor
     stays,
     told,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names, table
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import grouped, host_names, table
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 TITLES = {"golang": "Go", "singularity": "Singularity"}
@@ -91,13 +90,12 @@ def plan_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:
 
     ``phase`` is empty where there is nothing to do.
     """
-    alike: dict[str, tuple[list[str], list[dict[str, str]]]] = {}
+    found = []
     for host, plan in plan_data(hosts, hostvars).items():
         # Of one that was not reached too.
         problems = (hostvars[host].get("slipway_state") or {}).get("problems", [])
-        rows = [{"role": "", "phase": "PROBLEM", "change": text} for text in problems] + _plan_rows(plan)
-        alike.setdefault(json.dumps(rows), ([], rows))[0].append(host)
-    return [{"node": host_names(names), **row} for names, rows in alike.values() for row in rows]
+        found.append((host, [{"role": "", "phase": "PROBLEM", "change": one} for one in problems] + _plan_rows(plan)))
+    return [{"node": host_names(names), **row} for names, rows in grouped(found) for row in rows]
 
 
 def _plan(state: Mapping[str, Any], hostvars: Any) -> dict[str, Any]:
@@ -138,13 +136,12 @@ def _plan_rows(plan: dict[str, Any] | None) -> list[dict[str, str]]:
 
 def host_notes(hosts: list[str], hostvars: Any) -> list[str]:
     """Return what an admin should know of hosts before something is changed, equal sentences as one."""
-    texts: dict[str, list[str]] = {}
+    found = []
     for host in hosts:
         state = looked_at(hostvars[host])
         notes = [*state.get("site_notes", []), *(text for one in states(state).values() for text in one["notes"])]
-        for text in dict.fromkeys([*told(stays(state, hostvars)), *notes]):
-            texts.setdefault(text, []).append(host)
-    return [f"{host_names(names)}: {text}" for text, names in texts.items()]
+        found += [(host, text) for text in dict.fromkeys([*told(stays(state, hostvars)), *notes])]
+    return [f"{host_names(names)}: {text}" for names, text in grouped(found)]
 
 
 def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]]) -> list[str]:
@@ -196,11 +193,8 @@ def _compilations(states: Mapping[str, Any], hostvars: Any, groups: Mapping[str,
 
 def folded(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Return rows of which those that are equal but for their host are one."""
-    alike: dict[str, tuple[list[str], dict[str, str]]] = {}
-    for row in rows:
-        rest = {key: value for key, value in row.items() if key != "node"}
-        alike.setdefault(json.dumps(rest), ([], rest))[0].append(row["node"])
-    return [{"node": host_names(names), **rest} for names, rest in alike.values()]
+    found = [(row["node"], {key: value for key, value in row.items() if key != "node"}) for row in rows]
+    return [{"node": host_names(names), **rest} for names, rest in grouped(found)]
 
 
 def site_rows(hosts: list[str], hostvars: Any) -> list[dict[str, str]]:

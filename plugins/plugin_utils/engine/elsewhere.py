@@ -1,4 +1,4 @@
-"""Variables of other roles for Docker, and of older Slipways, which Slipway does not read, each with its own input for the same."""
+"""Variables of other roles and of older Slipways, which Slipway does not read, each with its own input for the same."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ def drift_of(state: Mapping[str, Any], without: Collection[str] = ()) -> list[di
 
 def states(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what C(slipway_state) has of sections."""
-    return {name: state[name] for name in SECTIONS if state.get(name)}
+    # Another module's answer may have something of that name.
+    return {name: state[name] for name in SECTIONS if isinstance(state.get(name), dict) and "plan" in state[name]}
 
 
 def blocked(state: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -43,7 +44,7 @@ def blocked(state: Mapping[str, Any]) -> dict[str, list[str]]:
     engine = found.get("docker_ce", {"facts": {"engine": "another's"}})["facts"].get("engine")
     if refused and engine in (None, "", "does not run"):
         for name in [name for name in NEED_ENGINE if name in found]:
-            reasons.setdefault(name, [f"{name} needs an engine that runs, and {refused[0]} stays as it is."])
+            reasons.setdefault(name, [f"It needs an engine that runs, and {refused[0]} is refused."])
     return reasons
 
 

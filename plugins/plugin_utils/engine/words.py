@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import sys
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.utils.display import Display
@@ -27,6 +29,14 @@ def host_names(hosts: list[str]) -> str:
         "{}[{}:{}]{}".format(*_split(run[0])[:2], *_split(run[-1])[1:]) if len(run) > 2 else ", ".join(run)
         for run in runs
     )
+
+
+def grouped(pairs: Iterable[tuple[str, Any]]) -> list[tuple[list[str], Any]]:
+    """Return the hosts that share something, and what that is, from pairs of a host and what it has."""
+    alike: dict[str, tuple[list[str], Any]] = {}
+    for host, what in pairs:
+        alike.setdefault(json.dumps(what), ([], what))[0].append(host)
+    return list(alike.values())
 
 
 def _split(host: str) -> tuple[str, ...]:
