@@ -30,7 +30,7 @@ from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import blocked, drift_of
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import FEW, host_names
 
 # Lines of a program's own words that are shown of a failed command.
 SHOWN = 20
@@ -119,9 +119,9 @@ class CallbackModule(Default):
         for hosts, text in _ordered(self._diffs):
             self._show(f"{hosts}:\n{text.rstrip()}")
         if self._fine and self._display.verbosity:
-            self._show(f"ok       {self._task}: {host_names(sorted(self._fine))}", constants.COLOR_OK)
+            self._show(f"ok       {self._task}: {host_names(sorted(self._fine), FEW)}", constants.COLOR_OK)
         if self._changed:
-            self._show(f"changed  {self._task}: {host_names(sorted(self._changed))}", constants.COLOR_CHANGED)
+            self._show(f"changed  {self._task}: {host_names(sorted(self._changed), FEW)}", constants.COLOR_CHANGED)
         for hosts, (kind, text) in _ordered(self._failed):
             self._show(f"{kind}  {self._task}{hosts and f': {hosts}'}", constants.COLOR_ERROR)
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
@@ -226,7 +226,7 @@ class CallbackModule(Default):
 
 def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
     """Return each group's hosts as text, and its key, whatever the order in which the hosts answered."""
-    return [(host_names(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
+    return [(host_names(hosts, FEW), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
 
 
 def _drift(answer: dict[str, Any]) -> list[str]:

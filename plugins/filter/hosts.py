@@ -13,7 +13,7 @@ from ansible.module_utils.compat.version import LooseVersion
 from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER, STEPS, sections_of
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import GROUPS, SECTIONS
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import drift_of, looked_at, stays
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import grouped, host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import FEW, grouped, host_names
 
 # The oldest ansible-core, as meta/runtime.yml has it.
 OLDEST = "2.16.0"
@@ -89,7 +89,7 @@ def _is_there(collection: str) -> bool:
 def wrong_inputs(hosts: list[str], hostvars: Any) -> list[str]:
     """Return which inputs of which hosts are wrong, also of hosts that were not reached, and how to leave these out."""
     found = [(host, one) for host in hosts for one in (hostvars[host].get("slipway_state") or {}).get("problems", [])]
-    lines = [f"{host_names(names)}: {text}" for names, text in grouped(found)]
+    lines = [f"{host_names(names, FEW)}: {text}" for names, text in grouped(found)]
     wrong = list(dict(found))
     given = context.CLIARGS.get("subset") or "all"
     between = "," if "," in given else ":"

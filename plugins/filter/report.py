@@ -19,7 +19,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals impor
     stays,
     told,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import grouped, host_names, table
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import FEW, grouped, host_names, table
 from ansible_collections.slipway.node.plugins.plugin_utils.singularity.build import builder
 
 TITLES = {"golang": "Go", "singularity": "Singularity"}
@@ -81,7 +81,7 @@ def plan_summary(hosts: list[str], hostvars: Any) -> str:
     if counts["with wrong inputs"]:
         told.append("so that site.yml would change no host")
     elif counts["would change"] or counts["would change in part"]:
-        told.append(f"containers stop on {host_names(stops)}" if stops else "no container stops")
+        told.append(f"containers stop on {host_names(stops, FEW)}" if stops else "no container stops")
     return ", ".join(told)
 
 
@@ -141,7 +141,7 @@ def host_notes(hosts: list[str], hostvars: Any) -> list[str]:
         state = looked_at(hostvars[host])
         notes = [*state.get("site_notes", []), *(text for one in states(state).values() for text in one["notes"])]
         found += [(host, text) for text in dict.fromkeys([*told(stays(state, hostvars)), *notes])]
-    return [f"{host_names(names)}: {text}" for names, text in grouped(found)]
+    return [f"{host_names(names, FEW)}: {text}" for names, text in grouped(found)]
 
 
 def site_notes(hosts: list[str], hostvars: Any, groups: Mapping[str, list[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import reasons_of, rows
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import SECTIONS
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import FEW, host_names
 
 # These make an engine, and these need one: any that runs will do.
 ENGINE = ("docker_ce", "docker_daemon")
@@ -55,7 +55,7 @@ def stays(state: Mapping[str, Any], hostvars: Any) -> dict[str, list[str]]:
     away = [host for host in names if host in hostvars and "registry" in blocked(looked_at(hostvars[host]))]
     if away:
         found.setdefault(
-            "registry_client", [f"registry stays as it is on {host_names(away)}, and its clients with it."]
+            "registry_client", [f"registry stays as it is on {host_names(away, FEW)}, and its clients with it."]
         )
     return found
 

@@ -151,6 +151,11 @@ def test_hosts_are_named_in_short(hosts, text):
     assert host_names(hosts) == text
 
 
+def test_of_many_hosts_a_line_has_the_first():
+    hosts = ["a1", "a2", "a3", "db", *(f"x{letter}" for letter in "bcdefgh")]
+    assert host_names(hosts, 2) == "a[1:3], db and 7 more" and host_names(hosts[:4], 2) == "a[1:3], db"
+
+
 def test_a_note_is_a_row_and_no_drift():
     hostvars = {"a": host(docker_ce=role(notes=["web stops."])), "b": {"slipway_state": {"site_notes": ["x."]}}}
     rows = [list(row.values()) for row in plan_rows(list(hostvars), hostvars)]
