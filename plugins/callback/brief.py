@@ -226,7 +226,8 @@ class CallbackModule(Default):
 
 def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
     """Return each group's hosts as text, and its key, whatever the order in which the hosts answered."""
-    return [(host_names(hosts, FEW), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
+    ordered = sorted((sorted(hosts), key) for key, hosts in groups.items())
+    return [(host_names(hosts, FEW), key) for hosts, key in ordered]
 
 
 def _drift(answer: dict[str, Any]) -> list[str]:
