@@ -173,6 +173,7 @@ class CallbackModule(Default):
     v2_runner_on_skipped = brief(_silent, "v2_runner_on_skipped")
     v2_playbook_on_include = brief(_silent, "v2_playbook_on_include")
     v2_playbook_on_no_hosts_matched = brief(_silent, "v2_playbook_on_no_hosts_matched")
+    v2_playbook_on_no_hosts_remaining = brief(_silent, "v2_playbook_on_no_hosts_remaining")
 
     @brief
     def v2_runner_on_ok(self, result: Any) -> None:
