@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints
@@ -24,9 +25,18 @@ def registry_insecure(hosts: list[str], hostvars: Any) -> list[str]:
     return [one["address"] for one in endpoints(hosts, hostvars)[0] if not one["tls"]]
 
 
+def copy_rows(results: list[dict[str, Any]], host: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of copies of registries, from the results of the programs that wrote or read them."""
+    copies = [json.loads(one["stdout"]) for one in results]
+    return [
+        {"node": host, "images": sum(map(len, one["images"].values())), "copy": one["archive"], "sha256": one["sha256"]}
+        for one in copies
+    ]
+
+
 class FilterModule:
     """The filters of this file, for Ansible."""
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"registry_mirrors": registry_mirrors, "registry_insecure": registry_insecure}
+        return {one.__name__: one for one in (registry_mirrors, registry_insecure, copy_rows)}

@@ -1,8 +1,11 @@
 """The filters by which an inventory names registries."""
 
+import json
+
 import pytest
 from ansible_collections.slipway.node.plugins.filter import registry
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import table
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints
 from ansible_collections.slipway.node.plugins.plugin_utils.registry_client import inputs as registry_client
 
@@ -110,3 +113,14 @@ def test_a_client_is_told_of_registries_and_of_no_password(tmp_path):
 def test_what_cannot_be_is_told(inputs, hostvars, problem):
     values, site = client(hostvars, **inputs)
     assert problem in "\n".join(registry_client.prepare(values, site)[1])
+
+
+def test_copies_are_rows_of_a_table():
+    said = {"archive": "/b/main.tar", "sha256": "ab", "images": {"a": {"1": "x", "2": "x"}, "b": {"1": "y"}}}
+    rows = registry.copy_rows([{"stdout": json.dumps(said)}], "reg")
+    assert table(rows) == [
+        "node  images  copy         sha256",
+        "----  ------  -----------  ------",
+        "reg   3       /b/main.tar  ab",
+    ]
+    assert registry.copy_rows([], "reg") == []
