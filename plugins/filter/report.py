@@ -371,10 +371,12 @@ def is_due(step: Mapping[str, Any], state: Mapping[str, Any], hostvars: Any) -> 
     return any(phase != LATER for plan in plans for phase in plan) or any(one.get("mended") for one in others)
 
 
-def failed_hosts(hosts: list[str], hostvars: Any) -> list[str]:
-    """Return those of the hosts on which the run failed, or that it could not reach."""
+def failed_hosts(hosts: list[str], hostvars: Any, stage: str) -> list[str]:
+    """Return those of the hosts on which a stage failed, or that the first stage lost."""
     return [
-        host for host in hosts if FAILED in hostvars[host].get("__slipway_stopped", "") or not _state(hostvars[host])
+        host
+        for host in hosts
+        if hostvars[host].get("__slipway_failed") == stage or (stage == "roll out" and not _state(hostvars[host]))
     ]
 
 
