@@ -73,3 +73,10 @@ def test_every_filter_that_is_used_is_there():
 
 def filters(module):
     return import_module(f"ansible_collections.slipway.node.plugins.filter.{module}").FilterModule().filters()
+
+
+def test_what_acts_is_packed_for_acting_alone():
+    utils, act = ROOT / "plugins/module_utils", (ROOT / "plugins/modules/act.py").read_text(encoding="utf-8")
+    for section in (path.parent.name for path in utils.glob("*/act.py")):
+        assert f"module_utils.{section} import act as" in act
+    assert not re.search(r"import .*\bact\b", (utils / "engine/phases.py").read_text(encoding="utf-8"))

@@ -23,6 +23,10 @@ def reason(error: Any, timeout: float) -> str:
         return "HTTP %d" % error.code
     if isinstance(error, urllib.error.URLError):
         error = error.reason
+    if isinstance(error, ssl.SSLError):
+        # [SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)
+        text = re.sub(r"^\[.*?\] | \(_ssl\.c:\d+\)$", "", str(error.args[-1]))
+        return "it does not speak TLS" if "WRONG_VERSION" in str(error) else text
     text = str(getattr(error, "strerror", None) or error) or type(error).__name__
     text = re.sub(r"^\[SSL[^]]*\] | \(_ssl\.c:\d+\)", "", text)
     if "timed out" in text:

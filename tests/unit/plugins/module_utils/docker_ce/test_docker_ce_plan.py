@@ -227,6 +227,30 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     assert "Containers run without their engine: 0123456789ab." in reason and "systemctl start docker" in reason
 
 
+@pytest.mark.parametrize(("version", "told"), [("5:20.10*", True), ("5:26.1*", False)])
+def test_a_pin_that_outweighs_is_named(version, told):
+    path = "/etc/apt/preferences.d/docker"
+    stanza = f"Package: docker-ce docker-ce-cli\nPin: version {version}\nPin-Priority: 1001\n"
+    host = FakeHost({path: f"Package: *\nPin: origin x\nPin-Priority: 1001\n\n{stanza}".encode()})
+    want = wanted(hold=False)
+    observed = {**converged(want), "pins": observe(host, want)["pins"], "recorded": []}
+    for one in observed["packages"].values():
+        one["held"] = False
+    found = notes(want, observed)
+    assert [path in text and "docker_ce_hold: true" in text for text in found] == [True] * told
+    assert notes(wanted(), {**observed, "packages": converged(want)["packages"]}) == []
+
+
+def test_a_unit_that_calls_what_goes_is_named():
+    status = (0, "docker-compose\tii \t1.29\n")
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": status}
+    host = FakeHost({"/etc/systemd/system/app.service": b"ExecStart=/usr/bin/docker-compose up\n"}, commands)
+    assert (
+        "/etc/systemd/system/app.service calls docker-compose, which goes."
+        in notes(wanted(), observe(host, wanted()))[0]
+    )
+
+
 def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)

@@ -24,7 +24,8 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity import ac
 )
 def test_it_comes_once_and_before_anything_that_cannot_be_undone(phases, expected):
     said = []
-    run = SimpleNamespace(kept={}, plans={"singularity": dict.fromkeys(phases)}, secrets={"singularity_trial": "x"})
+    states = {"singularity": {"plan": dict.fromkeys(phases)}}
+    run = SimpleNamespace(kept={}, states=states, secrets={"singularity_trial": "x"})
     run.want = {"program": "/p", "config_file": "/c", "state": "present"}
     run.command = lambda *_a, **_n: said.append("tried") or (0, "container works\n", "")
     run.do = lambda _actions: said.append("done")
