@@ -136,8 +136,7 @@ def failed_hosts(hosts: list[str], hostvars: Any, stage: str) -> list[str]:
     return [
         host
         for host in hosts
-        if hostvars[host].get("__slipway_failed_in") == stage
-        or (stage == "roll out" and not looked_at(hostvars[host]))
+        if hostvars[host].get("__slipway_failed_in") == stage or (stage == "roll out" and not looked_at(hostvars[host]))
     ]
 
 
