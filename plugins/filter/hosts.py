@@ -137,10 +137,12 @@ def is_due(step: Mapping[str, Any] | str, state: Mapping[str, Any], hostvars: An
     return any(phase != LATER for plan in plans for phase in plan) or any(one.get("mended") for one in others)
 
 
-def failed_hosts(hosts: list[str], hostvars: Any) -> list[str]:
-    """Return those of the hosts on which the run failed, or that it could not reach."""
+def failed_hosts(hosts: list[str], hostvars: Any, stage: str) -> list[str]:
+    """Return those of the hosts on which a stage failed, or that the first stage lost."""
     return [
-        host for host in hosts if FAILED in hostvars[host].get("__slipway_stopped", "") or not looked_at(hostvars[host])
+        host
+        for host in hosts
+        if hostvars[host].get("__slipway_failed_in") == stage or (stage == "roll out" and not looked_at(hostvars[host]))
     ]
 
 

@@ -144,15 +144,17 @@ def test_every_playbook_knows_a_role_that_is_in_the_list(site):
 
 
 @pytest.mark.parametrize(
-    ("allowed", "outcomes"),
+    ("given", "outcomes"),
     [
-        ("", ["a yes", "b FAILED", "c, d not reached"]),
-        ("slipway_max_fail_percentage=24", ["a yes", "b FAILED", "c, d not reached"]),
-        ("slipway_max_fail_percentage=25", ["a, c, d yes", "b FAILED"]),
+        ("slipway_batch=2", ["a yes", "b FAILED", "c, d not reached"]),
+        # a is done, and goes on to what comes after its batch.
+        ("slipway_batch=1", ["a yes", "b FAILED", "c, d not reached"]),
+        ("slipway_batch=2 slipway_max_fail_percentage=24", ["a yes", "b FAILED", "c, d not reached"]),
+        ("slipway_batch=2 slipway_max_fail_percentage=25", ["a, c, d yes", "b FAILED"]),
     ],
 )
-def test_a_batch_in_which_a_host_fails_stops_the_later_ones_and_the_table_is_shown(site, allowed, outcomes):
-    code, said = site("site", "-e", "slipway_batch=2", "-e", allowed, hosts="batches")
+def test_a_batch_in_which_a_host_fails_stops_the_later_ones_and_the_table_is_shown(site, given, outcomes):
+    code, said = site("site", "-e", given, hosts="batches")
     lines = said[said.index("node ") :].splitlines()[2 : 2 + len(outcomes)]
     # Its own batch goes on to its end.
     assert [f"{line.split('  ')[0]} {line.split('  ')[-1].strip()}" for line in lines] == outcomes
