@@ -120,14 +120,12 @@ def steps(stage: str, of: str = "") -> list[dict[str, Any]]:
     return [{**one._asdict(), "sections": sections_of(one)} for one in chosen]
 
 
-def is_due(step: Mapping[str, Any] | str, state: Mapping[str, Any], hostvars: Any) -> bool:
-    """Tell whether a step, or one of a stage, has something to do on a host that takes it.
+def is_due(step: Mapping[str, Any], state: Mapping[str, Any], hostvars: Any) -> bool:
+    """Tell whether a step has something to do on a host that takes it.
 
     :param state: the host's C(slipway_state).
     :param hostvars: in which other hosts may have the section that the step comes after, with something done or to do.
     """
-    if isinstance(step, str):
-        return any(is_due(one, state, hostvars) for one in steps(step))
     stay = stays(state, hostvars)
     own = [state[section] for section in step["sections"] if state.get(section) and section not in stay]
     section, fact = step["after"]
