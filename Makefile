@@ -11,9 +11,9 @@ SCENARIO ?=
 ARGS ?=
 PYTHON ?=
 ANSIBLE ?=
-# One node of each package manager, or with LAB=full all four.
+# One node of each package manager, or with LAB=full all four, with Docker 29.
 LAB ?=
-LAB_NODES := $(if $(LAB),$(if $(filter full,$(LAB)),,$(error LAB is $(LAB): leave it out, or set it to full)),debian13 rocky9)
+LAB_NODES := $(if $(LAB),$(if $(filter full,$(LAB)),--docker-29,$(error LAB is $(LAB): leave it out, or set it to full)),debian13 rocky9)
 VARIANT := $(if $(ANSIBLE),-$(ANSIBLE))
 $(if $(wildcard requirements$(VARIANT).txt),,$(error ANSIBLE is $(ANSIBLE): leave it out, or set it to 2.16 or 2.21))
 VENV := .venv$(VARIANT)
@@ -33,7 +33,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 14
 	@echo
 	@echo "INVENTORY=PATH the inventory (default inventories/lab)   ARGS='...'  more options for ansible-playbook"
-	@echo "LAB=full       a lab of all four platforms, and not of debian13 and rocky9 alone"
+	@echo "LAB=full       a lab of all four platforms with Docker 29, and not of debian13 and rocky9 alone"
 	@echo "ANSIBLE=2.16   use ansible-core 2.16, for nodes of Enterprise Linux 8   PYTHON=python3.12  the environment's Python"
 
 ENVIRONMENT = PATH="$(OUTSIDE)" python3 environment.py --ansible "$(ANSIBLE)" --python "$(PYTHON)"

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 from lab import cluster, engine, images, nodes
 from lab.run import CACHE, LabError, lock, say
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (up, build):
         command.add_argument("nodes", nargs="*", metavar="NODE", help="PLATFORM or NODE=PLATFORM (default: all)")
         command.add_argument("--no-upstream", action="store_true", help="leave the stand-in internet out")
+        command.add_argument("--docker-29", action="store_true", help="have Docker 29 there too, compiled once")
     return top
 
 
@@ -58,15 +60,16 @@ def prepare(options: argparse.Namespace) -> tuple[dict[str, str], Path | None]:
     """Everything a lab is started from: an engine, the images, the upstream tree."""
     wanted = nodes.parse(options.nodes)
     engine.ensure()
+    compiled = part("docker_29").ensure(images.ensure) if options.docker_29 else None
     with lock("build"), ThreadPoolExecutor() as pool:
-        tree = None if options.no_upstream else pool.submit(upstream_tree)
+        tree = None if options.no_upstream else pool.submit(part().ensure, CACHE, images.ensure, compiled)
         images.ensure_all([*sorted(set(wanted.values())), "dns", *([] if options.no_upstream else ["upstream"])])
         return wanted, tree.result() if tree else None
 
 
-def upstream_tree() -> Path:
-    """The tree that the stand-in internet serves, built when it is missing."""
-    return Path(importlib.import_module("lab.upstream").ensure(CACHE, images.ensure))
+def part(name: str = "") -> ModuleType:
+    """What builds the tree that the stand-in internet serves, or a part of that."""
+    return importlib.import_module(f"lab.upstream.{name}".rstrip("."))
 
 
 def up(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Run the whole test suite: lint, unit tests, the collection as it is installed, then every molecule scenario.
 
-`make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. Each step's output goes to
+`make test` runs all, `make test SCENARIO=docker_ce` one scenario, `make lint` the linters. The step docker_29 compiles
+what two scenarios need, beside others that do not wait for it. Each step's output goes to
 .cache/test/STEP.log and is printed when the step fails; a step that ends in -2.16 runs under ansible-core 2.16. Two
 steps run at a time, since each scenario has a lab of its own; SLIPWAY_JOBS says another number. A table of the
 slowest steps comes last but for the line `N passed, N failed`. A step that is not done within SLIPWAY_STEP_MINUTES (30)
@@ -25,8 +26,8 @@ BEGUN = time.monotonic()
 RUNNING: set[subprocess.Popen[bytes]] = set()
 # What runs on nodes, or before there is a fitting Python.
 OLDEST = ["plugins/modules", "plugins/module_utils", "environment.py"]
-# They take longest, so the others run meanwhile.
-FIRST = ["singularity", "default", "registry", "golang", "docker_ce_alternative", "entry"]
+# They take longest, so the others run meanwhile; those that need what docker_29 compiles come later.
+FIRST = ["docker_29", "singularity", "registry", "golang", "docker_ce_alternative", "default", "entry"]
 # Under other versions of ansible-core too: the last that can manage Enterprise Linux 8, and the newest, which needs a
 # Python that not every machine has.
 VERSIONS = {"2.16": ["unit", "user_groups", "docker_ce"], "2.21": ["unit"]}
@@ -135,7 +136,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def main(wanted: list[str]) -> int:
     """Run the wanted steps, all of them by default; return the exit status."""
     tests = {name: ["pytest", f"tests/{name}"] for name in ("unit", "collection", "entry")}
-    steps = {**LINT, **tests, **scenarios()}
+    steps = {"docker_29": ["python3", "-m", "lab", "build", "--docker-29"], **LINT, **tests, **scenarios()}
     made = {version: names for version, names in VERSIONS.items() if (ROOT / f".venv-test-{version}/.ready").exists()}
     steps |= {f"{name}-{version}": steps[name] for version, names in made.items() for name in names}
     groups = {"lint": list(LINT), "scenarios": list(scenarios())}

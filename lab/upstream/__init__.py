@@ -18,24 +18,27 @@ HERE = Path(__file__).parent
 DAY = 24 * 60 * 60
 
 
-def digest(builder: str) -> str:
+def digest(builder: str, docker_29: Path | None) -> str:
     """Name a build by its inputs: the builder's image and the files here, but for the server, which is not one."""
-    total = hashlib.sha256((builder + singularity.digest()).encode())
+    total = hashlib.sha256((builder + singularity.digest() + (docker_29.name if docker_29 else "")).encode())
     for path in sorted(HERE.rglob("*")):
         if path.is_file() and path.suffix != ".pyc" and path.name != "serve.py":
             total.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
     return total.hexdigest()[:16]
 
 
-def ensure(cache: Path, image: Callable[[str], str]) -> Path:
-    """Return the folder to serve, built first where its inputs changed; the lab's cache also keeps its signing keys."""
+def ensure(cache: Path, image: Callable[[str], str], docker_29: Path | None = None) -> Path:
+    """Return the folder to serve, built first where its inputs changed; the lab's cache also keeps its signing keys.
+
+    :param docker_29: the folder of the compiled engine, where that is to be among what is served.
+    """
     builder = image("builder")
     cache = cache.resolve()
-    target = cache / "upstream" / digest(builder)
+    target = cache / "upstream" / digest(builder, docker_29)
     if not target.is_dir():
         fresh = target.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        _build(builder, fresh, cache / "keys", cache / "log" / "upstream.log")
+        _build(builder, fresh, cache / "keys", cache / "log" / "upstream.log", docker_29)
         fresh.rename(target)
     mounts = attempt("docker", "ps", "--all", "--no-trunc", "--format", "{{.Mounts}}")
     target.touch()
@@ -47,7 +50,7 @@ def ensure(cache: Path, image: Callable[[str], str]) -> Path:
     return target
 
 
-def _build(builder: str, out: Path, keys: Path, log: Path) -> None:
+def _build(builder: str, out: Path, keys: Path, log: Path, docker_29: Path | None) -> None:
     for folder in (out, keys, log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     # On the controller, since pip's settings are those of this machine.
@@ -62,6 +65,7 @@ def _build(builder: str, out: Path, keys: Path, log: Path) -> None:
     mounts |= {wheels: f"{golang.WHEELS}:ro", sources: f"{singularity.SOURCES}:ro"}
     command += [f"--volume={here}:{there}" for here, there in mounts.items()]
     command += [builder, "python3", "-m", "lab.upstream.build", "/out", "/keys"]
+    command += [str(singularity.SOURCES / docker_29.name)] if docker_29 else []
     start = time.monotonic()
     with (
         log.open("w") as record,

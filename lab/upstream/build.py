@@ -1,4 +1,4 @@
-"""Build the stand-in internet: `python3 -m lab.upstream.build OUT KEYS`, as root in a container of the image `builder`.
+"""Build the stand-in internet: `python3 -m lab.upstream.build OUT KEYS [DOCKER_29]`, as root in the image `builder`.
 
 Prints one line of progress a step; what the tools say goes to standard error.
 """
@@ -18,7 +18,7 @@ SUITES = ("bookworm", "trixie", "forky")
 SECTIONS = (docker_ce.build, golang.build, hub.build, rocky.build, singularity.build)
 
 
-def main(out: Path, keys: Path) -> None:
+def main(out: Path, keys: Path, docker_29: Path | None = None) -> None:
     """Build every section, then hand the results to whoever owns the folder of keys."""
     owner = keys.stat()
     with tempfile.TemporaryDirectory() as temporary:
@@ -32,6 +32,7 @@ def main(out: Path, keys: Path) -> None:
             archives=dict(zip(SUITES, archives, strict=True)),
             deb_arch=run("dpkg", "--print-architecture").strip(),
             rpm_arch=platform.machine(),
+            docker_29=docker_29,
         )
         for build in SECTIONS:
             build(site)
@@ -39,4 +40,4 @@ def main(out: Path, keys: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

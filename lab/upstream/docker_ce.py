@@ -1,6 +1,7 @@
 """Docker's package repositories: real engines of three versions, repackaged from Debian's own under Docker's names.
 
-runc and docker-init are bookworm's in all of them: trixie's runc needs glibc 2.38, and bookworm has 2.36.
+runc and docker-init are bookworm's in all of them: trixie's runc needs glibc 2.38, and bookworm has 2.36. A fourth
+engine, Docker 29, is compiled (docker_29.py) and is there where a lab asks for it.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from lab.upstream import repositories
+from lab.upstream import docker_29, repositories
 from lab.upstream.archive import Original
 from lab.upstream.packages import Package
 from lab.upstream.section import Site
@@ -42,9 +43,13 @@ def build(site: Site) -> None:
     print("unpacking Debian's packages", flush=True)
     unpacked = parallel(partial(site.archives[codename].unpack, name) for codename, name in ORIGINALS)
     originals = dict(zip(ORIGINALS, unpacked, strict=True))
+    engines = dict(ENGINES)
+    if site.docker_29:
+        engines["compiled"] = ENGINES["forky"]
+        originals |= {("compiled", name): one for name, one in docker_29.originals(site.docker_29).items()}
     trees = site.work / "trees"
     packages = [plugin(trees, codename, name, originals) for codename, name in PARTS if name != "cli"]
-    for codename, containerd in ENGINES.items():
+    for codename, containerd in engines.items():
         packages += [engine(trees, codename, containerd, originals), client(trees, codename, originals)]
         packages.append(runtime(trees, codename, originals))
     print(f"packing {len(packages)} packages for {len(SUITES)} suites and for Enterprise Linux 9", flush=True)
@@ -168,6 +173,7 @@ def client(trees: Path, codename: str, originals: Originals) -> Package:
 def runtime(trees: Path, codename: str, originals: Originals) -> Package:
     """containerd.io: containerd and runc."""
     containerd, runc = originals[codename, "containerd"], originals["bookworm", "runc"]
+    runc = originals.get((codename, "runc"), runc)
     version = containerd.upstream_version
     root = trees / version / "containerd.io"
     libraries = lay_out(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.upstream.tools import FILES, run
 
-LABEL = "Stand-in for tests, made from Debian's own packages"
+LABEL = "Stand-in for tests, made from Debian's own packages or compiled from source"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Package:
             **self.deb,
             "Description": f"{self.summary}\n {LABEL}.",
         }
-        (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items()))
+        (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items() if value))
         (control / "conffiles").write_text("".join(f"{path}\n" for path in self.config))
         if self.units:
             for kind in ("postinst", "prerm", "postrm"):

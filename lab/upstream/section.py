@@ -17,3 +17,4 @@ class Site:
     archives: dict[str, Archive]
     deb_arch: str
     rpm_arch: str
+    docker_29: Path | None

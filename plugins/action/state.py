@@ -8,7 +8,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.node.plugins.module_utils.engine import phases as phases_
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, rows, sentence
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.engine import sections
+from ansible_collections.slipway.node.plugins.plugin_utils.engine import refusals, sections
 
 SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of other tasks."}
 
@@ -16,7 +16,7 @@ SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "full", "ask"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "by_role", "make", "full", "ask"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -25,14 +25,24 @@ class ActionModule(ActionBase):
         result["_ansible_verbose_override"] = self._display.verbosity < 3
         variables = dict(task_vars or {})
         known = sections.known(variables)
-        asked, refuse = self._task.args.get("roles"), self._task.args.get("refuse", True)
+        asked, by_role = self._task.args.get("roles"), self._task.args.get("by_role", False)
+        refuse = self._task.args.get("refuse", not by_role)
         prove = self._task.args.get("prove", False)
         if prove and self._task.check_mode:
             return {**result, **known}
         if not sections.are_tags_asked_for(self._task.tags, variables.get("ansible_run_tags")):
             # A playbook of one's own that imports Slipway's and runs other tasks by their tags leaves it out.
             return {**result, **(sections.failure([sections.NO_TAGS]) if sections.is_run_directly() else SKIPPED)}
-        inputs, site, problems = sections.read(self, variables, result, asked)
+        try:
+            inputs, site, problems = sections.read(self, variables, result, asked)
+            if self._task.args.get("make") and not problems:
+                problems = sections.make(site)
+                # The wanted state has digests of what now is there.
+                inputs, site, again = sections.read(self, variables, result, asked)
+                result["changed"] = True
+                problems += again
+        except sections.FactsError as error:
+            return {**result, **error.args[0]}
         if problems and self._task.args.get("refuse_inputs", refuse):
             return {**result, **sections.failure(problems)}
         arguments = {
@@ -43,15 +53,15 @@ class ActionModule(ActionBase):
             arguments["records"] = sections.records(self, variables, site)
         answer = sections.ask(self, "slipway.node.state", arguments, task_vars)
         if answer.get("failed") or answer.get("unreachable"):
-            return {**result, **answer}
+            return {**result, **answer, "problems": problems}
         found = {role: answer[role] for role in inputs}
         reasons = [reason for role, state in found.items() for reason in reasons_of(role, state)]
         if reasons and refuse:
             return {**result, **sections.failure(reasons)}
         # What is left for later on purpose is neither a failure nor a change.
-        drift = [
-            one for role, state in found.items() for one in rows(role, state["plan"]) if one["phase"] != phases_.LATER
-        ]
+        stay = refusals.blocked(found) if by_role else {}
+        acting = {role: state["plan"] for role, state in found.items() if role not in stay}
+        drift = [one for role, plan in acting.items() for one in rows(role, plan) if one["phase"] != phases_.LATER]
         phases = self._task.args.get("phases")
         lines = [sentence(entry) for entry in drift if phases is None or entry["phase"] in phases]
         if prove and lines:
@@ -62,12 +72,17 @@ class ActionModule(ActionBase):
             state["mended"] = mended if prove else []
         if self._task.check_mode and lines:
             result.update(changed=True, diff={"prepared": "".join(f"{line}\n" for line in lines)})
-        # Who is not refused is shown a plan, which has them in rows.
+        # Else a plan has them in rows, or a playbook tells them once for all hosts.
         if refuse:
             notes = [*site.notes, *(note for state in found.values() for note in state["notes"])]
             result["warnings"] = [f"{site.host}: {note}" for note in notes]
         if not asked:
-            known.update(roles=list(site.roles), kept=answer["kept"], unused=reader.unused(variables, site.roles))
+            known.update(
+                by_role=by_role,
+                roles=list(site.roles),
+                kept=answer["kept"],
+                unused=reader.unused(variables, site.roles),
+            )
         result["site_notes"] = site.notes
         return {**result, **known, **found, "platform": answer["platform"], "problems": problems}
 

@@ -23,13 +23,14 @@ requirements:
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
-from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import host_names
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.refusals import blocked, drift_of
+from ansible_collections.slipway.node.plugins.plugin_utils.engine.words import FEW, host_names
 
 # Lines of a program's own words that are shown of a failed command.
 SHOWN = 20
@@ -49,9 +50,13 @@ def reason(result: dict[str, Any]) -> str:
     return "\n".join(line for line in said if line) or "no reason is given"
 
 
-def summary(hosts: dict[str, dict[str, int]]) -> str:
-    """Return the run's last line, from Ansible's counts of each host."""
-    bad = {kind: sorted(name for name, one in hosts.items() if one[kind]) for kind in ("failures", "unreachable")}
+def summary(hosts: dict[str, dict[str, int]], innocent: Collection[str] = ()) -> str:
+    """Return the run's last line, from Ansible's counts of each host.
+
+    :param innocent: hosts of which one failure is of the run as a whole.
+    """
+    counts = {name: {**one, "failures": one["failures"] - (name in innocent)} for name, one in hosts.items()}
+    bad = {kind: sorted(name for name, one in counts.items() if one[kind]) for kind in ("failures", "unreachable")}
     changed = sum(1 for one in hosts.values() if one["changed"])
     words = [f"{len(hosts)} hosts: {changed} changed"]
     words += [
@@ -62,17 +67,24 @@ def summary(hosts: dict[str, dict[str, int]]) -> str:
     return ", ".join(words)
 
 
-def brief(method: Callable[..., None]) -> Callable[..., None]:
-    """Let Ansible's own callback speak instead where more than the brief is asked for."""
+def brief(method: Callable[..., None], name: str = "") -> Callable[..., None]:
+    """Let Ansible's own callback speak instead where more than the brief is asked for.
+
+    :param name: of its method, if not this one's.
+    """
 
     @functools.wraps(method)
     def chosen(self: CallbackModule, *given: Any, **named: Any) -> None:
         if self._display.verbosity > 1:
-            getattr(Default, method.__name__)(self, *given, **named)
+            getattr(Default, name or method.__name__)(self, *given, **named)
         else:
             method(self, *given, **named)
 
     return chosen
+
+
+def _silent(_self: CallbackModule, *_given: Any) -> None:
+    """Say nothing: of what is not done, of files, and of items, which are left to their task."""
 
 
 class CallbackModule(Default):
@@ -92,6 +104,7 @@ class CallbackModule(Default):
         self._said: set[tuple[str, str]] = set()
         self._diffs: dict[str, list[str]] = {}
         self._failed: dict[tuple[str, str], list[str]] = {}
+        self._innocent: set[str] = set()
 
     def _show(self, text: str, color: str | None = None) -> None:
         """Print, after the name of a play that had nothing to say before."""
@@ -106,20 +119,27 @@ class CallbackModule(Default):
         for hosts, text in _ordered(self._diffs):
             self._show(f"{hosts}:\n{text.rstrip()}")
         if self._fine and self._display.verbosity:
-            self._show(f"ok       {self._task}: {host_names(sorted(self._fine))}", constants.COLOR_OK)
+            self._show(f"ok       {self._task}: {host_names(sorted(self._fine), FEW)}", constants.COLOR_OK)
         if self._changed:
-            self._show(f"changed  {self._task}: {host_names(sorted(self._changed))}", constants.COLOR_CHANGED)
+            self._show(f"changed  {self._task}: {host_names(sorted(self._changed), FEW)}", constants.COLOR_CHANGED)
         for hosts, (kind, text) in _ordered(self._failed):
-            self._show(f"{kind}  {self._task}: {hosts}", constants.COLOR_ERROR)
+            self._show(f"{kind}  {self._task}{hosts and f': {hosts}'}", constants.COLOR_ERROR)
             self._show("\n".join(f"  {line}" for line in text.splitlines()), constants.COLOR_ERROR)
         self._changed, self._fine, self._warnings, self._diffs, self._failed = [], [], {}, {}, {}
 
     def _fail(self, kind: str, result: Any) -> None:
-        text = reason(_result(result))
+        host, text = _host(result), reason(_result(result))
         if kind == "UNREACHABLE":
             # Its own name apart, hosts may be so for one reason.
-            text = re.sub(rf"\b{re.escape(_host(result))}\b", "the host", text.removeprefix("Task failed: "))
-        self._failed.setdefault((kind, text), []).append(_host(result))
+            text = re.sub(rf"\b{re.escape(host)}\b", "the host", text.removeprefix("Task failed: "))
+            if "censored" in _result(result):
+                text = f"The connection to the host was lost. Why is shown by: ansible {host} -m ping"
+        names = self._failed.setdefault((kind, text), [])
+        # What is asked once is of no host.
+        if kind != "UNREACHABLE" and _task(result).run_once:
+            self._innocent.add(host)
+        else:
+            names.append(host)
 
     def _warn(self, host: str, answer: dict[str, Any]) -> None:
         """Remember what an admin should know, once a run and host."""
@@ -139,21 +159,21 @@ class CallbackModule(Default):
         self._flush()
         self._play = play.get_name().strip()
 
-    @brief
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
+    def _begin(self, task: Any, is_conditional: bool = False) -> None:
         """Print what the task before this one did."""
         self._flush()
         self._task = task.get_name()
 
-    @brief
-    def v2_playbook_on_cleanup_task_start(self, task: Any) -> None:
-        """Do the same for a task of the clean-up."""
-        self.v2_playbook_on_task_start(task)
-
-    @brief
-    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
-        """Do the same for a handler."""
-        self.v2_playbook_on_task_start(task)
+    v2_playbook_on_task_start = brief(_begin, "v2_playbook_on_task_start")
+    v2_playbook_on_cleanup_task_start = brief(_begin, "v2_playbook_on_cleanup_task_start")
+    v2_playbook_on_handler_task_start = brief(_begin, "v2_playbook_on_handler_task_start")
+    v2_runner_item_on_ok = brief(_silent, "v2_runner_item_on_ok")
+    v2_runner_item_on_failed = brief(_silent, "v2_runner_item_on_failed")
+    v2_runner_item_on_skipped = brief(_silent, "v2_runner_item_on_skipped")
+    v2_runner_on_skipped = brief(_silent, "v2_runner_on_skipped")
+    v2_playbook_on_include = brief(_silent, "v2_playbook_on_include")
+    v2_playbook_on_no_hosts_matched = brief(_silent, "v2_playbook_on_no_hosts_matched")
+    v2_playbook_on_no_hosts_remaining = brief(_silent, "v2_playbook_on_no_hosts_remaining")
 
     @brief
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -189,34 +209,10 @@ class CallbackModule(Default):
         self._fail("UNREACHABLE", result)
 
     @brief
-    def v2_runner_item_on_ok(self, result: Any) -> None:
-        """Leave an item to its task."""
-
-    @brief
-    def v2_runner_item_on_failed(self, result: Any) -> None:
-        """Leave an item to its task."""
-
-    @brief
-    def v2_runner_on_skipped(self, result: Any) -> None:
-        """Say nothing of what is not done."""
-
-    @brief
-    def v2_runner_item_on_skipped(self, result: Any) -> None:
-        """Say nothing of what is not done."""
-
-    @brief
-    def v2_playbook_on_include(self, included_file: Any) -> None:
-        """Say nothing of files."""
-
-    @brief
-    def v2_playbook_on_no_hosts_matched(self) -> None:
-        """Say nothing of a play that nobody needs."""
-
-    @brief
     def v2_runner_retry(self, result: Any) -> None:
-        """Show that long work goes on."""
-        answer = _result(result)
-        self._show(f"waiting  {self._task}: {_host(result)} (try {answer.get('attempts')})")
+        """Show once that long work goes on."""
+        if self._new(_host(result), [f"waiting {self._task}"]):
+            self._show(f"waiting  {self._task}: {_host(result)}")
 
     @brief
     def v2_playbook_on_stats(self, stats: Any) -> None:
@@ -224,18 +220,21 @@ class CallbackModule(Default):
         self._flush()
         hosts = {host: stats.summarize(host) for host in sorted(stats.processed)}
         bad = any(one["failures"] or one["unreachable"] for one in hosts.values())
-        self._display.display(summary(hosts), color=constants.COLOR_ERROR if bad else constants.COLOR_OK)
+        self._display.display(
+            summary(hosts, self._innocent), color=constants.COLOR_ERROR if bad else constants.COLOR_OK
+        )
 
 
 def _ordered(groups: dict[Any, list[str]]) -> list[tuple[str, Any]]:
     """Return each group's hosts as text, and its key, whatever the order in which the hosts answered."""
-    return [(host_names(hosts), key) for hosts, key in sorted((sorted(hosts), key) for key, hosts in groups.items())]
+    ordered = sorted((sorted(hosts), key) for key, hosts in groups.items())
+    return [(host_names(hosts, FEW), key) for hosts, key in ordered]
 
 
 def _drift(answer: dict[str, Any]) -> list[str]:
     """Return what the comparison with the wanted state found, as lines."""
-    plans = [state.get("plan", {}) for state in answer.values() if isinstance(state, dict)]
-    return [f"  {sentence(one)}" for plan in plans for actions in plan.values() for one in actions]
+    stay = blocked(answer) if answer.get("by_role") else {}
+    return [f"  {sentence(one)}" for one in drift_of(answer, stay)]
 
 
 def _text(message: Any) -> str:

@@ -10,7 +10,8 @@ author: Slipway (@slipway)
 description:
   - Reads the inputs of roles from the play's variables on the controller, looks at the host as it is now, lets the
     phases act that have drift, in the order of the site's list, and proves that none is left.
-  - Refuses as M(slipway.node.state) does, before anything is touched.
+  - Refuses as M(slipway.node.state) does, before anything is touched. After a comparison C(by_role) the sections that
+    do not refuse act, and those that do are told.
   - Work that takes long goes on by itself on the host and is asked for its progress, which is shown.
 extends_documentation_fragment: slipway.node.inputs
 options:
@@ -66,6 +67,10 @@ user_groups:
       description: The actions that were found and that a proof found gone.
       type: list
       elements: dict
+refused:
+  description: Why nothing was done, as sentences by section.
+  type: dict
+  returned: where a section refuses
 done:
   description: The phases that acted, in their order.
   type: list
@@ -88,33 +93,37 @@ held:
 """
 
 import os
-from typing import Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import lock, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.module import start
 from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import gone, reasons_of, sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
-from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting, act
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Refused, Run, Waiting, act
+
+if TYPE_CHECKING:
+    # For Ansible, which packs what is imported anywhere, as engine/phases.py has it.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act as _docker_ce  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act as _docker_daemon  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.golang import act as _golang  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.images import act as _images  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.registry import act as _registry  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import act as _registry_client  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import act as _singularity  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.singularity_build import act as _singularity_build  # noqa: F401
+    from ansible_collections.slipway.node.plugins.module_utils.user_groups import act as _user_groups  # noqa: F401
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "roles": {"type": "list", "elements": "str", "required": True},
-            "phases": {"type": "list", "elements": "str"},
-            "inputs": {"type": "dict", "default": {}},
-            "platform": {"type": "str", "default": ""},
-            "key": {"type": "str", "default": "", "no_log": True},
-            "planned": {"type": "dict", "default": {}},
-            "owner": {"type": "dict", "default": {}},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-        },
-        supports_check_mode=True,
+    module = start(
+        roles={"type": "list", "elements": "str", "required": True},
+        planned={"type": "dict", "default": {}},
+        owner={"type": "dict", "default": {}},
+        secrets={"type": "dict", "default": {}, "no_log": True},
     )
-    if os.geteuid() != 0:
-        module.fail_json(msg="This needs root on the host. A play of your own needs become: true.")
     if module.check_mode:
         module.exit_json(changed=False, done=[])
     try:
@@ -137,6 +146,8 @@ def _act(module: AnsibleModule) -> None:
         before = act(run, given, only, module.params["planned"])
     except Waiting as waiting:
         module.exit_json(changed=bool(run.done), waiting=str(waiting), **result)
+    except Refused as refused:
+        module.fail_json(msg=str(refused), refused=refused.reasons, **result)
     except Failed as failed:
         module.fail_json(msg=str(failed), changed=bool(run.done), **result)
     after = {name: probe(name, load(name), host, platform, inputs) for name, inputs in given.items()}

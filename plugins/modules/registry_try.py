@@ -16,7 +16,8 @@ options:
   registries:
     description:
       - The registries, each with its C(address), which is host and port, whether it speaks C(tls), and the
-        C(user) of this host whose login is tried; without one the registry is only asked.
+        C(user) of this host whose login is tried; without one the registry is only asked. Where it has a C(mode),
+        the engine pulls an image that is not there, and C(redirects_to) is to be reached.
     type: list
     elements: dict
     required: true
@@ -42,10 +43,14 @@ addresses:
 
 import glob
 import json
+import os
+import re
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, NoAnswer, run_limited
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
+from ansible_collections.slipway.node.plugins.module_utils.registry.storage import unreachable
 from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import config_path
 
 CERTIFICATES = "/etc/docker/certs.d"
@@ -70,7 +75,32 @@ def refusal(one: Dict[str, Any]) -> str:
         return "%s is not logged in there" % one["user"]
     authorities = glob.glob("%s/%s/*.crt" % (CERTIFICATES, glob.escape(one["address"])))
     # A proxy has no business between a node and its own registry.
-    return ask_registry(base, {}, authorities, auth=auth, upload=REPOSITORY if auth else "")
+    why = ask_registry(base, {}, authorities, auth=auth, upload=REPOSITORY if auth else "")
+    if not why and one.get("redirects_to"):
+        why = unreachable(one["redirects_to"])
+        why = why and "%s, to which it sends clients for layers, cannot be reached: %s; %s" % (
+            one["redirects_to"],
+            why,
+            "set config: {storage: {redirect: {disable: true}}} for that instance",
+        )
+    return why or engine_refusal(one)
+
+
+def engine_refusal(one: Dict[str, Any]) -> str:
+    """Have the engine pull an image that is not there; return why the registry does not tell it so."""
+    # A cache would ask its upstream for it, and only a login sees what a store has.
+    if one.get("mode") not in ("store", "pull") or (one["mode"] == "store" and not one["user"]):
+        return ""
+    folder = os.path.dirname(config_path(one["user"] or "root"))
+    name = "%s/%s:none" % (one["address"], REPOSITORY)
+    try:
+        _code, _out, err = run_limited(["docker", "--config", folder, "--host", SOCKET, "pull", name], {"LC_ALL": "C"})
+    except NoAnswer as error:
+        # Without Docker nobody pulls by it.
+        return "" if "is missing" in str(error) else str(error)
+    if re.search("manifest unknown|not found|name unknown|Cannot connect to the Docker daemon", err):
+        return ""
+    return "docker pull: %s" % err.strip().split("\n")[-1]
 
 
 def main() -> None:
@@ -85,8 +115,8 @@ def main() -> None:
             reasons.append("%s: %s." % (what, why))
     if reasons:
         module.fail_json(
-            msg="Registries do not serve this host. Run site.yml, which mends trust, logins and the registries, or see"
-            " `docker logs` on their hosts.\n  %s" % "\n  ".join(reasons)
+            msg="Registries do not serve this host:\n  %s\nplan.yml says what differs here and on their hosts, and "
+            "site.yml mends it; `docker logs` on their hosts has their own words." % "\n  ".join(reasons)
         )
     module.exit_json(changed=False, addresses=[one["address"] for one in module.params["registries"]])
 

@@ -36,6 +36,16 @@ options:
   refuse_inputs:
     description: Fail where inputs are wrong; by default as O(refuse).
     type: bool
+  by_role:
+    description:
+      - What stands in the way of a role is told, and leaves that role and those that need it as they are. The others of
+        the host act. Problems of inputs are in the result, for the play to refuse.
+    type: bool
+    default: false
+  make:
+    description: Make on the controller what it keeps of the roles and lacks yet, as secrets of registries.
+    type: bool
+    default: false
   ask:
     description: Ask mirrors which versions exactly would be installed, where packages would change.
     type: bool
@@ -131,41 +141,34 @@ site_notes:
   returned: success
 """
 
-import os
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.module import start
 from ansible_collections.slipway.node.plugins.module_utils.engine.probe import load, probe, shown
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
+
+if TYPE_CHECKING:
+    # For Ansible, which packs it.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import ask as _ask  # noqa: F401
 
 # The sections that have something to ask of others than the host.
 ASK = ("docker_ce",)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "roles": {"type": "list", "elements": "str"},
-            "prove": {"type": "bool", "default": False},
-            "phases": {"type": "list", "elements": "str"},
-            "refuse": {"type": "bool", "default": True},
-            "refuse_inputs": {"type": "bool"},
-            "ask": {"type": "bool", "default": False},
-            "full": {"type": "bool", "default": False},
-            "inputs": {"type": "dict", "default": {}},
-            "platform": {"type": "str", "default": ""},
-            "key": {"type": "str", "default": "", "no_log": True},
-            "records": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
+    module = start(
+        roles={"type": "list", "elements": "str"},
+        prove={"type": "bool", "default": False},
+        refuse={"type": "bool", "default": True},
+        refuse_inputs={"type": "bool"},
+        by_role={"type": "bool", "default": False},
+        make={"type": "bool", "default": False},
+        ask={"type": "bool", "default": False},
+        full={"type": "bool", "default": False},
+        records={"type": "dict", "default": {}},
     )
-    if os.geteuid() != 0:
-        module.fail_json(
-            msg="This needs root on the host. Let ansible_become be true or unset, and ansible_become_user be root. "
-            "A play of your own needs become: true."
-        )
     module.exit_json(changed=False, **answer(module.params))
 
 

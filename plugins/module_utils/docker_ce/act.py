@@ -3,14 +3,14 @@
 Nothing is removed before what replaces it was downloaded and verified, and tried on the configuration.
 """
 
-import contextlib
 import os
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce import transaction
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import NUKE, NUKE_SOURCE
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.mirror import choose, configure
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import installed
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes, runs
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.trial import complaint, try_engine
 from ansible_collections.slipway.node.plugins.module_utils.engine import packages
@@ -25,8 +25,11 @@ LOOK_AGAIN_AFTER = ("remove_conflicting", "install_packages")
 
 def begin(run: Run) -> None:
     # Before anything is touched.
-    if {"configure_repository", "install_packages"} & set(run.plans["docker_ce"]):
+    phases = set(run.states["docker_ce"]["plan"])
+    if phases & {"configure_repository", "install_packages"}:
         _choice(run)
+    if phases & {"install_packages", "remove_conflicting", "remove_packages"}:
+        _checked(run)
 
 
 def configure_repository(run: Run, actions: List[Action]) -> None:
@@ -37,43 +40,56 @@ def configure_repository(run: Run, actions: List[Action]) -> None:
             run.remove(one["item"])
 
 
-def remove_conflicting(run: Run, actions: List[Action]) -> None:
+def remove_conflicting(run: Run, _actions: List[Action]) -> None:
     # An installation does it in its own transaction.
-    if "install_packages" not in run.plans["docker_ce"]:
-        packages.remove(run, run.want["manager"], [one["item"] for one in actions])
+    if "install_packages" in run.states["docker_ce"]["plan"]:
+        return
+    there = [name for name in changes(run.want, run.observed)["remove"] if name in run.observed["packages"]]
+    if there:
+        packages.remove(run, run.want["manager"], there)
+    _purge(run)
 
 
 def install_packages(run: Run, _actions: List[Action]) -> None:
     want, todo = run.want, changes(run.want, run.observed)
     choice, manager, remove = _choice(run), want["manager"], todo["remove"]
-    specs = choice["specs"]
-    # A hold of an earlier run is in the repository's own file. dnf is to erase nothing that the plan does not tell.
-    options = {"held": True, "excludes_of": ["docker-ce-" + want["channel"]]}  # type: Dict[str, Any]
-    options["nothing_goes"] = manager == "dnf" and not remove
     if choice["mirror"]:
         configure(run, choice["mirror"])
-    with _remedy(choice):
-        packages.refresh(run, manager)
-        if remove or todo["validating_package"]:
-            packages.install(run, manager, specs, remove, download_only=True, **options)
-    if todo["validating_package"]:
-        try_engine(run, specs[choice["packages"].index(todo["validating_package"])])
+    argv = _checked(run)
+    broken = [name for name in want["packages"] if run.observed["packages"].get(name, {}).get("broken")]
+    if broken and manager == "apt":
+        # What another run left; what is left of it now is mended by the transaction.
+        run.command(["dpkg", "--configure"] + broken, good=(), env=packages.APT)
+    for name in broken if manager == "dnf" else ():
+        # The files are those of the newer.
+        for older in run.observed["packages"][name]["older"]:
+            run.command(["rpm", "--erase", "--justdb", "--nodeps", "--noscripts", "%s-%s" % (name, older)])
+    if remove or todo["is_tried"]:
+        transaction.make(run, transaction.command(run, choice, download_only=True), choice)
+    written = try_engine(run, choice["specs"], runs(run.observed)) if todo["is_tried"] else None
     disarm(run, remove)
-    with _remedy(choice):
-        try:
-            packages.install(run, manager, specs, remove, **options)
-        except Failed as failed:
-            # dnf makes way for what a package says it conflicts with, not for one that merely has the same file.
-            if manager == "apt" or not remove or "conflicts with file" not in str(failed):
-                raise
-            packages.remove(run, manager, remove)
-            packages.install(run, manager, specs, **options)
+    try:
+        transaction.make(run, argv, choice)
+    except Failed as failed:
+        # dnf makes way for what a package says it conflicts with, not for one that merely has the same file.
+        if manager == "apt" or not remove or "conflicts with file" not in str(failed):
+            if written:
+                # The engine that it was put in place for does not come.
+                written.roll_back()
+            raise
+        packages.remove(run, manager, remove)
+        transaction.make(run, argv, choice)
     left = sorted(installed(run.host, manager, remove)) if remove else []
     if left:
         packages.remove(run, manager, left)
-    if manager == "apt" and "docker.io" in remove:
+    _purge(run)
+
+
+def _purge(run: Run) -> None:
+    if run.want["manager"] == "apt" and "docker.io" in changes(run.want, run.observed)["remove"]:
         # Its purge weeks later would take the new engine's units for its own.
         run.keep_copy("/etc/default/docker")
+        run.remove(NUKE)
         packages.purge(run, ["docker.io"])
 
 
@@ -127,6 +143,16 @@ def remove_packages(run: Run, actions: List[Action]) -> None:
     run.remove(RECORD)
 
 
+def purge_data(run: Run, actions: List[Action]) -> None:
+    # A build or a container that was cut off leaves its file system mounted; a disk of an admin's stays.
+    for line in reversed((run.host.read("/proc/self/mountinfo") or "").splitlines()):
+        words = line.split()
+        kind = words[words.index("-") + 1]
+        if kind in ("overlay", "tmpfs", "nsfs") and any(words[4].startswith(one["item"] + "/") for one in actions):
+            run.command(["umount", "--lazy", words[4]], good=())
+    run.do(actions)
+
+
 def disarm(run: Run, going: List[str]) -> None:
     """Keep Debian's docker.io from leaving a script that wipes all data of any engine once it is purged."""
     if "docker.io" in going and os.path.exists(NUKE_SOURCE):
@@ -141,18 +167,22 @@ def _choice(run: Run) -> Dict[str, Any]:
     if run.kept.get("docker_ce", {}).get("packages") != names:
         here = {"mirror": "", "packages": names, "specs": names}
         run.kept["docker_ce"] = choose(run, names) if run.want["source"] == "mirrors" else here
-    return dict(run.kept["docker_ce"])
+    return run.kept["docker_ce"]  # type: ignore[no-any-return]
 
 
-@contextlib.contextmanager
-def _remedy(choice: Dict[str, Any]) -> Iterator[None]:
-    # A download that fails or does not verify has changed no package.
-    try:
-        yield
-    except Failed as failed:
-        raise Failed(
-            "%s could not be installed from %s. If a package could not be fetched or does not match its index, take "
-            "that mirror out of docker_ce_mirrors or put another before it; if the disk is full or another package "
-            "manager is running, mend that. Then run again. The package manager says: %s"
-            % (", ".join(choice["specs"]), choice["mirror"] or "the distribution", failed)
-        )
+def _checked(run: Run) -> List[str]:
+    """Return the transaction's command, whose outcome the package manager was asked for."""
+    coming = "install_packages" in run.states["docker_ce"]["plan"]
+    choice = _choice(run) if coming else {}
+    if coming:
+        argv = transaction.command(run, choice)
+    else:
+        there = set(run.observed["packages"])
+        names = [name for name in changes(run.want, run.observed)["remove"] if name in there]
+        argv = packages.removal(run.want["manager"], names) if names else []
+    if argv and run.kept.get("docker_ce_checked") != argv:
+        transaction.check(run, argv, choice)
+        # dnf is to leave out what did not answer.
+        argv = transaction.command(run, choice) if coming else argv
+        run.kept["docker_ce_checked"] = argv
+    return argv

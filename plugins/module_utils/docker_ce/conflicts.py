@@ -6,6 +6,7 @@ import re
 from typing import Any, Dict, List, Set
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import SHARED_RUNTIMES
+from ansible_collections.slipway.node.plugins.module_utils.engine.containers import some
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 
 # Docker's own in containerd.
@@ -29,6 +30,42 @@ def obstacles(want: Dict[str, Any], observed: Dict[str, Any], install: List[str]
             "%s starts %s in place of the package's engine; stop docker.service, remove that file, run `systemctl "
             "daemon-reload`, and run again." % (", ".join(observed["unit_files"]) or "docker.service", program)
         )
+    elif by_hand(observed):
+        reasons.append(
+            "%s starts %s, which no package installed%s. Packages would overwrite it. Stop docker.service, remove that "
+            "file and the programs, run `systemctl daemon-reload`, and run again; images stay."
+            % (
+                ", ".join(observed["unit_files"]) or "docker.service",
+                program,
+                ", and containers run on it: " + some(observed["containers"]) if observed["containers"] else "",
+            )
+        )
+    known = set(want["packages"] + want["conflicting"] + want["engine_packages"])
+    foreign = sorted({name for name in observed["owners"].values() if name} - known)
+    if foreign:
+        files = [path for path, name in observed["owners"].items() if name in foreign]
+        reasons.append(
+            "%s belongs to the package %s, which Docker's packages would overwrite. Remove that package, and run again."
+            % (", ".join(files), ", ".join(foreign))
+        )
+    containerd = observed["services"].get("containerd.service", {}).get("ExecStart", "")
+    if containerd not in ("", "/usr/bin/containerd") and not runs(observed):
+        reasons.append(
+            "%s starts %s in place of the package's containerd. Remove that file, run `systemctl daemon-reload`, and "
+            "run again." % (", ".join(observed["containerd_files"]) or "containerd.service", containerd)
+        )
+    if observed["group_locks"] and observed["group"] == "missing":
+        reasons.append(
+            "%s is left by a program that ended, so no group can be made. Remove it, and run again."
+            % ", ".join(observed["group_locks"])
+        )
+    locked = [name for name in install for line in observed["locked"] if re.match(re.escape(name) + r"-\d", line)]
+    if locked:
+        reasons.append(
+            "dnf versionlock keeps {0}. Take that off with `dnf versionlock delete {1}`, and run again.".format(
+                ", ".join(locked), " ".join(locked)
+            )
+        )
     if observed["group"] not in ("local", "missing"):
         reasons.append(
             "The group docker is in a directory alone, which is not there yet when docker.socket starts at boot; "
@@ -41,6 +78,18 @@ def obstacles(want: Dict[str, Any], observed: Dict[str, Any], install: List[str]
             "exclude, since docker_ce_hold keeps the version." % ", ".join(patterns)
         )
     return reasons
+
+
+def runs(observed: Dict[str, Any]) -> bool:
+    """Tell whether the engine runs."""
+    return observed["services"].get("docker.service", {}).get("ActiveState") in ("active", "reloading")
+
+
+def by_hand(observed: Dict[str, Any]) -> bool:
+    """Tell whether an engine runs that no package installed."""
+    return bool(
+        runs(observed) and not observed["installed_version"] and observed["owners"].get("/usr/bin/dockerd") == ""
+    )
 
 
 def snap(host: Host) -> bool:
@@ -68,15 +117,18 @@ def other_users(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str
             )
             users = needing(name, out)
         else:
-            _rc, out = host.run("rpm", "-q", "--qf", "%{NAME}\\n", "--whatrequires", name)
-            users = [line for line in out.splitlines() if line and " " not in line]
+            # By rpm itself, which knows what else has what they need.
+            _rc, out = host.run("sh", "-c", "rpm --erase --test %s 2>&1" % name) if name in SHARED_RUNTIMES else (0, "")
+            users = [nevra.rsplit("-", 2)[0] for nevra in re.findall(r"is needed by \(installed\) (\S+)", out)]
         replaced = set(want["conflicting"]) | set(want["packages"])
         reasons += ["%s needs %s" % (user, name) for user in sorted(set(users) - replaced)]
     # conmon watches over each of podman's containers, kubelet over a cluster's.
     programs = ["podman", "buildah", "conmon"] if "runc" in shared else []
     programs += ["kubelet"] if set(shared) & {"containerd", "containerd.io"} else []
     commands = _commands(host)
-    running = {words[0].rsplit("/", 1)[-1] for words in commands}
+    # One that watches over a container of crun's is nobody whom runc's end harms.
+    others = [words for words in commands if "-r" in words[:-1] and not words[words.index("-r") + 1].endswith("runc")]
+    running = {words[0].rsplit("/", 1)[-1] for words in commands if words not in others}
     reasons += ["%s is running" % name for name in programs if name in running]
     namespaces = sorted({namespace for namespace, _id in _shims(commands)} - set(NAMESPACES))
     reasons += ["containerd runs containers of %s" % namespace for namespace in namespaces]
@@ -89,12 +141,13 @@ def other_users(host: Host, want: Dict[str, Any], shared: List[str]) -> List[str
 
 
 def needing(name: str, out: str) -> List[str]:
-    """Return who depends on or recommends a package, from lines of name, dpkg status and relations."""
+    """Return who depends on or recommends a package for want of another, from lines of name, status and relations."""
+    lines = [(line.split("\t") + ["", ""])[:3] for line in out.splitlines()]
+    there = {package for package, status, _relations in lines if status[1:2] == "i"} - {name}
     users = []
-    for line in out.splitlines():
-        package, status, relations = (line.split("\t") + ["", ""])[:3]
-        wanted = [relation.split() for relation in re.split(r"[,|]", relations)]
-        if status[1:2] == "i" and any(words and words[0].split(":")[0] == name for words in wanted):
+    for package, _status, relations in (line for line in lines if line[0] in there):
+        choices = [re.findall(r"(?:^|\|)\s*([^\s:|]+)", one) for one in relations.split(",")]
+        if any(name in names and not there & set(names) for names in choices):
             users.append(package)
     return users
 

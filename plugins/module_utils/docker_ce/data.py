@@ -1,6 +1,7 @@
 """The folders of images and containers: which these are on a host, and what in them is the engine's."""
 
 import json
+import re
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
@@ -26,6 +27,8 @@ def data_roots(host: Host, engine: Dict[str, Any]) -> List[str]:
         root = engine.get("DockerRootDir") or json.loads(host.read(daemon_json.FILE) or "{}").get("data-root")
     except (ValueError, AttributeError):
         root = ""
+    # With userns-remap the engine names a folder of the users' number in its data root.
+    root = re.sub(r"/\d{4,}\.\d{4,}/?$", "", root) if isinstance(root, str) else root
     usable = isinstance(root, str) and root.startswith("/") and root.strip("/")
     return [root if usable else "/var/lib/docker", CONTAINERD]
 
@@ -34,4 +37,5 @@ def engine_data(host: Host, root: str) -> List[str]:
     """Return what the engine keeps in a folder: all of its own, of one that others may use what bears its names."""
     if root in OWN_FOLDERS:
         return host.glob(root + "/*")
-    return host.glob(*("%s/%s" % (root, name) for name in ENGINE_DATA))
+    remapped = [path for path in host.glob(root + "/[0-9]*.[0-9]*") if re.search(r"/\d{4,}\.\d{4,}$", path)]
+    return remapped + host.glob(*("%s/%s" % (root, name) for name in ENGINE_DATA))

@@ -211,7 +211,8 @@ def refusal(want: Dict[str, Any], passed_over: List[str]) -> str:
     """Return why no mirror is usable and what to do, which depends on the reasons."""
     advice = (
         "Set docker_ce_mirrors to one that is, docker_ce_version to a version that is offered, docker_ce_proxy if this "
-        "node reaches the network through one, or docker_ce_source: distribution."
+        "node reaches the network through one%s."
+        % (", or docker_ce_source: distribution" if want["manager"] == "apt" else "")
     )
     if re.search("(?i)sign|pubkey|public key|gpg", "".join(passed_over)):
         advice = (

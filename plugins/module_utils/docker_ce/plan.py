@@ -1,9 +1,10 @@
 """What differs of a host from what is wanted, how it is mended, and what stands in the way. Pure."""
 
+import fnmatch
 import re
 from typing import Any, Dict, List
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import obstacles
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import obstacles, runs
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import CONTAINERD, OWN_FOLDERS
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.repository import (
     excluded,
@@ -17,6 +18,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_ce.sources imp
 )
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.want import ENGINE_PACKAGES, SHARED_RUNTIMES, UNITS
 from ansible_collections.slipway.node.plugins.module_utils.engine import containers, versions
+from ansible_collections.slipway.node.plugins.module_utils.engine.files import COPIES
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action, sentence
 
 # The item of the group that docker.socket belongs to.
@@ -39,6 +41,11 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
             action(name, versions.upstream(packages[name]["version"]), "absent")
             for name in want["conflicting"]
             if name in packages
+        ]
+        + [
+            action(name, "its settings are left", "purged")
+            for name in observed["unpurged"]
+            if name in want["conflicting"]
         ],
         "install_packages": _packages(want, packages),
         "hold_packages": _hold(want, observed),
@@ -52,7 +59,7 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     ``remove``, ``install``: packages; an engine that changes brings the others along, since it may need newer ones than
     are held. ``engine``: how it changes, as sentences; ``containerd``: how containerd changes under it. ``stops``:
     whether one of them stops. ``shared_packages``: packages to be replaced that others than Docker use.
-    ``validating_package``: the package whose engine is to judge the configuration first.
+    ``is_tried``: whether the engine that comes is to show first that it works here.
     """
     phases, packages = plan(want, observed), observed["packages"]
     going = phases.get("remove_conflicting", []) + phases.get("remove_packages", [])
@@ -70,11 +77,10 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     }  # type: Dict[str, Any]
     stopped = [one for one in phases.get("manage_service", []) if one["want"] == "stopped"]
     todo["stops"] = bool(todo["engine"] or todo["containerd"] or stopped or purged)
-    todo["validating_package"] = next(
-        (name for name in todo["install"] if name in ENGINE_PACKAGES and observed["configured"]), ""
-    )
+    programs = {*ENGINE_PACKAGES, "containerd.io"} & set(todo["install"])
+    todo["is_tried"] = bool(programs) and bool(observed["configured"] or runs(observed))
     shared = SHARED_RUNTIMES + ["containerd.io"]
-    todo["shared_packages"] = [name for name in todo["remove"] + todo["install"] if name in shared and name in packages]
+    todo["shared_packages"] = [name for name in todo["remove"] + lacking if name in shared and name in packages]
     if any(one["item"] == CONTAINERD for one in purged):
         todo["shared_packages"] = sorted({"containerd.io", *todo["shared_packages"]})
     return todo
@@ -133,11 +139,6 @@ def may_restart(want: Dict[str, Any], observed: Dict[str, Any], todo: Dict[str, 
     return not observed["containers"] or bool(observed["live_restore"] and patch)
 
 
-def runs(observed: Dict[str, Any]) -> bool:
-    """Tell whether the engine runs."""
-    return observed["services"].get("docker.service", {}).get("ActiveState") in ("active", "reloading")
-
-
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know of the changes."""
     todo = changes(want, observed)
@@ -152,6 +153,19 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "%s is held, and not by Slipway. The hold stays. Take it off with `apt-mark unhold`, or set "
             "docker_ce_version." % ", ".join(sorted(set(by_hand) - set(observed["recorded"])))
         )
+    for path, version in observed["pins"] if want["state"] == "present" and not want["hold"] else ():
+        is_ = observed["packages"].get("docker-ce", {}).get("version", "")
+        if todo["install"] or not fnmatch.fnmatchcase(is_, version):
+            sentences.append(
+                "%s pins docker-ce to %s: the next upgrade of the system brings that version. Change it, or set "
+                "docker_ce_hold: true." % (path, version)
+            )
+    if observed["compose_units"] and "docker-compose" in todo["remove"]:
+        sentences.append(
+            "%s calls docker-compose, which goes. Change it to `docker compose`." % ", ".join(observed["compose_units"])
+        )
+    if want["state"] == "present" and _leftovers(want, observed):
+        sentences.append("Copies of source files and keys that change or go are kept in %s." % COPIES)
     before_29 = observed["running_version"][:2] >= "29" > want["versions"].get("docker-ce", "").split(":")[-1][:2] > ""
     if want["state"] == "present" and todo["engine"] and observed["has_containerd_store"] and before_29:
         sentences.append(
@@ -167,7 +181,7 @@ def stopped(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return the containers that the changes stop."""
     todo = changes(want, observed)
     refused = want["state"] == "present" and todo["engine"] and not may_restart(want, observed, todo)
-    stay = observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"])
+    stay = not todo["stops"] or observed["live_restore"] or refused or (todo["containerd"] and not todo["engine"])
     return [] if stay else list(observed["containers"])
 
 
@@ -252,7 +266,8 @@ def _packages(want: Dict[str, Any], packages: Dict[str, Dict[str, Any]]) -> List
         if name not in packages:
             found.append(action(name, "not installed", version or "the newest"))
         elif packages[name]["broken"]:
-            found.append(action(name, "half installed", version or "installed"))
+            how = "two versions installed" if packages[name].get("older") else "half installed"
+            found.append(action(name, how, version or "installed"))
         elif not versions.satisfies(version, packages[name]["version"]):
             found.append(action(name, versions.upstream(packages[name]["version"]), version))
     return found
@@ -278,7 +293,7 @@ def _to_hold(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def _services(want: Dict[str, Any], observed: Dict[str, Dict[str, str]]) -> List[Action]:
     found = []
-    for unit in UNITS:
+    for unit in ["containerd.service"] + UNITS:
         is_ = observed.get(unit, {})
         enabled, active = is_.get("UnitFileState", "") == "enabled", is_.get("ActiveState", "") == "active"
         masked = "masked" in (is_.get("LoadState"), is_.get("UnitFileState"))

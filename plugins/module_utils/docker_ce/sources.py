@@ -42,7 +42,7 @@ def is_bare(path: str, text: str) -> bool:
     """Tell whether a source file has nothing left that is in force."""
     if path.endswith(".repo"):
         sections = re.findall(r"(?m)^\[(?!main\])", text)
-        return len(sections) == len(re.findall(r"(?mi)^enabled\s*=\s*0", text))
+        return len(sections) == len(re.findall(r"(?mi)^enabled\s*=\s*(?:0|no|false|off)\s*$", text))
     return path != "/etc/apt/sources.list" and not re.search(r"(?m)^\s*[^#\s]", text)
 
 
@@ -77,7 +77,9 @@ def _sections(text: str, mirrors: List[str]) -> str:
     parts = [text[start:end] for start, end in zip([0] + starts, starts + [len(text)])]
     for index, section in enumerate(parts):
         uris = re.findall(r"(?m)^(?:baseurl|mirrorlist|metalink)\s*=\s*(\S+)", section)
-        if any(is_docker(uri, mirrors) for uri in uris) and not re.search(r"(?mi)^enabled\s*=\s*(0|no|false)", section):
+        if any(is_docker(uri, mirrors) for uri in uris) and not re.search(
+            r"(?mi)^enabled\s*=\s*(0|no|false|off)\s*$", section
+        ):
             bare = re.sub(r"(?m)^enabled\s*=.*\n?", "", section)
-            parts[index] = bare.replace("]\n", "]\nenabled=0\n", 1)
+            parts[index] = re.sub(r"^(\[[^\]]*\][^\n]*\n)", r"\1enabled=0\n", bare)
     return "".join(parts)

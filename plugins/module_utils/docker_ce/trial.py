@@ -1,7 +1,6 @@
-"""An engine that was downloaded, but not installed, judges the daemon's configuration.
+"""An engine that was downloaded, but not installed, is rehearsed in place of the one that works, or judges alone.
 
-So an upgrade over a file with a key that the new engine refuses fails while the old engine still runs. An engine before
-23.0 cannot validate; then, and where the package is not in the usual cache, nothing is tried.
+Where no engine runs there is nothing to harm, and the new one, as far as it can, judges the configuration's file.
 """
 
 import glob
@@ -9,42 +8,61 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Tuple
+from typing import List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.act import write_ahead
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.transaction import Executor
 from ansible_collections.slipway.node.plugins.module_utils.engine import run as engine_run
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import existing
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 
-# From 28 on the engine looks for its proxy while it validates.
-UNPACK = "tar --extract --wildcards './usr/*/dockerd' './usr/*/docker-proxy'"
-# What takes both out of a package; rpm2archive compresses.
+# The programs of an engine, wherever its packages have them.
+PROGRAMS = ("dockerd", "docker", "docker-proxy", "docker-init", "containerd", "containerd-shim-runc-v2", "runc")
+UNPACK = "tar --extract --wildcards " + " ".join("'./usr/*/%s'" % name for name in PROGRAMS)
+# What takes them out of a package; rpm2archive compresses.
 ARCHIVE = {"apt": 'dpkg-deb --fsys-tarfile "$0" | ' + UNPACK, "dnf": 'rpm2archive - < "$0" | %s --gzip' % UNPACK}
+# Folders of which one is likely to be where programs may run.
+PLACES = ("/var/tmp", "/var/lib/slipway", "/opt", "/root")
 SECONDS = 300
 
 
-def try_engine(run: Run, package: str) -> None:
-    """Let the engine of a package, as the package manager takes it, judge the configuration.
+def try_engine(run: Run, specs: List[str], runs: bool) -> Optional[Executor]:
+    """Let the engine of downloaded packages, as the package manager takes them, show that it works here.
 
-    :raises Failed: it is refused.
+    :param runs: whether it is to replace one that runs.
+    :return: what takes configuration back that was put in place for it.
+    :raises Failed: it does not.
     """
-    # Without a version the one that came last; its mtime is the mirror's.
-    path = max(glob.glob(pattern(run.want["manager"], package)), key=os.path.getctime, default="")
-    # Not in /tmp, where nothing may be executed on many hosts.
-    folder = tempfile.mkdtemp(prefix="slipway-docker-ce-", dir="/var/tmp")
-    reason = ""
+    place = next((one for one in PLACES if may_execute(one)), "")
+    if not place:
+        run.note("The new engine could not be tried: %s are mounted noexec." % ", ".join(PLACES))
+        return None
+    os.makedirs(place, 0o755, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="slipway-docker-ce-", dir=place)
     try:
-        engine, proxy = unpack(run, path, folder) if path else ("", "")
-        reason = complaint(run, engine, proxy) if engine else ""
-    except (OSError, Failed) as error:
-        run.note("%s could not be tried on %s: %s" % (package, daemon_json.FILE, error))
+        programs = unpack(run, specs, folder)
+        if not os.listdir(programs):
+            return None
+        if runs:
+            return write_ahead(run, programs)
+        reason = complaint(run, programs)
+    except OSError as error:
+        run.note("The new engine could not be tried: %s" % error)
+        return None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if reason:
         raise Failed(
-            "%s is refused by the new engine (%s): %s. Nothing was replaced. Correct that file, or where it is a "
-            "setting of docker_daemon correct its inputs and run that role alone first, then run again."
-            % (daemon_json.FILE, os.path.basename(path), reason)
+            "%s is refused by the new engine: %s. Nothing was replaced. Correct that file, or the docker_daemon_* "
+            "input that it comes from, and run again." % (daemon_json.FILE, reason)
         )
+    return None
+
+
+def may_execute(path: str) -> bool:
+    """Tell whether programs may be executed in a folder, or where it would be made."""
+    return not os.statvfs(existing(path)).f_flag & os.ST_NOEXEC
 
 
 def pattern(manager: str, package: str) -> str:
@@ -55,20 +73,30 @@ def pattern(manager: str, package: str) -> str:
     return "/var/cache/apt/archives/%s_%s_*.deb" % (name, version.replace(":", "%3a") or "*")
 
 
-def unpack(run: Run, path: str, folder: str) -> Tuple[str, str]:
-    """Return the path of the engine taken out of a package, and the folder of its proxy; empty where it has none."""
-    run.command(["sh", "-c", ARCHIVE[run.want["manager"]], path], good=(), cwd=folder, limit=SECONDS)
-    engine, proxy = (glob.glob("%s/usr/**/%s" % (folder, name), recursive=True) for name in ("dockerd", "docker-proxy"))
-    return (engine + [""])[0], os.path.dirname((proxy + [""])[0])
+def unpack(run: Run, specs: List[str], folder: str) -> str:
+    """Take an engine's programs out of packages; return the folder that has them all."""
+    for spec in specs:
+        # Without a version the one that came last; its mtime is the mirror's.
+        path = max(glob.glob(pattern(run.want["manager"], spec)), key=os.path.getctime, default="")
+        if path:
+            run.command(["sh", "-c", ARCHIVE[run.want["manager"]], path], good=(), cwd=folder, limit=SECONDS)
+    programs = os.path.join(folder, "programs")
+    os.mkdir(programs)
+    for name in PROGRAMS:
+        found = glob.glob("%s/usr/**/%s" % (folder, name), recursive=True)
+        for path in [path for path in found if os.path.isfile(path)]:
+            os.rename(path, os.path.join(programs, name))
+    return programs
 
 
-def complaint(run: Run, engine: str = "dockerd", proxy: str = "") -> str:
+def complaint(run: Run, programs: str = "") -> str:
     """Return what an engine says is wrong with the configuration; empty where it cannot validate, or does not say.
 
-    :param proxy: the folder of its proxy, empty where it has none.
+    :param programs: the folder of one that is not installed.
     """
-    places = os.pathsep.join([proxy, engine_run.PATH] if proxy else [engine_run.PATH])
-    command = ["env", "PATH=" + places, engine, "--validate", "--config-file", daemon_json.FILE]
+    # From 28 on the engine looks for its proxy while it validates.
+    places = os.pathsep.join([programs, engine_run.PATH] if programs else [engine_run.PATH])
+    command = ["env", "PATH=" + places, "dockerd", "--validate", "--config-file", daemon_json.FILE]
     code, out, err = run.command(command, good=(), limit=SECONDS)
     lines = [line for line in (out + err).splitlines() if "configure the Docker daemon with file" in line]
     return lines[-1].rpartition(".json: ")[2].strip().rstrip('"') if code and lines else ""

@@ -92,7 +92,7 @@ def containers(host: Host, endpoint: str) -> List[str]:
 
 def _is_loaded(loaded: Dict[str, Any], wanted: Dict[str, Any], info: Dict[str, Any], key: str) -> bool:
     """Tell whether the running daemon has a setting: it says so itself, or it is known to have loaded it."""
-    if key in daemon_json.TYPES:
+    if key not in DROP_INS:
         verdict = daemon_json.reported(info, key, wanted.get(key))
         if verdict is not None:
             return verdict

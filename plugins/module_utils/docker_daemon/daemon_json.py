@@ -38,52 +38,7 @@ BREAKS_LIVE_RESTORE = {
     *("data-root", "features", "live-restore", "storage-driver", "storage-opts", "userns-remap"),
 }
 
-_KEYS = {
-    bool: "allow-direct-routing cri-containerd debug experimental icc init ip-forward ip-forward-no-drop ip-masq"
-    " ip6tables iptables ipv6 live-restore no-new-privileges raw-logs rootless selinux-enabled tls tlsverify"
-    " userland-proxy",
-    int: "cpu-rt-period cpu-rt-runtime max-concurrent-downloads max-concurrent-uploads max-download-attempts mtu"
-    " network-control-plane-mtu network-diagnostic-port oom-score-adjust shutdown-timeout swarm-raft-election-tick"
-    " swarm-raft-heartbeat-tick",
-    str: "api-cors-header bip bip6 bridge bridge-accept-fwmark cgroup-parent cluster-advertise cluster-store"
-    " containerd containerd-namespace containerd-plugin-namespace data-root default-cgroupns-mode"
-    " default-gateway default-gateway-v6 default-init default-ipc-mode default-runtime exec-root firewall-backend"
-    " fixed-cidr fixed-cidr-v6 group host-gateway-ip init-path ip log-driver log-format log-level metrics-addr"
-    " pidfile resolv-conf seccomp-profile storage-driver swarm-default-advertise-addr tlscacert tlscert tlskey"
-    " userland-proxy-path userns-remap",
-    list: "allow-nondistributable-artifacts authorization-plugins cdi-spec-dirs default-address-pools dns dns-opts"
-    " dns-search exec-opts host-gateway-ips hosts insecure-registries labels node-generic-resources registry-mirrors"
-    " storage-opts",
-    dict: "builder cluster-store-opts default-network-opts default-ulimits features log-opts proxies runtimes",
-    # A number of bytes, or a text such as 64M.
-    object: "default-shm-size",
-}
-TYPES = dict((key, kind) for kind, keys in _KEYS.items() for key in keys.split())  # type: Dict[str, type]
-
-# What may be an option of any log driver, and what else each driver takes. A driver that is not listed is a plugin.
-_ANY_LOG_OPTS = "mode max-buffer-size cache-disabled cache-max-size cache-max-file cache-compress"
-_LABELLED = " labels labels-regex env env-regex tag"
-_LOG_OPTS = {
-    "awslogs": "awslogs-create-group awslogs-create-stream awslogs-credentials-endpoint awslogs-datetime-format"
-    " awslogs-endpoint awslogs-force-flush-interval-seconds awslogs-format awslogs-group awslogs-max-buffered-events"
-    " awslogs-multiline-pattern awslogs-region awslogs-stream tag",
-    "fluentd": "fluentd-address fluentd-async fluentd-async-connect fluentd-async-reconnect-interval"
-    " fluentd-buffer-limit fluentd-max-retries fluentd-read-timeout fluentd-request-ack fluentd-retry-wait"
-    " fluentd-sub-second-precision fluentd-write-timeout" + _LABELLED,
-    "gcplogs": "gcp-log-cmd gcp-meta-id gcp-meta-name gcp-meta-zone gcp-project" + _LABELLED,
-    "gelf": "gelf-address gelf-compression-level gelf-compression-type gelf-tcp-max-reconnect gelf-tcp-reconnect-delay"
-    + _LABELLED,
-    "journald": _LABELLED,
-    "json-file": "max-size max-file compress" + _LABELLED,
-    "local": "max-size max-file compress",
-    "none": "",
-    "splunk": "splunk-caname splunk-capath splunk-format splunk-gzip splunk-gzip-level splunk-index"
-    " splunk-index-acknowledgment splunk-insecureskipverify splunk-source splunk-sourcetype splunk-token splunk-url"
-    " splunk-verify-connection" + _LABELLED,
-    "syslog": "syslog-address syslog-facility syslog-format syslog-tls-ca-cert syslog-tls-cert syslog-tls-key"
-    " syslog-tls-skip-verify" + _LABELLED,
-}
-_NAMES = {bool: "true or false", int: "a whole number", str: "a text", list: "a list", dict: "a mapping"}
+_NAMES = {bool: "true or false", int: "a whole number", str: "a text", list: "a list"}
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 # Up to the last @, since a password may hold one.
 _PASSWORD = re.compile(r"(?<=://)[^/\s\"']+@")
@@ -160,29 +115,6 @@ def normalise(config: Dict[str, Any]) -> Dict[str, Any]:
     return config
 
 
-def check(config: Dict[str, Any], refuse_unknown: bool) -> List[str]:
-    """Return what is wrong with a wanted configuration, as far as it is known without dockerd.
-
-    :param refuse_unknown: for a dockerd that cannot say itself which keys it knows.
-    """
-    problems = []
-    for key, value in sorted(config.items()):
-        kind = TYPES.get(key, object)
-        if key not in TYPES and refuse_unknown:
-            problems.append("%s: dockerd has no such key" % key)
-        elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            problems.append("%s must be %s, not %s" % (key, _NAMES[kind], redact(json.dumps(value))))
-    return problems
-
-
-def unknown_log_options(config: Dict[str, Any]) -> List[str]:
-    """Return the log options that the log driver does not know, which keep the daemon from starting."""
-    driver, options = config.get("log-driver") or "json-file", config.get("log-opts")
-    if driver not in _LOG_OPTS or not isinstance(options, dict):
-        return []
-    return sorted(set(options) - set(_ANY_LOG_OPTS.split()) - set(_LOG_OPTS[driver].split()))
-
-
 def merge(current: Dict[str, Any], wanted: Dict[str, Any], entries: List[Entry]) -> Tuple[Dict[str, Any], List[Entry]]:
     """Return the file's new content and the new entries.
 
@@ -239,6 +171,13 @@ def reported(info: Dict[str, Any], key: str, value: Any) -> Optional[bool]:
     """
     if not info or (value is None and not isinstance(RELOADABLE.get(key), (bool, list))):
         return None
+    try:
+        return _reported(info, key, value)
+    except (AttributeError, TypeError):  # Of another kind: dockerd says what is wrong with it.
+        return None
+
+
+def _reported(info: Dict[str, Any], key: str, value: Any) -> Optional[bool]:
     value = RELOADABLE[key] if value is None else value
     registries = info.get("RegistryConfig") or {}
     if key == "registry-mirrors":

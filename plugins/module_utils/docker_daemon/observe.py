@@ -14,6 +14,8 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_ro
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.networks import overlap
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import parse_record
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.want import PATHS
+from ansible_collections.slipway.node.plugins.module_utils.engine import versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.containers import stay_down
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SEAL, Host
 
@@ -23,7 +25,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     is_ = dict((name, host.read(path)) for name, path in want["paths"].items())
     record = host.read(want["state_file"])
     observed = {
-        "secret": ["is", "state", "current", "known", "words"],
+        "secret": ["is", "state", "current", "known", "words", "environment"],
         "audit": audit.observe(host, want["audit"]),
         "is": is_,
         "has_state": record is not None,
@@ -36,21 +38,26 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             daemon_json.check_encoding(host.read_bytes(reading) or b"")
         observed["current"] = daemon_json.parse(is_["config"] or "")
         reading = want["state_file"]
-        observed["state"] = parse_record(record)
+        observed["state"] = parse_record(reading, record)
     except ValueError as error:
         return dict(observed, unreadable=[reading, str(error)])
     observed["known"] = _known(host, want, observed)
     observed["unit"] = daemon.unit_properties(host, want["service"])
     text = host.run("systemctl", "cat", want["service"])[1] if observed["unit"] else ""
     variables = [host.read(path) or "" for path in unit.environment_files(text)]
-    observed["words"] = unit.command(text, want["paths"]["flags"], variables) if text else []
+    observed.update(command_line(host, text, variables, observed["unit"].get("MainPID", "0")))
     observed["mirrors"] = {}
     environment = observed["known"].get(want["proxy"], "")
     if want["probe_mirrors"] != "off" and bool(environment) == bool(want["proxy"]):
         # As the daemon will ask: through its proxies, whoever set them.
-        proxies = dict(unit.environment(text, variables + [environment]), **_proxies(observed["current"]))
+        proxies = dict(observed["environment"], **unit.environment("", [environment]))
+        proxies.update(_proxies(observed["current"]))
         observed["mirrors"] = mirrors.ask(host, want["config"], proxies, want["mirror_timeout"])
     observed.update(daemon.observe(host, want, observed))
+
+    version = observed["info"].get("ServerVersion", "")
+    # What only the engine to come knows, it judges itself.
+    observed["is_replaced"] = bool(version) and not versions.satisfies(want["engine_version"], version)
 
     # What else is to be asked depends on what the files are to hold.
     found = target(want, observed)
@@ -88,17 +95,39 @@ def _texts(content: Any) -> List[str]:
     return [content] if isinstance(content, str) else []
 
 
+def command_line(host: Host, text: str, variables: List[str], pid: str) -> Dict[str, Any]:
+    """Return how a unit starts its engine: ``words``, ``environment`` and the program ``dockerd``.
+
+    :param text: what ``systemctl cat`` prints. :param variables: the contents of its environment files.
+    """
+    words = unit.command(text, PATHS["flags"], variables) if text else []
+    if pid != "0" and not unit.engine_words(words):
+        # A script starts it, which nobody but systemd is to run.
+        words = unit.engine_words((host.read("/proc/%s/cmdline" % pid) or "").split("\0")[:-1])
+    return {"words": words, "environment": unit.environment(text, variables), "dockerd": _program(host, words)}
+
+
+def _program(host: Host, words: List[str]) -> str:
+    """Return the path of dockerd, empty where there is none, or a script in its place."""
+    named = [word for word in unit.engine_words(words)[:1] if word.startswith("/")]
+    for path in named + host.glob("/usr/bin/dockerd", "/usr/local/bin/dockerd"):
+        if host.is_binary(path):
+            return path
+    return ""
+
+
 def _validate(host: Host, want: Dict[str, Any], found: Dict[str, Any]) -> List[Any]:
     """Return dockerd's own verdict on the new content: exit status and what it says; 0 where it is not asked."""
-    dockerd = (host.glob(*found["words"][:1]) + host.glob("/usr/bin/dockerd", "/usr/local/bin/dockerd") + [""])[0]
-    if not dockerd or found["to_be"]["config"] == found["is"]["config"] or not found["merged"]:
+    is_judge = bool(found["dockerd"]) and not found["is_replaced"]
+    if not is_judge or found["to_be"]["config"] == found["is"]["config"] or not found["merged"]:
         return [0, ""]
     # Readable by root alone.
     with tempfile.NamedTemporaryFile("w", prefix="slipway-", encoding="utf-8") as file:
         file.write(daemon_json.render(found["merged"]))
         file.flush()
-        rc, out = host.run("sh", "-c", 'exec "$0" --validate --config-file "$1" 2>&1', dockerd, file.name)
-    return [rc, daemon_json.redact(out.strip().replace(file.name, want["config_file"]))]
+        rc, out = host.run("sh", "-c", 'exec "$0" --validate --config-file "$1" 2>&1', found["dockerd"], file.name)
+    # Before 23.0 it cannot.
+    return [0 if "unknown flag" in out else rc, daemon_json.redact(out.strip().replace(file.name, want["config_file"]))]
 
 
 def _in_swarm(host: Host, found: Dict[str, Any]) -> bool:

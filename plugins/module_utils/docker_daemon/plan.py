@@ -8,7 +8,7 @@ from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.data_root import moved_keys
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.record import new_state
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.target import target
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import conflicts
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import conflicts, values
 from ansible_collections.slipway.node.plugins.module_utils.engine import containers
 from ansible_collections.slipway.node.plugins.module_utils.engine.phases import LATER
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Plan, action
@@ -27,8 +27,7 @@ REFUSALS = {
     " docker_daemon_live_restore: false, or leave the swarm first (`docker swarm leave`).",
     "swarm_lost": "This host is in a swarm, which the daemon would not find again with another %s. Leave the key as it"
     " is, or leave the swarm first (`docker swarm leave`).",
-    "log_options": "The log driver %s has no option %s, and the daemon would not start with it. Correct"
-    " docker_daemon_log_driver or docker_daemon_log_opts, or take it out of log-opts in %s.",
+    "config_file": "%s reads %s, not %s. Take --config-file out of its command line, or move that file here.",
     "proxies": "%s has proxies of its own, which win over docker_daemon_http_proxy and its sisters. Remove the key"
     " proxies there, or leave these inputs empty.",
     "unmounted": "docker_daemon_data_root is %s, and the disk of %s is not mounted: Docker would start on the empty"
@@ -41,6 +40,8 @@ REFUSALS = {
     " user_groups_members for example, or name another.",
     "record": "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
     " counts as the host's own.",
+    "rehearsal": "Docker was tried beside the engine that runs, as it is to be, and this went wrong: %s. Nothing was"
+    " changed. Correct the docker_daemon_* input that it names, or the key in %s if it is not yours.",
     "config": "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start"
     " from an empty one.",
 }
@@ -193,20 +194,17 @@ def is_safe(policy: str, found: Dict[str, Any], keys: List[str], info: Dict[str,
 def _refused(want: Dict[str, Any], found: Dict[str, Any]) -> List[str]:
     file, merged, wanted, moved = want["config_file"], found["merged"], found["wanted"], moved_keys(found)
     in_swarm, root, (code, said) = found["in_swarm"], merged.get("data-root"), found["validated"]
-    # Before 23.0 dockerd cannot judge.
-    problems = daemon_json.check(wanted, True) if "unknown flag" in said else [said]
-    invalid = daemon_json.redact("; ".join(problems)) if code != 0 else ""
     flags = "; ".join("%s (%s)" % one for one in sorted(found["conflicting_flags"].items()))
     swarm_keys = [key for key in moved if key != "storage-driver"] if in_swarm and found["info"] else []
-    unknown, driver = daemon_json.unknown_log_options(merged), merged.get("log-driver") or "json-file"
+    read = [one for one in values(found["words"], "config-file") if one != file]
     # A bridge that is there already has done its harm, or none.
     overlap = found["bip_overlap"] if wanted.get("bip") != found["current"].get("bip") else ""
     reasons = {
-        "invalid": (invalid, (invalid, file)),
+        "invalid": (code != 0, (said, file)),
         "flags": (flags, (want["service"], daemon_json.redact(flags))),
         "swarm": (in_swarm and merged.get("live-restore"), ()),
         "swarm_lost": (swarm_keys, (" and ".join(swarm_keys),)),
-        "log_options": (unknown, (driver, ", ".join(unknown), file)),
+        "config_file": (read, (want["service"], ", ".join(read), file)),
         "proxies": (want["proxy"] and merged.get("proxies"), (file,)),
         "unmounted": (found["unmounted"], (root, found["unmounted"], found["unmounted"])),
         "others_root": (found["data_root_is_others"] and "data-root" in moved, (root, root)),

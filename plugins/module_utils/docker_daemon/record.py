@@ -3,20 +3,20 @@
 ``{entries, files, environment, loaded}``; it may hold secrets and is 0600.
 """
 
-import json
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import unit
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 
 
-def parse_record(text: Optional[str]) -> Dict[str, Any]:
+def parse_record(path: str, text: Optional[str]) -> Dict[str, Any]:
     """Read the state file. Without it the role takes all that it finds for somebody else's, and leaves it.
 
     :raises ValueError: it is not what Slipway keeps.
     """
     state = {"entries": [], "files": {}, "environment": None, "loaded": {}}  # type: Dict[str, Any]
     try:
-        given = json.loads(text or "{}")
+        given = records.load(path, text)
         state.update((name, given[name]) for name in state if name in given)
         sound = all(isinstance(entry["path"], list) and "value" in entry for entry in state["entries"])
         if not sound or not isinstance(state["files"], dict) or not isinstance(state["loaded"], dict):

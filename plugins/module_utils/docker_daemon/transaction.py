@@ -1,15 +1,18 @@
 """The steps of a decision, done all or none: what fails is undone, and the daemon comes back with its former files."""
 
-import json
 import os
 import shutil
 import time
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json, unit
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import PROXY, settings
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError, Daemon
-from ansible_collections.slipway.node.plugins.module_utils.engine import files
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon import DROP_INS, PROXY, settings
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import (
+    ApplyError,
+    Daemon,
+    StillStarting,
+)
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, records
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import NoAnswer
 
 # How a start ends where Docker's record of networks does not fit, as after a start that failed half-way.
@@ -42,8 +45,10 @@ class Executor:
         try:
             for step in steps:
                 getattr(self, step[0])(*step[1:])
+        except StillStarting:
+            raise
         except BaseException:
-            self._roll_back()
+            self.roll_back()
             raise
 
     def restrict(self, path: str) -> None:
@@ -84,7 +89,7 @@ class Executor:
     def prove(self, keys: List[str]) -> None:
         """Compare what the daemon says of itself with what it was to load."""
         merged = self._found["merged"]
-        known = [key for key in keys if key in daemon_json.TYPES]
+        known = [key for key in keys if key not in DROP_INS]
         wrong = [key for key in known if daemon_json.reported(self._info, key, merged.get(key)) is False]
         if PROXY in keys and self._found["to_be"]["environment"]:
             wanted = unit.environment("", [self._found["to_be"]["environment"]])
@@ -105,7 +110,7 @@ class Executor:
 
     def _record(self, state: Dict[str, Any], identity: str) -> None:
         state = dict(state, loaded=dict(state["loaded"], daemon=identity) if identity else {})
-        put(self._want["state_file"], json.dumps(state, indent=2, ensure_ascii=False) + "\n", files.PRIVATE)
+        put(self._want["state_file"], records.dump(state), files.PRIVATE)
 
     def _restore_file(self, path: str, text: Optional[str]) -> None:
         if not os.path.exists(path) or files.read(path) != text:
@@ -116,7 +121,7 @@ class Executor:
     def _mode(self, path: str) -> int:
         return files.PRIVATE if path in self._found["private"] else 0o644
 
-    def _roll_back(self) -> None:
+    def roll_back(self) -> None:
         """Undo everything, the last first, whatever of it fails."""
         failures = []
         while self._undo:

@@ -6,23 +6,35 @@ in the text that ``systemctl cat docker.service`` prints, with variables of envi
 
 import re
 import shlex
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.daemon_json import TYPES
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET
 
 HEADER = "# Written by Slipway (slipway.node.docker_daemon). The next run overwrites changes made here.\n"
 
+# Flags that take no value.
+_SWITCHES = re.findall(
+    r"\S+",
+    "allow-direct-routing cri-containerd debug experimental icc init ip-forward ip-forward-no-drop ip-masq ip6tables"
+    " iptables ipv6 live-restore no-new-privileges raw-logs rootless selinux-enabled tls tlsverify userland-proxy"
+    " validate",
+)
 # Names of flags that are no keys, without their dashes: dockerd takes them in the file without a word, without effect.
+_LISTS = re.findall(
+    r"\S+",
+    "allow-nondistributable-artifacts authorization-plugins cdi-spec-dirs cluster-store-opts default-address-pools"
+    " default-network-opts default-ulimits dns-opts exec-opts features host-gateway-ips hosts insecure-registries"
+    " labels log-opts node-generic-resources registry-mirrors storage-opts",
+)
 _FLAGS = (
     "D=debug G=group H=hosts b=bridge g=data-root graph=data-root l=log-level p=pidfile s=storage-driver"
     " add-runtime=runtimes containerd-plugins-namespace=containerd-plugin-namespace host-gateway-ip=host-gateway-ips"
     " http-proxy=proxies https-proxy=proxies no-proxy=proxies insecure-registry=insecure-registries"
 )
-FLAGS = dict((key[:-1], key) for key in TYPES if key.endswith("s") and key[:-1] not in TYPES)
+FLAGS = dict((key[:-1], key) for key in _LISTS)
 FLAGS.update(re.findall(r"(\S+)=(\S+)", _FLAGS))
 # dockerd merges it.
-_MERGED = ("runtimes",)
+MERGED = ("runtimes",)
 
 
 def environment_files(unit: str) -> List[str]:
@@ -63,10 +75,20 @@ def environment(unit: str, files: List[str]) -> Dict[str, str]:
     return variables
 
 
-def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
+def engine_words(words: Sequence[str]) -> List[str]:
+    """Return the part of a command line that is dockerd's, whatever starts it; empty where a script hides it."""
+    for place, word in enumerate(words):
+        if word.rpartition("/")[2] == "dockerd":
+            return list(words[place:])
+        if "dockerd" in word and " " in word:
+            return engine_words(_words(word))
+    return []
+
+
+def flags(words: Sequence[str]) -> List[Tuple[str, List[str]]]:
     """Return the flags of a command line in order: the key of daemon.json that means the same, and the flag's words."""
     found = []  # type: List[Tuple[str, List[str]]]
-    rest = list(words[1:])
+    rest = engine_words(words)[1:]
     while rest:
         word = rest.pop(0)
         name = word.split("=")[0]
@@ -76,14 +98,14 @@ def flags(words: List[str]) -> List[Tuple[str, List[str]]]:
             name = short.group(0)
         key = FLAGS.get(name.lstrip("-"), name.lstrip("-"))
         has_value = "=" in word or (bool(short) and len(word) > 2)
-        if not word.startswith("-") or has_value or TYPES.get(key) is bool or not rest:
+        if not word.startswith("-") or has_value or key in _SWITCHES or not rest:
             found.append((key, [word]))
         else:
             found.append((key, [word, rest.pop(0)]))
     return found
 
 
-def values(words: List[str], key: str) -> List[str]:
+def values(words: Sequence[str], key: str) -> List[str]:
     """Return the values of a key's flags."""
     found = [parts for name, parts in flags(words) if name == key]
     return [parts[-1] if len(parts) > 1 else re.sub(r"^(--[^=]*=|-[A-Za-z]=?)", "", parts[0]) for parts in found]
@@ -104,16 +126,20 @@ def conflicts(words: List[str], keys: List[str]) -> Dict[str, str]:
     """Return the keys that are flags too, each with its flags as they stand on the command line."""
     found = {}  # type: Dict[str, str]
     for key, parts in flags(words):
-        if key in keys and key not in _MERGED:
+        if key in keys and key not in MERGED:
             found[key] = " ".join(([found[key]] if key in found else []) + parts)
     return found
 
 
 def drop_in(words: List[str], keys: List[str]) -> str:
-    """Return a drop-in that starts dockerd without the flags of these keys."""
-    kept = [part for key, parts in flags(words) if key not in keys or key in _MERGED for part in parts]
+    """Return a drop-in that starts dockerd, by what starts it now, without the flags of these keys."""
+    own = engine_words(words)
+    place = len(words) - len(own)
+    # A shell's own line is given up.
+    start = words[: place + 1] if words[place:] == own else ["/usr/bin/env", "dockerd"]
+    kept = [part for key, parts in flags(words) if key not in keys or key in MERGED for part in parts]
     line = " ".join(
-        word if re.match(r"^[^\s\"';\\]+$", word) else '"%s"' % word.replace('"', '\\"') for word in words[:1] + kept
+        word if re.match(r"^[^\s\"';\\]+$", word) else '"%s"' % word.replace('"', '\\"') for word in start + kept
     )
     return setting("Service", "ExecStart=\nExecStart=%s" % line)
 

@@ -18,6 +18,7 @@ PATHS = {
     "mounts": "/etc/systemd/system/docker.service.d/slipway-mounts.conf",
     "socket": "/etc/systemd/system/docker.socket.d/slipway-group.conf",
 }
+SERVICE = "docker.service"
 # Inputs that are keys of the file.
 NAMED = ("registry_mirrors", "insecure_registries", "data_root", "live_restore", "log_driver")
 PROFILE_LOG_OPTS = {"max-size": "50m", "max-file": "3"}
@@ -35,7 +36,16 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
     config = dict(PROFILES[inputs["profile"]])
     config.update((key, value) for key, value in named.items() if value not in ("", [], {}, None))
     present = inputs["state"] == "present"
-    kept = ("state", "restart", "backup", "take_over_flags", "mirror_timeout")
+    kept = (
+        "state",
+        "restart",
+        "restart_timeout",
+        "backup",
+        "take_over_flags",
+        "mirror_timeout",
+        "rehearse",
+        "engine_version",
+    )
     return dict(
         ((name, inputs[name]) for name in kept),
         audit=present and inputs["audit"],
@@ -44,7 +54,7 @@ def want(inputs: Dict[str, Any], _platform: Platform) -> Dict[str, Any]:
         config=daemon_json.normalise(_combine(config, options)) if present else {},
         config_file=daemon_json.FILE,
         state_file="/var/lib/slipway/docker_daemon.json",
-        service="docker.service",
+        service=SERVICE,
         paths=PATHS,
     )
 

@@ -38,30 +38,6 @@ class HostError(Exception):
     """What is wrong on this very host, so that another mirror would not help."""
 
 
-class Limits:
-    """How long a mirror may take: seconds without progress, and seconds for a whole file (0: any)."""
-
-    def __init__(self, timeout: float, total: float = 0) -> None:
-        self.timeout = timeout
-        self.total = total
-        self._end = time.monotonic() + total
-        self._window = (time.monotonic(), 0)
-
-    def check(self, size: int) -> None:
-        """Take note that `size` bytes are there.
-
-        :raises MirrorError: too slow.
-        """
-        now = time.monotonic()
-        if self.total and now > self._end:
-            raise MirrorError("too slow: not done within %g s" % self.total)
-        since, before = self._window
-        if size - before >= _PROGRESS:
-            self._window = (now, size)
-        elif now - since > self.timeout:
-            raise MirrorError("stalled: %d bytes within %g s" % (size - before, self.timeout))
-
-
 def fetch(
     urls: List[str],
     dest: str,
@@ -69,36 +45,38 @@ def fetch(
     suffix: str = "",
     allow_unverified: bool = False,
     timeout: float = 20,
-    total_timeout: float = 0,
 ) -> Dict[str, Any]:
-    """Fetch a file; return how: ``url`` is empty where no mirror was good.
+    """Fetch a file; return how: ``url`` is empty where no mirror was asked or none was good.
 
+    :param suffix: by which a mirror names the file's sum, where none is given.
+    :param timeout: seconds without progress.
     :raises HostError: no space, no such folder.
     """
     wanted = checksum.strip().lower()
-    answer = {"changed": False, "url": "", "checksum": "", "checksum_source": "", "size": 0}  # type: Dict[str, Any]
-    answer["verified"], answer["refused"] = False, []
+    answer = {"changed": False, "url": "", "checksum": "", "checksum_source": "", "refused": []}  # type: Dict[str, Any]
     if wanted and sha256(dest) == wanted:
-        return dict(answer, checksum=wanted, checksum_source="given", verified=True, size=os.path.getsize(dest))
+        return dict(answer, checksum=wanted, checksum_source="given")
     for url in urls:
         try:
             source, expected = "given", wanted
             if not wanted:
-                expected, source = _published(url, suffix, Limits(timeout, total_timeout), allow_unverified)
-            found = dict(answer, url=public(url), checksum_source=source, verified=bool(expected))
+                expected, source = _published(url, suffix, timeout, allow_unverified)
+            found = dict(answer, url=public(url), checksum_source=source)
             if expected and sha256(dest) == expected:
-                return dict(found, checksum=expected, size=os.path.getsize(dest))
-            found["checksum"], found["size"] = _download(url, dest, expected, Limits(timeout, total_timeout))
-            return dict(found, changed=True)
+                return dict(found, checksum=expected)
+            return dict(found, checksum=_download(url, dest, expected, timeout), changed=True)
         except MirrorError as error:
-            answer["refused"].append({"url": public(url), "reason": str(error)})
+            # 403 may be the word of a proxy.
+            is_missing = isinstance(error, MissingFile) and "403" not in str(error)
+            answer["refused"].append({"url": public(url), "reason": str(error), "missing": is_missing})
     return answer
 
 
-def fetch_for(run: Run, urls: List[str], dest: str, remedy: str, **options: Any) -> Dict[str, Any]:
+def fetch_for(run: Run, urls: List[str], dest: str, remedy: str, missing: str = "", **options: Any) -> Dict[str, Any]:
     """Fetch a file for a phase, and tell of mirrors that were refused and of a sum that was not known.
 
     :param remedy: a sentence for the end of the error that names all refused mirrors.
+    :param missing: what is to be said where no mirror has the file.
     :param options: of :func:`fetch`, whose answer is returned.
     :raises Failed: no mirror was good, or this host is to blame.
     """
@@ -106,32 +84,23 @@ def fetch_for(run: Run, urls: List[str], dest: str, remedy: str, **options: Any)
         answer = fetch(urls, dest, **options)
     except HostError as error:
         raise Failed("%s cannot be fetched: %s. What was there is as it was." % (dest, error))
-    name = os.path.basename(dest)
-    if not answer["checksum"]:
-        raise Failed(refusal(name, answer, remedy))
-    for note in notes(name, answer):
-        run.note(note)
-    return answer
-
-
-def refusal(name: str, answer: Dict[str, Any], remedy: str) -> str:
-    """Return why a file cannot be had, by mirror."""
-    lines = ["%s cannot be fetched; what was there is as it was." % name]
-    lines += ["  %(url)s: %(reason)s" % refused for refused in answer["refused"]]
-    return "\n".join(lines + [remedy]).strip()
-
-
-def notes(name: str, answer: Dict[str, Any]) -> List[str]:
-    """Return what an admin should know of a file that was fetched."""
-    said = ["refused %(url)s: %(reason)s" % refused for refused in answer["refused"]]
-    if not answer["verified"]:
-        said.append("%s was NOT VERIFIED, as was allowed. Its sum is %s." % (name, answer["checksum"]))
+    name, checksum, refused = os.path.basename(dest), answer["checksum"], answer["refused"]
+    if not checksum and missing and all(one["missing"] for one in refused):
+        where = ", ".join(one["url"].rpartition("/")[0] for one in refused)
+        raise Failed("No mirror has %s (%s). %s What was there is as it was." % (name, where, missing))
+    if not checksum:
+        lines = ["  %(url)s: %(reason)s" % one for one in refused]
+        raise Failed("\n".join(["%s cannot be fetched; what was there is as it was." % name] + lines + [remedy]))
+    for one in refused:
+        run.note("refused %(url)s: %(reason)s" % one)
+    if not answer["checksum_source"]:
+        run.note("%s was NOT VERIFIED, as was allowed. Its sum is %s." % (name, checksum))
     elif answer["checksum_source"] != "given":
-        said.append(
+        run.note(
             "The sum of %s was read from %s, so it guards against damage and not against the mirror; to pin it: %s."
-            % (name, answer["checksum_source"], answer["checksum"])
+            % (name, answer["checksum_source"], checksum)
         )
-    return said
+    return answer
 
 
 def public(url: str) -> str:
@@ -147,14 +116,16 @@ def read_sum(text: str, name: str) -> str:
     return (named + alone + [""])[0].lower()
 
 
-def _published(url: str, suffix: str, limits: Limits, allow_unverified: bool) -> Tuple[str, str]:
+def _published(url: str, suffix: str, timeout: float, allow_unverified: bool) -> Tuple[str, str]:
     """Return the sum that a mirror publishes beside a file, and where; both empty if none is and none need be."""
     name = url.rsplit("/", 1)[-1]
     if suffix:
         try:
             parts = []  # type: List[bytes]
-            _receive(url + suffix, limits, lambda part, length: parts.append(part))
+            _receive(url + suffix, timeout, lambda part, length: parts.append(part))
         except MirrorError as error:
+            if isinstance(error, MissingFile) and _is_missing(url, timeout):
+                raise
             if not (allow_unverified and isinstance(error, MissingFile)):
                 raise MirrorError("%s (for %s%s, where its sum should be)" % (error, name, suffix))
         else:
@@ -168,74 +139,85 @@ def _published(url: str, suffix: str, limits: Limits, allow_unverified: bool) ->
     return "", ""
 
 
-def _download(url: str, dest: str, expected: str, limits: Limits) -> Tuple[str, int]:
+def _download(url: str, dest: str, expected: str, timeout: float) -> str:
+    """Fetch a file from a mirror; return its sum."""
     folder, name = os.path.split(dest)
     _clean(folder, name)
+    total = hashlib.sha256()
+    part_file = ""
     try:
         handle, part_file = tempfile.mkstemp(prefix=".%s." % name, suffix=".part", dir=folder)
-    except OSError as error:
-        raise HostError("%s cannot be written: %s" % (folder, error.strerror))
-    total = hashlib.sha256()
-    try:
         with os.fdopen(handle, "wb") as file:
 
             def write(part: bytes, length: Optional[int]) -> None:
                 if length is not None:
                     check_space(folder, length - file.tell())
-                try:
-                    file.write(part)
-                except OSError as error:
-                    raise HostError(_no_space(folder, error))
+                file.write(part)
                 total.update(part)
 
-            size = _receive(url, limits, write)
-            try:
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError as error:
-                raise HostError(_no_space(folder, error))
-        found = total.hexdigest()
-        if expected and found != expected:
-            raise MirrorError("its sum is sha256 %s, expected %s" % (found, expected))
+            _receive(url, timeout, write)
+            file.flush()
+            os.fsync(file.fileno())
+        if expected and total.hexdigest() != expected:
+            raise MirrorError("its sum is sha256 %s, expected %s" % (total.hexdigest(), expected))
         os.chmod(part_file, 0o644)
         os.rename(part_file, dest)
+    except OSError as error:
+        text = "no space left" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror)
+        raise HostError("%s cannot be written: %s" % (folder, text))
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part_file)
-    return found, size
+    return total.hexdigest()
 
 
-def _receive(url: str, limits: Limits, write: Callable[[bytes, Optional[int]], None]) -> int:
+def _receive(url: str, timeout: float, write: Callable[[bytes, Optional[int]], None]) -> None:
     """Hand each part of a URL's body to ``write``, the first with the whole length where it is known.
 
     :raises MirrorError: no connection, an error status, too slow, or cut short.
+    :raises OSError: ``write`` did.
     """
-    size = 0
+    size, since, before = 0, time.monotonic(), 0
+    with contextlib.closing(_open(url, timeout)) as response:
+        header = response.headers.get("Content-Length") or ""
+        length = int(header) if header.isdigit() else None
+        while size != length:
+            try:
+                part = response.read1(_CHUNK)
+            except Exception as error:
+                raise MirrorError(reason(error, timeout))
+            if not part:
+                break
+            write(part, None if size else length)
+            size += len(part)
+            if size - before >= _PROGRESS:
+                since, before = time.monotonic(), size
+            elif time.monotonic() - since > timeout and size != length:
+                raise MirrorError("stalled: %d bytes within %g s" % (size - before, timeout))
+    if length is not None and size != length:
+        raise MirrorError("cut short: %d of %d bytes" % (size, length))
+
+
+def _open(url: str, timeout: float, method: str = "GET") -> Any:
     try:
         # Not decompressed, as some servers call an archive's own compression that of the transfer.
-        response = open_url(url, timeout=limits.timeout, http_agent="slipway", decompress=False)
-        with contextlib.closing(response):
-            header = response.headers.get("Content-Length") or ""
-            length = int(header) if header.isdigit() else None
-            while True:
-                part = response.read1(_CHUNK)
-                if not part:
-                    break
-                write(part, None if size else length)
-                size += len(part)
-                if size != length:
-                    limits.check(size)
-    except (HostError, MirrorError):
-        raise
+        return open_url(url, timeout=timeout, http_agent="slipway", decompress=False, method=method)
     except ValueError as error:
         raise MirrorError("not a usable URL: %s" % error)
     except Exception as error:  # what open_url raises differs between releases and with the kind of URL
-        text = reason(error, limits.timeout)
+        text = reason(error, timeout)
         missing = getattr(error, "code", 0) in (403, 404, 410) or "no such file" in text
         raise (MissingFile if missing else MirrorError)(text)
-    if length is not None and size != length:
-        raise MirrorError("cut short: %d of %d bytes" % (size, length))
-    return size
+
+
+def _is_missing(url: str, timeout: float) -> bool:
+    try:
+        _open(url, timeout, "HEAD").close()
+    except MissingFile:
+        return True
+    except MirrorError:
+        pass
+    return False
 
 
 def check_space(folder: str, needed: int) -> None:
@@ -247,11 +229,6 @@ def check_space(folder: str, needed: int) -> None:
     free = status.f_bavail * status.f_frsize
     if needed > free:
         raise HostError("no space in %s: %d MiB are needed, %d MiB are free" % (folder, (needed >> 20) + 1, free >> 20))
-
-
-def _no_space(folder: str, error: OSError) -> str:
-    text = "no space left" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror)
-    return "%s cannot be written: %s" % (folder, text)
 
 
 def _clean(folder: str, name: str) -> None:

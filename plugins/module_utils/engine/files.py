@@ -3,6 +3,7 @@
 Text is UTF-8, and bytes that are none survive from :func:`read` to :func:`replace`.
 """
 
+import errno
 import glob
 import hashlib
 import os
@@ -10,6 +11,17 @@ import shutil
 import tempfile
 import time
 from typing import Optional, Tuple
+
+# What an error of the system means for an admin, and what to do.
+MEANINGS = {
+    errno.ENOSPC: "The disk is full. Free space there, and run again.",
+    errno.EDQUOT: "The quota is used up. Free space there, and run again.",
+    errno.EROFS: "The file system is read-only. Mount it for writing, and run again.",
+    errno.EACCES: "Root may not read or write there. Look for a network file system that maps root, or for SELinux.",
+    errno.EPERM: "Root may not change that. Look whether it is immutable (lsattr), or its mount forbids it.",
+    errno.ESTALE: "The network file system is gone. Mount it again, and run again.",
+    errno.EIO: "The disk does not answer as it should. See dmesg on the host.",
+}
 
 # The mode of a file with passwords in it.
 PRIVATE = 0o600
@@ -25,6 +37,13 @@ def read(path: str) -> str:
             return file.read().decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return ""
+
+
+def why(error: OSError) -> str:
+    """Return an error of the system as sentences for people, with its path."""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    text = MEANINGS.get(error.errno or 0, "%s." % str(error.strerror or error).rstrip(".?"))
+    return "%s: %s" % (path, text) if path else text
 
 
 def sha256(path: str) -> str:
@@ -47,6 +66,15 @@ def replace(path: str, text: str, mode: int, folder_mode: int = 0o755, owner: Op
     :param owner: numbers of user and group.
     :raises OSError: the folder or the file cannot be written; then the file is as it was.
     """
+    try:
+        _replace(path, text, mode, folder_mode, owner)
+    except OSError as error:
+        # A full disk names none, others one that nobody knows.
+        error.filename = path
+        raise
+
+
+def _replace(path: str, text: str, mode: int, folder_mode: int, owner: Optional[Tuple[int, int]]) -> None:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.makedirs(folder, folder_mode)

@@ -106,6 +106,13 @@ class Host:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
+    def is_binary(self, path: str) -> bool:
+        """Tell whether a file is a compiled program, not a script in its place."""
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+
     def glob(self, *patterns: str) -> List[str]:
         """Return the sorted paths that match any of the shell patterns."""
         return sorted(path for pattern in patterns for path in glob.glob(pattern))

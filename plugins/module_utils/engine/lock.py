@@ -43,7 +43,21 @@ def hold(owner: Dict[str, str], seconds: float = TELL_AFTER, path: str = FILE) -
 def _named(path: str) -> str:
     try:
         with open(path) as file:
-            owner = json.load(file)
-        return "%(person)s on %(controller)s runs Slipway on this host, since %(since)s" % owner
+            # What `slipway-registry` does it says.
+            owner = dict({"does": "Slipway"}, **json.load(file))
+        return "%(person)s on %(controller)s runs %(does)s on this host, since %(since)s" % owner
     except (OSError, ValueError, KeyError, TypeError):
         return "another run of Slipway acts on this host"
+
+
+def is_held_by(program: str, path: str = FILE) -> bool:
+    """Tell whether a program of this host holds the lock, and not a run."""
+    try:
+        with open(path) as file:
+            does = json.load(file).get("does", "")
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return bool(does.startswith(program))
+    except (OSError, ValueError, AttributeError):
+        pass
+    return False

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
 if TYPE_CHECKING:
     # For Ansible, which packs what is imported anywhere. Each is compiled where it is asked for: there is no byte code.
-    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import act, ask, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.images import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.registry_client import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.singularity import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.singularity_build import act, observe, plan, want  # noqa: F401, F811
-    from ansible_collections.slipway.node.plugins.module_utils.user_groups import act, observe, plan, want  # noqa: F401, F811
+    # What only acting needs is in modules/act.py.
+    from ansible_collections.slipway.node.plugins.module_utils.docker_ce import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.images import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.registry_client import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.singularity_build import observe, plan, want  # noqa: F401, F811
+    from ansible_collections.slipway.node.plugins.module_utils.user_groups import observe, plan, want  # noqa: F401, F811
 
 
 class Section(NamedTuple):

@@ -6,7 +6,7 @@ import traceback
 from types import SimpleNamespace
 from typing import Any, Dict, List, Sequence
 
-from ansible_collections.slipway.node.plugins.module_utils.engine import phases, platforms
+from ansible_collections.slipway.node.plugins.module_utils.engine import files, phases, platforms
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, NoAnswer
 
 # Where the sections are.
@@ -54,7 +54,7 @@ def probe(name: str, section: Any, host: Host, platform: platforms.Platform, inp
     except NoAnswer as error:
         state["error"] = "%s." % error
     except OSError as error:
-        state["error"] = "%s: %s." % (error.filename or "the host", error.strerror or error)
+        state["error"] = files.why(error)
     except Exception as error:
         place = traceback.extract_tb(sys.exc_info()[2])[-1]
         where = "%s:%d" % (place[0].rpartition("/")[2], place[1])

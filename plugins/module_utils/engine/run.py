@@ -30,6 +30,14 @@ class Failed(Exception):
     """A phase cannot go on; the message says why and what to do."""
 
 
+class Refused(Failed):
+    """Nothing was done, since sections refuse; ``reasons`` has why, by section."""
+
+    def __init__(self, reasons: Dict[str, List[str]]) -> None:
+        super().__init__("\n".join(text for texts in reasons.values() for text in texts))
+        self.reasons = reasons
+
+
 class Waiting(Exception):
     """Long work goes on by itself; the message says how far it is. The phase is to be asked again."""
 
@@ -50,8 +58,8 @@ class Run:
     ) -> None:
         self.host, self.platform, self.secrets, self.show_diff = host, platform, secrets or {}, show_diff
         self.want, self.observed = {}, {}  # type: Dict[str, Any], Dict[str, Any]
-        # The plans of all sections of this call, as they were looked at last.
-        self.plans = {}  # type: Dict[str, Dict[str, Any]]
+        # The states of all sections of this call, as they were looked at last.
+        self.states = {}  # type: Dict[str, Dict[str, Any]]
         # What a section found in one phase for a later one, by its name.
         self.kept = {}  # type: Dict[str, Any]
         self.notes, self.done = [], []  # type: List[str], List[str]
@@ -170,16 +178,16 @@ def act(
     :param inputs: by section.
     :param only: the phases, as ``section.phase``; all where it is not given.
     :param planned: what the plan that was shown would stop, replace or remove, by section.
-    :raises Failed: the host refuses, or a phase cannot go on.
+    :raises Refused: a section refuses, and nothing was done.
+    :raises Failed: a phase cannot go on.
     """
     sections = dict((name, load(name, ("want", "observe", "plan", "act"))) for name in inputs)
     states = dict((name, _look(run, name, sections[name], inputs[name])) for name in inputs)
-    new = [text for name in states for text in _unplanned(name, states[name], planned)]
-    if new:
-        raise Failed(
-            "The host changed since it was compared, and this would now happen too: %s. Nothing was changed. See "
-            "what playbooks/plan.yml shows, and run again." % "; ".join(new)
-        )
+    reasons = dict(
+        (name, reasons_of(name, state) or _unplanned(name, state, planned)) for name, state in states.items()
+    )
+    if any(reasons.values()):
+        raise Refused(dict((name, why) for name, why in reasons.items() if why))
     before, fresh = dict(states), set(states)
     begun = []  # type: List[str]
     for whole in phases.ordered(list(inputs)):
@@ -189,6 +197,9 @@ def act(
             continue
         if name not in fresh:
             states[name] = _look(run, name, section, inputs[name])
+            reasons = reasons_of(name, states[name])
+            if reasons:
+                raise Failed("\n".join(reasons))
             fresh.add(name)
         actions = states[name]["plan"].get(phase)
         if not actions:
@@ -209,18 +220,19 @@ def act(
 
 def _look(run: Run, name: str, section: Any, inputs: Dict[str, Any]) -> Dict[str, Any]:
     state = probe(name, section, run.host, run.platform, inputs)
-    reasons = reasons_of(name, state)
-    if reasons:
-        raise Failed("\n".join(reasons))
-    run.plans[name] = state["plan"]
+    run.states[name] = state
     return state
 
 
 def _unplanned(name: str, state: Dict[str, Any], planned: Optional[Dict[str, Dict[str, str]]]) -> List[str]:
-    """Return what would be stopped, replaced or removed and is in no plan that was shown."""
+    """Return as a sentence what would be stopped, replaced or removed and is in no plan that was shown."""
     if not planned or name not in planned:
         return []
-    return [text for what, text in harmful(name, state["plan"]).items() if what not in planned[name]]
+    new = [text for what, text in harmful(name, state["plan"]).items() if what not in planned[name]]
+    return [
+        "The host changed since it was compared, and this would now happen too: %s. Nothing was changed. See what "
+        "playbooks/plan.yml shows, and run again." % "; ".join(new)
+    ] * bool(new)
 
 
 def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[List[Dict[str, Any]]] = None) -> None:
@@ -231,9 +243,8 @@ def _call(run: Run, section: Any, function: str, whole: str, actions: Optional[L
         else:
             run.do(actions or [])
     except OSError as error:
-        raise Failed("%s: %s: %s." % (whole, error.filename or "the host", error.strerror or error))
-    except (NoAnswer, KeyError) as error:
-        # The second: no such user or group.
+        raise Failed("%s: %s" % (whole, files.why(error)))
+    except NoAnswer as error:
         raise Failed("%s: %s." % (whole, error))
 
 
@@ -244,9 +255,15 @@ def last_lines(text: str, count: int = LINES) -> str:
 
 def number_of(owner: str) -> int:
     """Return a user's number."""
-    return pwd.getpwnam(owner).pw_uid if owner != "root" else 0
+    try:
+        return pwd.getpwnam(owner).pw_uid if owner != "root" else 0
+    except KeyError:
+        raise Failed("The host has no user %s. Create it, and run again." % owner)
 
 
 def group_number_of(group: str) -> int:
     """Return a group's number."""
-    return grp.getgrnam(group).gr_gid if group != "root" else 0
+    try:
+        return grp.getgrnam(group).gr_gid if group != "root" else 0
+    except KeyError:
+        raise Failed("The host has no group %s. Create it, and run again." % group)

@@ -1,8 +1,10 @@
 """Servers that are asked: registries as their clients ask them, and why an answer does not come."""
 
 import http.client
+import re
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any, Dict, Iterable, Optional
 
@@ -21,7 +23,12 @@ def reason(error: Any, timeout: float) -> str:
         return "HTTP %d" % error.code
     if isinstance(error, urllib.error.URLError):
         error = error.reason
+    if isinstance(error, ssl.SSLError):
+        # [SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1000)
+        text = re.sub(r"^\[.*?\] | \(_ssl\.c:\d+\)$", "", str(error.args[-1]))
+        return "it does not speak TLS" if "WRONG_VERSION" in str(error) else text
     text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    text = re.sub(r"^\[SSL[^]]*\] | \(_ssl\.c:\d+\)", "", text)
     if "timed out" in text:
         return "no answer within %g s" % timeout
     return text[:1].lower() + text[1:]
@@ -54,7 +61,19 @@ def ask_registry(
         place = url.rstrip("/") + "/v2/" + ("%s/blobs/uploads/" % upload if upload else "")
         request = urllib.request.Request(place, b"" if upload else None, headers)
         handlers = [urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)]
-        urllib.request.build_opener(*handlers).open(request, timeout=float(timeout)).close()
+        opener = urllib.request.build_opener(*handlers)
+        try:
+            opener.open(request, timeout=float(timeout)).close()
+        except urllib.error.HTTPError as error:
+            # Some give a token for a login.
+            realm = re.match(
+                'Bearer realm="([^"]+)"(.*service="([^"]*)")?', error.headers.get("WWW-Authenticate") or ""
+            )
+            if error.code != 401 or not auth or not realm:
+                raise
+            query = urllib.parse.urlencode({"service": realm.group(3) or ""})
+            place = "%s?%s" % (realm.group(1), query)
+            opener.open(urllib.request.Request(place, None, headers), timeout=float(timeout)).close()
     except urllib.error.HTTPError as error:
         # Without a login 401 asks for one: a registry all the same.
         if error.code != 401 or auth:

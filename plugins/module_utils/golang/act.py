@@ -12,6 +12,7 @@ from typing import Any, Dict, List
 from ansible_collections.slipway.node.plugins.module_utils.engine import download, files
 from ansible_collections.slipway.node.plugins.module_utils.engine.long import follow, is_begun
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
+from ansible_collections.slipway.node.plugins.module_utils.engine.trees import remove_unused
 from ansible_collections.slipway.node.plugins.module_utils.golang.install import install
 from ansible_collections.slipway.node.plugins.module_utils.golang.plan import unmanaged_paths, wanted_environment
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import MANIFEST, with_environment
@@ -53,6 +54,10 @@ def install_toolchain(run: Run, _actions: List[Dict[str, Any]]) -> None:
 def configure_environment(run: Run, _actions: List[Dict[str, Any]]) -> None:
     path, found = os.path.join(run.want["tree"], "go.env"), run.observed["toolchains"].get(run.want["version"])
     run.write(path, with_environment(files.read(path), wanted_environment(run.want, found)))
+
+
+# Not one from which a program was started meanwhile.
+remove_toolchains = remove_unused
 
 
 def _build(run: Run) -> None:
@@ -105,6 +110,7 @@ def _fetch(run: Run, file: Dict[str, Any]) -> Dict[str, str]:
         file["urls"],
         file["path"],
         REMEDY,
+        "Is there a Go %s? The newest that golang knows is %s." % (file["version"], run.want["newest"]),
         checksum=file["checksum"],
         suffix=".sha256",
         allow_unverified=run.want["allow_unverified"],

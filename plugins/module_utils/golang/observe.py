@@ -5,7 +5,7 @@ import os
 import re
 from typing import Any, Dict, List, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine import versions
+from ansible_collections.slipway.node.plugins.module_utils.engine import trees, versions
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
     MANIFEST,
@@ -18,8 +18,6 @@ from ansible_collections.slipway.node.plugins.module_utils.golang.want import tr
 # Where distributions and others keep toolchains that can compile Go itself.
 _BOOTSTRAPS = ("/usr/local/go", "/usr/lib/go-*", "/usr/lib/go", "/usr/lib/golang")
 _COMMANDS = ("go", "gofmt")
-# Folders on everyone's PATH that an earlier run may have been asked to put links into.
-_COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
 # What gives all users their environment.
 _SETTINGS = (
     "/etc/environment",
@@ -34,7 +32,11 @@ _SETTINGS = (
     "/etc/csh.*",
     "/etc/csh/*.d/*",
 )
-_GOROOT = re.compile(r"(?:^|[\s;&])(?:GOROOT(?:[ \t]+DEFAULT)?=|setenv[ \t]+GOROOT[ \t]+)([^\s;]+)")
+_SETTING = re.compile(
+    r"(?:^|[\s;&])(?:{0}(?:[ \t]+DEFAULT)?=|setenv[ \t]+{0}[ \t]+)([^\s;]+)".format(
+        "(GOROOT|GOPROXY|GOSUMDB|GOTOOLCHAIN)"
+    )
+)
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -45,7 +47,6 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         if version == want["version"] or version[:1].isdigit():
             toolchains[version] = _toolchain(host, path)
     present = want["state"] == "present"
-    users_get_it = present and (want["profile"] or (want["link"] and want["commands_dir"]))
     links = dict((path, _link(host, path)) for path in _link_paths(want))
     return {
         "toolchains": toolchains,
@@ -58,7 +59,11 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
             for path in want["profile_files"]
         ),
         "has_csh": bool(host.glob("/bin/csh", "/bin/tcsh", "/usr/bin/tcsh")),
-        "goroot": _goroot(host, want) if users_get_it else {},
+        "settings": _settings(host) if present else [],
+        "disk": trees.disk(host, want["root"], want["need"]),
+        "running": trees.running_programs(
+            [tree_path(want, version) for version in toolchains if not present or version != want["version"]]
+        ),
         "bootstrap": _bootstrap(host, want) if present and want["bootstrap"] else "",
     }
 
@@ -89,7 +94,7 @@ def _read_manifest(host: Host, path: str) -> Tuple[Dict[str, Any], bool]:
 
 def _link_paths(want: Dict[str, Any]) -> List[str]:
     """Return where links of Slipway's are to be, or may be from an earlier run."""
-    folders = {folder for folder in _COMMAND_FOLDERS + (want["commands_dir"],) if folder}
+    folders = {folder for folder in trees.COMMAND_FOLDERS + (want["commands_dir"],) if folder}
     commands = sorted("%s/%s" % (folder, name) for folder in folders for name in _COMMANDS)
     return [want["link"]] + commands if want["link"] else []
 
@@ -103,18 +108,18 @@ def _link(host: Host, path: str) -> Dict[str, Any]:
     return dict(found, text=text, target=target, managed=managed)
 
 
-def _goroot(host: Host, want: Dict[str, Any]) -> Dict[str, str]:
-    """Return which files give all users a GOROOT that is not the wanted toolchain, and which."""
+def _settings(host: Host) -> List[List[str]]:
+    """Return which files give all users a variable of Go's: path, name, value, and where its links lead."""
     found = {}
     for path in host.glob(*_SETTINGS):
         for line in (host.read(path) or "").splitlines():
-            match = None if line.lstrip().startswith("#") else _GOROOT.search(line)
-            value = match.group(1).strip("\"'").rstrip("/") if match else ""
+            match = None if line.lstrip().startswith("#") else _SETTING.search(line)
+            value = match.group(3).strip("\"'") if match else ""
+            name = match.group(1) or match.group(2) if match else ""
             # What a command answers is not known, and is that of the Go in use where the command is its `go env`.
-            literal = value and "`" not in value and "$(" not in value
-            if literal and value != want["link"] and os.path.realpath(value) != want["tree"]:
-                found[path] = value
-    return found
+            if value and "`" not in value and "$(" not in value:
+                found[(path, name)] = value.rstrip("/") if name == "GOROOT" else value
+    return [[path, name, value, os.path.realpath(value)] for (path, name), value in sorted(found.items())]
 
 
 def _free_name(path: str) -> str:

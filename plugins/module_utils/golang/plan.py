@@ -4,6 +4,7 @@ import fnmatch
 import os
 from typing import Any, Dict, List, Optional
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import trees
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.golang.want import tree_path
 
@@ -18,40 +19,65 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
             now = found["environment"].get(name) if found else None
             if now != value:
                 environment.append(action("%s in %s/go.env" % (name, path), now or "not set", value))
-    return {
+    phases = {
         "install_toolchain": install,
         "configure_environment": environment,
         "switch_links": _links(want, observed),
         "write_profile": _profile(want, observed),
         "remove_toolchains": [
             action(tree, "present", "absent", ["remove", tree])
-            for tree in _surplus(want, observed["toolchains"]) + observed["remains"]
+            for tree in _surplus(want, observed) + observed["remains"]
         ],
     }
+    return trees.of_this_host(want, phases, (want["root"] + "/",), ("install_toolchain", "configure_environment"))
 
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed."""
-    refused = []
+    if want["state"] == "absent":
+        return trees.busy_refusals(_to_remove(want, observed["toolchains"]), observed["running"])
+    faults = _faults(want, observed["toolchains"].get(want["version"]))
+    refused = trees.disk_refusals(want, observed["disk"], "golang", bool(faults))
     if want["unmanaged"] == "fail":
         refused += [
             "%s is not Slipway's. Move it away, set golang_unmanaged: set_aside to have it renamed to %s, or choose "
             "another golang_root, golang_link or golang_commands_dir." % pair
             for pair in sorted(unmanaged_paths(want, observed).items())
         ]
-    for path, value in sorted(observed["goroot"].items()):
-        refused.append(
-            "%s sets GOROOT to %s, with which every other Go fails, %s too. Take it out there, since Go finds its own "
-            "folder; or leave users that one, by golang_profile: false and without golang_commands_dir."
-            % (path, value, want["link"] or want["tree"])
-        )
+    users_get_it = want["profile"] or (want["link"] and want["commands_dir"])
+    for path, name, value, target in observed["settings"] if users_get_it else []:
+        if name == "GOROOT" and value != want["link"] and target != want["tree"]:
+            refused.append(
+                "%s sets GOROOT to %s, with which every other Go fails, %s too. Take it out there, since Go finds its "
+                "own folder; or leave users that one, by golang_profile: false and without golang_commands_dir."
+                % (path, value, want["link"] or want["tree"])
+            )
     fetched = want["bootstrap"] and not observed["bootstrap"]
-    if fetched and not want["bootstrap"]["version"] and _faults(want, observed["toolchains"].get(want["version"])):
+    if fetched and not want["bootstrap"]["version"] and faults:
         refused.append(
             "Nothing on this host compiles Go %s, and golang knows no archive for its architecture that could. Install "
             "Go %s or newer as /usr/local/go." % (want["version"], want["bootstrap"]["oldest"])
         )
     return refused
+
+
+def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return what an admin should know: what outweighs the role's settings, and what is left for later."""
+    if want["state"] == "absent":
+        return []
+    said = [
+        "%s sets %s to %s, which outweighs golang_%s: %s. Take it out there." % (path, name, value, name.lower(), wish)
+        for path, name, value, _target in observed["settings"]
+        for wish in [want["environment"].get(name)]
+        if wish and wish != value
+    ]
+    foreign = [path for path, found in observed["links"].items() if found["exists"] and not found["managed"]]
+    said += trees.foreign_commands(want["commands_dir"], foreign)
+    return said + [
+        "%s stays for now, since programs run from it: %s." % (tree, ", ".join(observed["running"][tree]))
+        for tree in _to_remove(want, observed["toolchains"])
+        if observed["running"].get(tree)
+    ]
 
 
 def facts(_want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, str]:
@@ -138,9 +164,15 @@ def _is_own_profile(want: Dict[str, Any], template: str, text: Optional[str]) ->
     return text is not None and text.startswith(template.splitlines()[0]) and folder in text
 
 
-def _surplus(want: Dict[str, Any], toolchains: Dict[str, Dict[str, Any]]) -> List[str]:
-    """Return the toolchains of Slipway's that are not to be there."""
-    kept = [want["version"]] + want["keep_versions"] if want["state"] == "present" else []
+def _surplus(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the toolchains of Slipway's that are not to be there, and from which nothing runs."""
+    return [tree for tree in _to_remove(want, observed["toolchains"]) if not observed["running"].get(tree)]
+
+
+def _to_remove(want: Dict[str, Any], toolchains: Dict[str, Dict[str, Any]]) -> List[str]:
+    # Where hosts share the root, nobody knows what runs on the others.
+    keep = ["*"] if want["tree_host"] else want["keep_versions"]
+    kept = [want["version"]] + keep if want["state"] == "present" else []
     return [
         tree_path(want, version)
         for version, found in sorted(toolchains.items())

@@ -8,6 +8,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.platforms impo
     Platform,
 )
 
+# MiB that a toolchain takes beside its archive, and one that is compiled with its source and what compiles it.
+_ROOM = {"archive": 350, "source": 1000}
 # Debian's csh reads a folder of its own, which others have not.
 _PROFILES = {
     "/etc/profile.d/slipway-golang.sh": "sh",
@@ -38,6 +40,7 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         file=_file(inputs, work, version, kind, inputs["archive_checksum"].lower() or inputs["sums"].get(kind, "")),
         profile_files=dict((path, inputs["profiles"][shell]) for path, shell in _PROFILES.items()),
         bootstrap={},
+        need=_ROOM[inputs["install_method"]],
     )
     if source and inputs["bootstrap"]:
         kind = "linux-%s" % architecture
@@ -45,7 +48,6 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         wanted["bootstrap"] = dict(
             _file(inputs, work, older["version"], kind, older["checksum"]),
             oldest=inputs["bootstrap"]["oldest"],
-            version=older["version"],
         )
     return dict((name, value) for name, value in wanted.items() if name not in ("mirrors", "profiles", "sums"))
 
@@ -58,4 +60,4 @@ def _file(inputs: Dict[str, Any], work: str, version: str, kind: str, checksum: 
     """Return a file of Go: where it is fetched from and to. Go calls them go<version>.<kind>.tar.gz."""
     name = "go%s.%s.tar.gz" % (version, kind)
     urls = ["%s/%s" % (mirror, name) for mirror in inputs["mirrors"]]
-    return {"name": name, "path": "%s/%s" % (work, name), "urls": urls, "checksum": checksum}
+    return {"name": name, "version": version, "path": "%s/%s" % (work, name), "urls": urls, "checksum": checksum}

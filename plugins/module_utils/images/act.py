@@ -72,8 +72,9 @@ def push_images(run: Run, actions: List[Dict[str, Any]]) -> None:
 
 def build_sif(run: Run, actions: List[Dict[str, Any]]) -> None:
     """Make SIF files beside their places, so that users see the old one or the new one."""
+    entries = _entries(run, "build", "path", actions)
     program, env = run.want["sif_command"], {}  # type: str, Dict[str, str]
-    if not os.access(program, os.X_OK) or os.path.isdir(program):
+    if entries and (not os.access(program, os.X_OK) or os.path.isdir(program)):
         raise Failed(
             "%s, which makes SIF files on this host, is no program. Install it with the role singularity, or name "
             "another in images_sif_command; or another host in images_sif_host." % program
@@ -81,7 +82,7 @@ def build_sif(run: Run, actions: List[Dict[str, Any]]) -> None:
     if os.path.exists(run.want["authfile"]):
         env = dict((name, run.want["authfile"]) for name in AUTH_VARIABLES.values())
     run.folder(run.want["sif_path"])
-    for one in _entries(run, "build", "path", actions):
+    for one in entries:
         # Layers too, since /tmp may be small.
         with tempfile.TemporaryDirectory(prefix=".slipway-", dir=run.want["sif_path"]) as work:
             for flavor in ("SINGULARITY", "APPTAINER"):
@@ -183,8 +184,9 @@ def _build(run: Run, one: Dict[str, Any], work: str, env: Dict[str, str]) -> Non
 
 
 def _entries(run: Run, wanted: str, key: str, actions: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Return the wanted entries that actions are of."""
-    items = [one["item"] for one in actions]
+    """Return the wanted entries that actions are of, once those are done that say all themselves."""
+    run.do(actions)
+    items = [one["item"] for one in actions if "do" not in one]
     return [one for one in run.want[wanted] if one[key] in items]
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import tarfile
 import zlib
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional
+from typing import Any, BinaryIO, Dict, Iterator, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import BadReferenceError, parse
@@ -20,6 +20,7 @@ _SMALL = 4 * 1024 * 1024
 _LISTS = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 # What says what is in an archive; replaced in a stream.
 _TABLES = ("manifest.json", "index.json", "oci-layout", "repositories")
+ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 
 
@@ -46,6 +47,11 @@ def read(path: str) -> Dict[str, Any]:
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         # Newer Pythons go on with a line for each compression that it is not.
         said = str(error).split("\n")[0].rstrip(":")
+        with open(path, "rb") as packed:
+            if packed.read(4) == ZSTANDARD:
+                raise ArchiveError(
+                    "%s is packed by zstd, which nodes do not read. Unpack it: zstd -d %s" % (path, path)
+                )
         raise ArchiveError(
             "%s cannot be read as a tar archive (%s). Make it anew with `docker save` or `skopeo copy`." % (path, said)
         )
@@ -68,35 +74,27 @@ def read(path: str) -> Dict[str, Any]:
 def choose(path: str, archive: Dict[str, Any], name: str, wanted: str = "") -> Dict[str, Any]:
     """Return the image that is meant: the one called ``wanted``, the only one, or the one called like ``name``."""
     images = archive["images"]
-    if wanted:
-        images = [image for image in images if any(_same(tag, wanted) for tag in image["tags"])]
-    elif len(images) > 1:
-        images = [image for image in images if any(_same(tag, name) for tag in image["tags"])]
+    if wanted or len(images) > 1:
+        images = [image for image in images if any(_same(tag, wanted or name) for tag in image["tags"])]
     if len(images) != 1:
         tags = [", ".join(image["tags"]) or "one without a name" for image in archive["images"]]
+        which = "%d are meant" % len(images) if images else "none is %s" % (wanted or name)
         raise ArchiveError(
             "%s holds %s, of which %s. Name one of them in archive_image, or save the one image alone."
-            % (
-                path,
-                "; ".join(tags) or "no image",
-                "%d are meant" % len(images) if images else "none is %s" % (wanted or name),
-            )
+            % (path, "; ".join(tags) or "no image", which)
         )
     return images[0]  # type: ignore[no-any-return]
 
 
 def part(path: str, image: Dict[str, Any], platform: str) -> Dict[str, Any]:
     """Return an image's part for a platform such as ``linux/amd64``; the only part is for all."""
-    parts = image["parts"]
-    found = [one for one in parts if one["platform"] == platform] or [
-        one for one in parts if one["platform"].startswith(platform + "/")
-    ]
-    if not found and len(parts) == 1:
-        found = parts
-    if not found:
+    # Those of a variant come after the one without.
+    parts = sorted(image["parts"], key=lambda one: len(one["platform"]))
+    found = [one for one in parts if (one["platform"] + "/").startswith(platform + "/")]
+    if not found and len(parts) != 1:
         have = ", ".join(sorted(one["platform"] for one in parts))
         raise ArchiveError("%s has no image for %s, only for %s." % (path, platform, have))
-    return found[0]  # type: ignore[no-any-return]
+    return (found or parts)[0]  # type: ignore[no-any-return]
 
 
 def facts(path: str, name: str, wanted: str = "") -> Dict[str, Any]:
@@ -138,9 +136,9 @@ def stream(path: str, archive: Dict[str, Any], chosen: Dict[str, Any], name: str
 
 def _docker_images(texts: Dict[str, bytes]) -> List[Dict[str, Any]]:
     # Engines since 25 write an OCI layout beside, which has the manifests' digests.
-    digests = {}
-    for digest, manifest in _manifests(texts):
-        digests[manifest["config"]["digest"]] = digest
+    top = _json(texts["index.json"])["manifests"] if "index.json" in texts else []
+    leaves = [leaf["digest"] for descriptor in top for leaf in _leaves(texts, descriptor)]
+    digests = dict((_json(_blob(texts, digest))["config"]["digest"], digest) for digest in leaves)
     images = []
     for one in _json(texts["manifest.json"]):
         config = one["Config"]
@@ -187,13 +185,6 @@ def _leaves(texts: Dict[str, bytes], descriptor: Dict[str, Any]) -> Iterator[Dic
         yield descriptor
 
 
-def _manifests(texts: Dict[str, bytes]) -> Iterator[Any]:
-    if "index.json" in texts:
-        for descriptor in _json(texts["index.json"])["manifests"]:
-            for leaf in _leaves(texts, descriptor):
-                yield leaf["digest"], _json(_blob(texts, leaf["digest"]))
-
-
 def _blob_path(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
@@ -207,14 +198,10 @@ def _blob(texts: Dict[str, bytes], digest: str) -> bytes:
 
 def _same(tag: str, wanted: str) -> bool:
     """Tell whether an archive's name for an image is the wanted one; OCI archives may have a tag alone."""
-    return tag == wanted or (_parsed(tag) or tag) == _parsed(wanted)
-
-
-def _parsed(name: str) -> Optional[str]:
     try:
-        return parse(name)["name"]
+        return tag == wanted or parse(tag)["name"] == parse(wanted)["name"]
     except BadReferenceError:
-        return None
+        return False
 
 
 def _plain(name: str) -> str:

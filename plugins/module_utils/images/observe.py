@@ -21,7 +21,7 @@ from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
-    record = parse_record(host.read(want["record"]))
+    record = parse_record(want["record"], host.read(want["record"]))
     present = want["state"] == "present"
     preload = want["preload"] if present else []
     names = {name for one in preload for name in (one["local"], one["source"]) if name}
@@ -89,8 +89,9 @@ def _images(host: Host, names: List[str]) -> Dict[str, Any]:
             image = json.loads(line)
         except ValueError:
             continue
-        about = {"id": image["Id"], "digests": image.get("RepoDigests") or []}
-        for name in (image.get("RepoTags") or []) + about["digests"]:
+        tags, digests = image.get("RepoTags") or [], image.get("RepoDigests") or []
+        about = {"id": image["Id"], "digests": digests, "tags": tags}
+        for name in tags + digests:
             try:
                 key = by_name.get(parse(name)["name"])
             except BadReferenceError:

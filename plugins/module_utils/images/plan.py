@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
+from ansible_collections.slipway.node.plugins.module_utils.images.reference import parse
 from ansible_collections.slipway.node.plugins.module_utils.images.remedies import MISSING
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif_state_path
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import registries
@@ -49,9 +50,12 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             )
     if want["state"] != "absent":
         return refused
-    for name in _own_images(observed):
-        containers = observed["containers"].get(observed["images"][name]["id"])
-        if containers:
+    own = _own_images(observed)
+    for name in own:
+        image = observed["images"][name]
+        containers = observed["containers"].get(image["id"])
+        # With another name the image stays.
+        if containers and not {parse(tag)["name"] for tag in image["tags"]} - set(own):
             refused.append(
                 "%s is used by the containers %s. Remove them (`docker rm`), then run again."
                 % (name, ", ".join(containers))
@@ -151,14 +155,24 @@ def _build(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
         is_ = "made from digest %s" % _short(note.get("digest", ""))
         want = "digest %s of %s" % (_short(source["ids"][0]), one["title"])
     else:
-        return []
+        return _readable(one["path"], found)
     return [action(one["path"], is_, want, **one["copy"])]
+
+
+def _readable(path: str, found: Dict[str, Any]) -> List[Action]:
+    """Compare whose a SIF file is and who may run it; on some file systems of the network root's files are nobody's."""
+    if found["owner"] == found["note_owner"] and found["mode"] & 0o555 == 0o555:
+        return []
+    is_ = "mode %04o of user %d" % (found["mode"], found["owner"])
+    give = ["command", ["chown", "%d" % found["note_owner"], path]]
+    do = [give] * (found["owner"] != found["note_owner"]) + [["command", ["chmod", "0755", path]]]
+    return [action(path, is_, "mode 0755 of user %d" % found["note_owner"], *do)]
 
 
 def _keep(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     """Compare the SIF files that are as wanted with the controller's copies, which are for the other hosts."""
     sums = dict((one["path"], observed["sif"][one["path"]]["note"].get("sha256")) for one in want["build"])
-    fits = [one for one in want["build"] if want["keep"] and not _build(one, observed)]
+    fits = [one for one in want["build"] if want["keep"] and all("do" in it for it in _build(one, observed))]
     lacking = [one for one in fits if want["kept"].get(one["path"], {}).get("sha256") != sums[one["path"]]]
     files = dict((one["path"], "%s/%s.sif" % (want["keep"], sums[one["path"]])) for one in lacking)
     stay = set(files.values()) | {copy["file"] for path, copy in want["kept"].items() if path not in files}
@@ -182,7 +196,7 @@ def _place(one: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
     elif found["note"].get("sha256") != one["sha256"]:
         is_ = "another build"
     else:
-        return []
+        return _readable(one["path"], found)
     return [action(one["path"], is_, "the build from %s" % one["source"], **one["copy"])]
 
 

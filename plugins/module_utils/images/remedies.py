@@ -12,6 +12,11 @@ UNREACHABLE = "the registry cannot be reached from this host: does it run, does 
 # What goes wrong between hosts and registries, and what to do; the first that fits counts.
 _REMEDIES = (
     (
+        r"toomanyrequests|rate limit|\b429\b",
+        "the registry answers so many times an hour alone: log in with registry_client_logins, or pull through a cache "
+        "(docker_daemon_registry_mirrors, images_mirrors), or run again later",
+    ),
+    (
         r"certificate signed by unknown authority|certificate verify failed|x509:",
         "this host does not trust the registry's certificate: run the role registry with tasks_from: client here",
     ),

@@ -1,7 +1,9 @@
 """SIF files of a host, and the notes beside them, which say what they were made from."""
 
+import contextlib
 import json
 import os
+import stat
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
@@ -20,18 +22,19 @@ def managed_files(host: Host, folder: str) -> List[str]:
 
 
 def sif(host: Host, path: str) -> Dict[str, Any]:
-    """Return a SIF file's size, what is noted of it, and the sum of one without a note, which is not Slipway's."""
-    try:
-        size = os.stat(path).st_size  # type: Any
-    except OSError:
-        size = None
+    """Return a SIF file's status, what is noted of it, and the sum of one without a note, which is not Slipway's."""
+    about = {"size": None, "mode": 0, "owner": 0, "note_owner": 0}  # type: Dict[str, Any]
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        about.update(size=status.st_size, mode=stat.S_IMODE(status.st_mode), owner=status.st_uid)
+        about["note_owner"] = os.stat(sif_state_path(path)).st_uid
     text = host.read(sif_state_path(path))
     try:
         note = json.loads(text or "{}")
     except ValueError:
         note = {}
     unmanaged = files.sha256(path) if text is None else ""
-    return {"size": size, "note": note if isinstance(note, dict) else {}, "unmanaged": unmanaged}
+    return dict(about, note=note if isinstance(note, dict) else {}, unmanaged=unmanaged)
 
 
 def put(part: str, path: str, note: Dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.files import P
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import docker_command
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, last_lines
+from ansible_collections.slipway.node.plugins.module_utils.registry import trial
 from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer
 from ansible_collections.slipway.node.plugins.module_utils.registry.plan import differs
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import UNREAD
@@ -19,6 +20,7 @@ ARCHIVE = "/var/tmp/slipway-registry-image"
 # Seconds between tries to pull, and within which a registry must answer.
 PAUSES = (5, 5, 0)
 ANSWERS_WITHIN = 120
+PROJECT = "label=com.docker.compose.project=%s"
 UNITS = "/etc/systemd/system/"
 
 
@@ -44,6 +46,9 @@ def provide_image(run: Run, _actions: List[Action]) -> None:
 
 
 def write_files(run: Run, actions: List[Action]) -> None:
+    refused = trial.refusals(run)
+    if refused:
+        raise Failed("\n".join(refused + ["Correct registry_instances; what serves was left as it is."]))
     want, paths = run.want, [one["item"] for one in actions]
     for path in [path for path in paths if path not in want["files"]]:
         run.remove(path.rstrip("/"))
@@ -82,6 +87,9 @@ def set_accounts(run: Run, actions: List[Action]) -> None:
 
 
 def start_containers(run: Run, actions: List[Action]) -> None:
+    # A collection whose command was killed goes on in a container of its own, and may delete no new layer.
+    if run.observed["tools"]:
+        _docker(run, "rm", "--force", *run.observed["tools"])
     _compose(run, "up", "--detach", "--remove-orphans", "--pull", "never")
     _follow(run, actions)
 
@@ -94,9 +102,10 @@ def restart_containers(run: Run, actions: List[Action]) -> None:
 
 def remove(run: Run, actions: List[Action]) -> None:
     """Remove containers and configuration; images stay, unless they are to be purged."""
-    if run.observed["containers"]:
-        _docker(run, "rm", "--force", *sorted(run.observed["containers"]))
-    _docker(run, "network", "rm", run.want["project"] + "_default", good=())
+    containers = sorted(run.observed["containers"]) + run.observed["tools"]
+    if containers:
+        _docker(run, "rm", "--force", *containers)
+    _docker(run, "network", "prune", "--force", "--filter", PROJECT % run.want["project"], good=())
     for path in [one["item"].rstrip("/") for one in actions if one["item"].startswith("/")]:
         run.remove(path)
         # Not where something else is in it.

@@ -15,6 +15,8 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.web import tls
 # Networks that Docker and its like make on a host: no client comes by them.
 OWN_INTERFACES = re.compile(r"(lo|docker\d+|br-[0-9a-f]{12}|veth\w+|virbr\d+|cni\w*|podman\d+|flannel\S*|cali\w+)$")
 DAY = 86400
+# Python has a name for it from 3.10 on.
+PARTIAL_CHAIN = 0x80000
 
 
 def certificate(tls: Dict[str, Any]) -> Dict[str, Any]:
@@ -51,6 +53,8 @@ def _handshake(path: str, key: str, authority: str) -> Dict[str, Any]:
     server.load_cert_chain(path, key, "")
     client = tls_context(authority or None)
     client.check_hostname = False
+    # As Go, an authority that is trusted may be any in the chain.
+    client.verify_flags |= PARTIAL_CHAIN
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     here = client.wrap_bio(to_client, to_server)
     there = server.wrap_bio(to_server, to_client, server_side=True)
@@ -80,9 +84,14 @@ def names(host: Host, want: Dict[str, Any]) -> List[str]:
     """Return the names and addresses that clients may use: the wanted ones and the host's own."""
     found = list(want["tls"]["names"]) + ["localhost", "127.0.0.1"]
     found += [host.run("hostname")[1].strip(), host.run("hostname", "--fqdn")[1].strip()]
+    routes = "".join(host.run("ip", version, "-o", "route", "show", "default")[1] for version in ("-4", "-6"))
+    outside = set(re.findall(r"\bdev (\S+)", routes))
     for line in host.run("ip", "-o", "addr", "show", "scope", "global")[1].splitlines():
         fields = line.split()
-        if len(fields) > 3 and not OWN_INTERFACES.match(fields[1].split("@")[0]) and "temporary" not in fields:
+        if len(fields) < 4 or "temporary" in fields or OWN_INTERFACES.match(fields[1].split("@")[0]):
+            continue
+        # Others come and go, as those of a VPN; registry_certificate_names has what else clients use.
+        if not outside or fields[1] in outside:
             found.append(canonical(fields[3].split("/")[0]))
     return sorted({canonical(name) for name in found if name})
 

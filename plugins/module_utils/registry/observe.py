@@ -1,15 +1,14 @@
 """What a host has of registries: files, containers, folders of images, certificate and accounts; no secrets."""
 
-import errno
-import fcntl
 import json
 import os
 import stat
 from typing import Any, Dict, List, Optional, Tuple
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import lock
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET, Host, docker
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import accounts
-from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstream
+from ansible_collections.slipway.node.plugins.module_utils.registry.answers import answer, container_errors, upstreams
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import certificate, names
 from ansible_collections.slipway.node.plugins.module_utils.registry.plan import is_up
 from ansible_collections.slipway.node.plugins.module_utils.registry.ports import closed_ports, listening_program
@@ -21,14 +20,15 @@ from ansible_collections.slipway.node.plugins.module_utils.registry.storage impo
 )
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import UNREAD, WRITTEN
 
-LOCK = "/run/slipway-registry.lock"
+# What holds the host's lock while it collects garbage, copies or restores.
+PROGRAM = "slipway-registry"
 # Where packages put the engine.
 ENGINES = ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     """Read from a host all that :func:`plan` needs, without secrets. Changes nothing."""
-    containers, engine_unreachable = _containers(host, want["project"])
+    containers, tools, engine_unreachable = _containers(host, want["project"])
     observed = {
         "files": dict((path, _file(host, path, wanted["seal"])) for path, wanted in want["files"].items()),
         "folders": [folder for folder in host.glob(want["config_dir"] + "/*/") if _is_ours(host, folder)]
@@ -37,7 +37,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "containers": containers,
         "engine_unreachable": engine_unreachable,
         "units": [path for path in want["unwanted_units"] if os.path.exists(path)],
-        "maintenance": _locked(),
+        "maintenance": lock.is_held_by(PROGRAM),
+        "tools": tools,
         "purge": [path for path in want["purge"] if os.path.exists(path)],
     }  # type: Dict[str, Any]
     if want["state"] == "absent":
@@ -65,31 +66,34 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         one["service"] for one in services if os.path.exists(os.path.join(want["config_dir"], one["service"], UNREAD))
     ]
     observed["timer"] = host.run("systemctl", "is-active", want["timer"])[1].strip() if want["timer"] else ""
+    observed["at_boot"] = host.run("systemctl", "is-enabled", want["at_boot"])[1].strip()
     observed["firewall"], observed["closed_ports"] = closed_ports(host, want["open_ports"])
     observed["former_data"] = former_data(host, want)
     schedule = want["schedule"]
     observed["schedule_accepted"] = bool(schedule) and host.run("systemd-analyze", "calendar", schedule)[0] == 0
     observed["ip_forward"] = (host.read("/proc/sys/net/ipv4/ip_forward") or "1").strip() != "0"
-    observed["upstreams"] = dict((one["service"], upstream(host, want, one)) for one in services if one["upstream"])
+    observed["upstreams"] = upstreams(host, want, containers)
     observed["container_errors"] = container_errors(host, want, observed)
     return observed
 
 
-def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
-    """Return the containers of the compose project by name, and whether there is an engine that does not answer."""
+def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], List[str], bool]:
+    """Return the containers of the compose project by name, those of `docker compose run`, and whether there is an
+    engine that does not answer."""
     chosen = "label=com.docker.compose.project=%s" % project
     rc, out = docker(host, SOCKET, "ps", "--all", "--quiet", "--filter", chosen)
     if rc != 0 or not out.split():
-        return {}, rc != 0 and bool(host.glob(*ENGINES))
+        return {}, [], rc != 0 and bool(host.glob(*ENGINES))
     _rc, out = docker(host, SOCKET, "inspect", *out.split())
-    found = {}
+    found, tools = {}, []
     for one in json.loads(out or "[]"):
-        # `docker compose run` makes containers of the project that come and go.
         if one["Config"]["Labels"].get("com.docker.compose.oneoff") == "True":
+            tools.append(one["Name"].lstrip("/"))
             continue
         found[one["Name"].lstrip("/")] = {
             "status": one["State"]["Status"],
             "started": one["State"]["StartedAt"],
+            "pid": one["State"].get("Pid", 0),
             "image": one["Image"],
             "digest": one["Config"]["Labels"].get("slipway.digest", ""),
             "ports": [
@@ -101,22 +105,12 @@ def _containers(host: Host, project: str) -> Tuple[Dict[str, Any], bool]:
                 word.startswith("REGISTRY_STORAGE_MAINTENANCE_READONLY=") for word in one["Config"].get("Env") or []
             ),
         }
-    return found, False
+    return found, tools, False
 
 
 def _image(host: Host, name: str) -> str:
     rc, out = docker(host, SOCKET, "image", "inspect", "--format", "{{.Id}}", name)
     return out.strip() if rc == 0 else ""
-
-
-def _locked() -> bool:
-    """Tell whether garbage is being collected or a copy being made."""
-    try:
-        with open(LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (IOError, OSError) as error:
-        return error.errno in (errno.EAGAIN, errno.EACCES)
-    return False
 
 
 def _taken(host: Host, services: List[Dict[str, Any]], containers: Dict[str, Any]) -> Dict[str, List[List[Any]]]:

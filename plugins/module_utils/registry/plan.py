@@ -6,7 +6,11 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import SOCKET
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
+from ansible_collections.slipway.node.plugins.module_utils.registry.ports import NO_ADDRESS
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
+
+# Bytes that a disk which is full may have free.
+FULL = 1 << 20
 
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -44,15 +48,19 @@ def _created(path: str, there: bool) -> Action:
 
 
 def _schedule(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
-    if not want["timer"] or observed["timer"] == "active":
-        return []
-    start = [["command", ["systemctl", "daemon-reload"]], ["command", ["systemctl", "enable", "--now", want["timer"]]]]
-    return [action(want["timer"], observed["timer"] or "absent", "active", *start)]
+    actions, reload = [], ["command", ["systemctl", "daemon-reload"]]
+    if want["timer"] and observed["timer"] != "active":
+        start = ["command", ["systemctl", "enable", "--now", want["timer"]]]
+        actions.append(action(want["timer"], observed["timer"] or "absent", "active", reload, start))
+    if observed["at_boot"] != "enabled":
+        enable = ["command", ["systemctl", "enable", want["at_boot"]]]
+        actions.append(action(want["at_boot"], observed["at_boot"] or "absent", "enabled", reload, enable))
+    return actions
 
 
 def _unscheduled(path: str) -> Action:
-    stop = [["command", ["systemctl", "disable", "--now", os.path.basename(path)]]] if path.endswith(".timer") else []
-    return action(path, "present", "absent", *stop, ["remove", path], ["command", ["systemctl", "daemon-reload"]])
+    stop = ["command", ["systemctl", "disable", "--now", os.path.basename(path)]]
+    return action(path, "present", "absent", stop, ["remove", path], ["command", ["systemctl", "daemon-reload"]])
 
 
 def _opened(firewall: str, port: str) -> List[List[Any]]:
@@ -63,15 +71,9 @@ def _opened(firewall: str, port: str) -> List[List[Any]]:
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each with the remedy."""
-    actions = plan(want, observed)
-    differs_at_all, refused = any(actions.values()), []
-    if observed["maintenance"] and differs_at_all:
-        refused.append(
-            "slipway-registry is collecting garbage or copying on this host. Run again when it is done; `systemctl "
-            "status slipway-registry-collect` tells of the scheduled collection."
-        )
+    actions, refused = plan(want, observed), []  # type: Plan, List[str]
     if want["state"] == "absent":
-        if observed["engine_unreachable"] and differs_at_all:
+        if observed["engine_unreachable"] and any(actions.values()):
             refused.append(
                 "Docker's engine does not answer at %s, so registries may be running on what would be removed. Start "
                 "it (`systemctl start docker`; `journalctl -u docker` says what is wrong with it) and run again, or "
@@ -79,10 +81,11 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             )
         return refused
     refused += [
-        "A restore into %s broke off: docker.before-restore in it is what was there. Remove that, or move it to "
-        "%s/docker." % (path, path)
-        for path, found in sorted(observed["data"].items())
-        if found["interrupted_restore"] and differs_at_all
+        "The store of %s is at %s/docker.before-restore, since a restore broke off: move it back to %s/docker, or run "
+        "`slipway-registry settle`." % (one["service"], one["data"], one["data"])
+        for one in want["services"]
+        if one["writes"] and not observed["maintenance"]
+        if observed["data"][one["data"]]["before_restore"] and observed["data"][one["data"]]["moved_away"]
     ]
     refused += [reason for one in want["services"] for reason in _blocked(want, one, observed)]
     refused += [
@@ -112,6 +115,14 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "rest there from the controller that made them, or set registry_replace_authority: true; every client then "
             "has to trust the new one (tasks_from: client)." % want["facts"]["secrets_dir"]
         )
+    lost = {name.partition("/")[2] for name in want["facts"]["missing_secrets"] if name.startswith("passwords/")}
+    lost &= {name for found in observed["accounts"].values() for name in found["accounts"]}
+    if lost and not want["replace_secrets"]:
+        refused.append(
+            "The passwords of %s were made on another controller: %s on this one lacks them. Copy that folder from "
+            "there, or set registry_replace_authority: true, which gives them new ones."
+            % (", ".join(sorted(lost)), want["facts"]["secrets_dir"])
+        )
     if tls and tls["given"]:
         refused += ["registry_certificate: %s. Replace the file." % one["is"] for one in actions["issue_certificate"]]
     if observed["answers"] and not observed["ip_forward"]:
@@ -126,6 +137,13 @@ def _blocked(want: Dict[str, Any], one: Dict[str, Any], observed: Dict[str, Any]
     """Return why a registry cannot be started, or started anew at other ports, each with the remedy."""
     name, refused = one["service"], []
     for port, user in observed["taken"].get(name, []):
+        if user == NO_ADDRESS:
+            refused.append(
+                "This host has no address %s, at which %s is to answer. Correct address or metrics_address in "
+                "registry_instances, or give the host that address."
+                % (" or ".join(sorted({place for place, number in one["ports"] if number == port})), name)
+            )
+            continue
         refused.append(
             "Port %d, wanted for %s, is taken by %s. Stop that, or set another port in registry_instances."
             % (port, name, user)
@@ -160,10 +178,30 @@ def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     if want["state"] == "absent":
         return []
     unreached = [
-        "The cache %s does not reach its upstream: %s. It serves what it has. Check upstream.url, and upstream.proxy "
-        "and upstream.authority where it takes them." % (name, why)
+        "The cache %s does not reach its upstream: %s. It serves what it has. Check its upstream (url, account, proxy, "
+        "authority), and whether other containers of the host reach it." % (name, why)
         for name, why in sorted(observed["upstreams"].items())
         if why
+    ]
+    days = (observed["certificate"] or {}).get("days", 0)
+    if (
+        want["tls"]
+        and want["tls"]["given"]
+        and not observed["certificate"]["error"]
+        and days < want["tls"]["renew_days"]
+    ):
+        unreached.append("registry_certificate expires in %d days. Replace the file soon." % days)
+    unreached += [
+        "The disk of %s, where %s keeps its images, is full: pushes fail. Free some (`slipway-registry collect`)."
+        % (one["data"], one["service"])
+        for one in want["services"]
+        if one["writes"] and observed["data"][one["data"]]["free"] < FULL
+    ]
+    unreached += [
+        "%s/docker.before-restore is what was there before a restore that broke off, and %s/docker is what is served. "
+        "Compare them, and remove the one that you do not want." % (path, path)
+        for path, found in sorted(observed["data"].items())
+        if found["before_restore"] and not found["moved_away"] and not observed["maintenance"]
     ]
     return unreached + [
         "%s says: %s" % (name, " | ".join(lines))
@@ -206,7 +244,7 @@ def _certificate(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]
         is_ = found["error"]
     elif found["mode"] != "0600":
         is_, wish = "key has mode %s" % found["mode"], "0600"
-    elif found["days"] < want["tls"]["renew_days"]:
+    elif found["days"] < want["tls"]["renew_days"] and not want["tls"]["given"]:
         is_, wish = "expires in %d days" % found["days"], "%d days or more" % want["tls"]["renew_days"]
     else:
         missing = [name for name in observed["names"] if name not in found["names"]]

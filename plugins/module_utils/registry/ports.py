@@ -7,6 +7,9 @@ from typing import List, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 
+# Instead of a program.
+NO_ADDRESS = "no address"
+
 
 def listening_program(host: Host, address: str, port: int) -> str:
     """Return who listens on a port, empty where nobody does."""
@@ -20,7 +23,7 @@ def listening_program(host: Host, address: str, port: int) -> str:
             return ""
         except socket.error as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                return "nobody, but this host has no address %s" % address
+                return NO_ADDRESS
     out = host.run("ss", "-Hltnp", "sport = :%d" % port)[1]
     found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', out)
     return "%s (pid %s)" % found.groups() if found else "another program"
@@ -39,4 +42,10 @@ def closed_ports(host: Host, ports: List[int]) -> Tuple[str, List[str]]:
         firewall, listed = "ufw", [line.split()[0] for line in out.splitlines() if "ALLOW" in line]
     else:
         return "", []
-    return firewall, ["%d/tcp" % port for port in ports if "%d/tcp" % port not in listed]
+    return firewall, ["%d/tcp" % port for port in ports if not any(_is_in(port, one) for one in listed)]
+
+
+def _is_in(port: int, listed: str) -> bool:
+    """Tell whether a port is one that a firewall lists, or in a range: ``5000-5010/tcp``, ufw's with a colon."""
+    found = re.match(r"(\d+)(?:[-:](\d+))?(/tcp)?$", listed)
+    return found is not None and int(found.group(1)) <= port <= int(found.group(2) or found.group(1))

@@ -27,7 +27,9 @@ def data(path: str) -> Dict[str, Any]:
         "there": there,
         "marked": os.path.exists(os.path.join(path, DATA_MARK)),
         "empty": not there or not set(os.listdir(path)) - {"lost+found"},
-        "interrupted_restore": os.path.isdir(os.path.join(path, "docker.before-restore")),
+        # What was there before a restore that broke off, and whether it is the only copy.
+        "before_restore": os.path.isdir(os.path.join(path, "docker.before-restore")),
+        "moved_away": there and not os.path.isdir(os.path.join(path, "docker")),
         "unwritable": bad[0] if bad else "",
         "free": free_bytes(path),
     }

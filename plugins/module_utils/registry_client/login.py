@@ -3,18 +3,19 @@
 A record has the logins that Slipway wrote: they are taken back when they are wanted no longer, and no others.
 """
 
-import contextlib
 import glob
 import json
 import os
 import pwd
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, List
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 from ansible_collections.slipway.node.plugins.module_utils.engine.files import PRIVATE, read, replace
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
 from ansible_collections.slipway.node.plugins.module_utils.engine.web import ask_registry
 from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import (
     RECORD,
+    acting_as,
     auth_of,
     config_path,
     mark,
@@ -35,11 +36,13 @@ def set_logins(run: Run, user: str, logins: List[Dict[str, Any]]) -> None:
         why = refusal(one)
         if why:
             raise Failed("%s does not let %s in as %s: %s." % (one["address"], user, one["account"], why))
-    record = parse_record(read(RECORD))
+    record = parse_record(RECORD, read(RECORD))
     noted = dict((one["address"], mark(one["fingerprint"], auth_of(one["account"], one["password"]))) for one in logins)
     if path:
         try:
             with acting_as(pwd.getpwnam(user)):
+                # A link is written through.
+                path = os.path.realpath(path)
                 text = read(path)
                 new = merged(text, logins, set(record.get(user, {})) - set(noted))
                 if new != text or logins:
@@ -48,7 +51,7 @@ def set_logins(run: Run, user: str, logins: List[Dict[str, Any]]) -> None:
             raise Failed("%s cannot be merged with: %s" % (path, error))
     record = dict((name, marks) for name, marks in dict(record, **{user: noted}).items() if marks)
     if record:
-        run.write(RECORD, json.dumps(record, indent=2) + "\n", PRIVATE, secret=True)
+        run.write(RECORD, records.dump(record), PRIVATE, secret=True)
     else:
         run.remove(RECORD)
 
@@ -76,15 +79,3 @@ def merged(text: str, logins: List[Dict[str, Any]], former: Iterable[str] = ()) 
         if auths.get(one["address"], {}).get("auth") != auth:
             auths[one["address"]] = {"auth": auth}
     return json.dumps(config, indent="\t") + "\n" if there or logins else text
-
-
-@contextlib.contextmanager
-def acting_as(account: Any) -> Iterator[None]:
-    """Act as a user, who may have put anything in place of the file."""
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)

@@ -34,6 +34,10 @@ def want(inputs: Dict[str, Any], platform: Platform) -> Dict[str, Any]:
         "anchor": anchor if system else "",
         "bundle": bundle if system else "",
         "renew": renew,
+        "hostnames": inputs["hostnames"],
+        # Hosts whose registries were refused in this run.
+        "refused_hosts": inputs["refused_hosts"],
+        "serves": inputs["serves"],
         "logins": inputs["logins"],
         "registries": inputs["registries"],
         "hosts": inputs["hosts"],

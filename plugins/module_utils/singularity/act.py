@@ -2,20 +2,19 @@
 
 import contextlib
 import os
-import pwd
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files, packages
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run
+from ansible_collections.slipway.node.plugins.module_utils.engine.trees import remove_unused
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_text, config_values
 from ansible_collections.slipway.node.plugins.module_utils.singularity.install import install
 from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import give
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import describe
 
-# Phases that change what containers run by, and those that wait for the trial.
+# Phases that change what containers run by.
 CHANGES = ("install_packages", "allow_namespaces", "install_tree", "set_config", "switch_version")
-WAIT = ("switch_version", "write_modulefiles", "remove_versions")
 
 
 def install_packages(run: Run, actions: List[Action]) -> None:
@@ -38,6 +37,7 @@ def install_tree(run: Run, _actions: List[Action]) -> None:
 
 
 def set_config(run: Run, _actions: List[Action]) -> None:
+    """Write the configuration, but not one with which no container runs where one runs now."""
     path, config = run.want["config_file"], run.want["config"]
     reasons = rejected_keys(run.want["program"], config, run.command)
     if reasons:
@@ -47,7 +47,19 @@ def set_config(run: Run, _actions: List[Action]) -> None:
         )
     mode = int((describe(path) or {"mode": "0644"})["mode"], 8)
     # The program can add to a list of values, but not replace one.
-    run.write(path, config_text(files.read(path), config), mode)
+    text, copy = config_text(files.read(path), config), path + ".slipway-try"
+    run.write(copy, text, mode)
+    try:
+        why = tried(run, copy)
+    finally:
+        run.remove(copy)
+    # Where none runs now either, something else is to blame, which the last trial tells.
+    if why and not tried(run):
+        raise Failed(
+            "With singularity_config no container of an ordinary user runs: %s. Correct it. %s was left as it was, and "
+            "containers run." % (why, path)
+        )
+    run.write(path, text, mode)
 
 
 def rejected_keys(program: str, config: Dict[str, Any], command: Callable[..., Any]) -> List[str]:
@@ -64,24 +76,23 @@ def rejected_keys(program: str, config: Dict[str, Any], command: Callable[..., A
 
 def give_ranges(run: Run, _actions: List[Action]) -> None:
     try:
-        give(run.observed["accounts"], run.want["fakeroot_first"], run.want["fakeroot_limit"])
+        limits = run.want["fakeroot_first"], run.want["fakeroot_limit"]
+        give(run.observed["accounts"], *limits, known=run.observed["known_ids"])
     except (OSError, ValueError) as error:
         raise Failed("Ranges of ids were not given: %s." % error)
 
 
 def switch_version(run: Run, actions: List[Action]) -> None:
-    _try(run, "switch_version")
+    finish(run)
     run.do(actions)
 
 
-def write_modulefiles(run: Run, actions: List[Action]) -> None:
-    _try(run, "write_modulefiles")
-    run.do(actions)
+write_modulefiles = switch_version
 
 
 def remove_versions(run: Run, actions: List[Action]) -> None:
-    _try(run, "remove_versions")
-    run.do(actions)
+    finish(run)
+    remove_unused(run, actions)
     if run.want["state"] == "absent":
         # One of another name, as /opt, was there before; others may keep something there, or have mounted it.
         if os.path.basename(run.want["root"]) == "singularity":
@@ -92,36 +103,26 @@ def remove_versions(run: Run, actions: List[Action]) -> None:
 
 
 def finish(run: Run) -> None:
-    _try(run, "")
-
-
-def _try(run: Run, phase: str) -> None:
-    """Make a SIF file of the host's own shell and run it, where it is time for that."""
-    if not is_due(run.plans["singularity"], phase):
+    """Run a container once what it runs by is there, before anything that cannot be undone."""
+    if run.kept.get("singularity_tried") or not any(one in run.states["singularity"]["plan"] for one in CHANGES):
         return
-    program = run.want["program"]
-    command = as_user(os.environ) + ["/bin/sh", "-s", program]
-    _code, out, err = run.command(command, good=(), stdin=run.secrets["singularity_trial"])
-    if out.splitlines()[-1:] != ["container works"]:
-        said = " ".join(line for line in err.splitlines() if not line.startswith("INFO:")) or "no answer"
+    why = tried(run)
+    if why:
         raise Failed(
             "%s is installed, and no container of an ordinary user runs: %s. Mend what it names; which of the host's "
-            "files a container gets is in its configuration, which singularity_config sets." % (program, said)
+            "files a container gets is in its configuration, which singularity_config sets."
+            % (run.want["program"], why)
         )
+    run.kept["singularity_tried"] = True
 
 
-def is_due(plan: Mapping[str, Any], phase: str) -> bool:
-    """Tell whether a container is to be run now: before the first phase that waits for it, or at the end."""
-    first = next((one for one in WAIT if one in plan), "")
-    return phase == first and any(one in plan for one in CHANGES)
+def tried(run: Run, config: str = "") -> str:
+    """Make a SIF file of the host's own shell and run it; return what the program says where it does not run.
 
-
-def as_user(environment: Mapping[str, str]) -> List[str]:
-    """Return by which command a program runs as the connecting user, or as nobody where that is root."""
-    try:
-        user = pwd.getpwuid(int(environment.get("SUDO_UID", "0")))
-    except (KeyError, ValueError):
-        user = pwd.getpwuid(0)
-    if user.pw_uid:
-        return ["setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--init-groups"]
-    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    :param config: a file to try in place of its configuration, which others go on with.
+    """
+    command = ["unshare", "--mount", "/bin/sh", "-s", run.want["program"], run.want["config_file"], config]
+    _code, out, err = run.command(command, good=(), stdin=run.secrets["singularity_trial"])
+    if out.splitlines()[-1:] == ["container works"]:
+        return ""
+    return " ".join(line for line in err.splitlines() if not line.startswith("INFO:")) or "no answer"

@@ -22,6 +22,8 @@ PACKAGES = [
     ("apptainer", "1.1", "", {
         "apt": ("squashfuse fuse2fs fuse-overlayfs fakeroot", ""), "dnf": ("fuse-overlayfs", ""),
     }),
+    # Enterprise Linux has none.
+    ("apptainer", "1.3", "", {"apt": ("gocryptfs", ""), "dnf": ("", "")}),
     ("singularity-ce", "3.11", "4.3", {"apt": ("", "libglib2.0-dev"), "dnf": ("", "glib2-devel")}),
     ("singularity-ce", "3.11", "4.0", {"apt": ("crun", ""), "dnf": ("crun", "")}),
     # Not runc, which Docker's containerd.io cannot be installed beside.
@@ -101,8 +103,10 @@ def installed_packages(host: Host, manager: str, names: List[str]) -> Dict[str, 
     if not names:
         return {}
     if manager == "apt":
-        _rc, out = host.run("dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Abbrev}\\n", *names)
-        found = [line.split("\t")[0] for line in out.splitlines() if line.split("\t")[1][1:2] == "i"]
+        # Of all packages, since another may provide one, as fuse3 does fuse, which cannot be beside it.
+        _rc, out = host.run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package}, ${Provides}\\n")
+        lines = [line for line in out.splitlines() if line[1:2] == "i"]
+        found = {one.split()[0] for line in lines for one in line[3:].split(",") if one.strip()}
         return dict((name, name in found) for name in names)
     return dict((name, host.run("rpm", "-q", "--whatprovides", name)[0] == 0) for name in names)
 

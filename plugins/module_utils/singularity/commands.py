@@ -3,8 +3,6 @@
 from typing import Any, Dict, List
 
 COMMANDS = {"singularity-ce": ["singularity"], "apptainer": ["apptainer", "singularity"]}
-# Folders on everyone's PATH that an earlier run may have put links to commands into.
-COMMAND_FOLDERS = ("/usr/local/bin", "/usr/bin")
 
 
 def command_target(link: str, name: str) -> str:

@@ -26,13 +26,18 @@ def boot_value(files: Iterable[Tuple[str, str]], key: str) -> Tuple[str, str]:
     return value, source
 
 
-def blocking_settings(observed: Dict[str, Any]) -> List[str]:
-    """Return the settings of the kernel that forbid user namespaces, now or at the next boot."""
+def needs_namespaces(want: Dict[str, Any]) -> bool:
+    """Tell whether user namespaces are needed: the setuid program runs containers without, but for --fakeroot."""
+    return bool(not want["setuid"] or want["fakeroot_users"] or want["fakeroot_groups"])
+
+
+def blocking_settings(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
+    """Return the settings of the kernel that forbid user namespaces, now or at the next boot, where they are needed."""
     at_boot = observed["sysctl_at_boot"]
     return [
         name
         for name, value in sorted(observed["sysctl"].items())
-        if value == "0" or (value and at_boot.get(name, {}).get("value") == "0")
+        if needs_namespaces(want) and (value == "0" or (value and at_boot.get(name, {}).get("value") == "0"))
     ]
 
 

@@ -4,16 +4,29 @@ import grp
 import os
 import pwd
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
-from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, existing, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
+from ansible_collections.slipway.node.plugins.module_utils.engine.trees import (
+    COMMAND_FOLDERS,
+    disk,
+    mount_options,
+    running_programs,
+)
 from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, tree
 from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages
-from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMAND_FOLDERS, COMMANDS
+from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, parse_config
 from ansible_collections.slipway.node.plugins.module_utils.singularity.credentials import pbkdf2_sum
 from ansible_collections.slipway.node.plugins.module_utils.singularity.modulefiles import MODULE_FOLDERS, MODULE_MARK
-from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import Range, parse_ranges
+from ansible_collections.slipway.node.plugins.module_utils.singularity.subordinate_ids import (
+    Range,
+    parse_ranges,
+    users_without_range,
+)
+
+# How sssd maps a domain's ids where it is not told otherwise: by slices, from the first on.
+SSSD_FIRST, SSSD_SLICE = 200000, 200000
 
 
 def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
@@ -24,7 +37,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
     places = sorted({place for place in found if not os.path.islink(place)} | {want["tree"]})
     trees = dict((place, _tree(host, place, want)) for place in places)
     candidates = [place for place in places if trees[place]["manifest"]]
-    accounts, source = _accounts(host, want), _subid_source(host)
+    source = _subid_source(host)
+    accounts, gone = _accounts(host, want)
     observed = {
         "trees": dict((place, one) for place, one in trees.items() if one["exists"]),
         "link": _link(want["link"]) if want["link"] else "",
@@ -42,12 +56,12 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "modulefiles": _modulefiles(host, want),
         "directories": dict((one["path"], _mode(one["path"])) for one in want["directories"]),
         "accounts": accounts,
+        "gone_members": gone,
         "subid_source": source,
         "subid": _ranges(host, source, sorted(accounts)),
-        "running_programs": _running_programs(candidates),
-        "file_system": tree.file_system(host.read("/proc/self/mounts") or "", os.path.realpath(existing(place))),
-        "nosuid": _nosuid(place),
-        "free": min(free_bytes(place) // 2**20, want["need"]),
+        "running_programs": running_programs(candidates),
+        "disk": disk(host, place, want["need"]),
+        "tmpdir_options": mount_options(want["tmpdir"]) if want["tmpdir"] else [],
         "sysctl": dict((name, (host.read(_proc(name)) or "").strip()) for name in kernel.NAMESPACES),
         "sysctl_at_boot": _at_boot(host),
         "sysctl_file": host.read(kernel.SYSCTL_FILE) or "",
@@ -55,6 +69,8 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "apparmor_file": _file(host, want["apparmor"]),
         "apparmor_loaded": want["apparmor"]["profile"] in (host.read("/sys/kernel/security/apparmor/profiles") or ""),
     }  # type: Dict[str, Any]
+    lacking = sorted(users_without_range(observed))
+    observed["known_ids"] = _known_ids(host, lacking) if lacking else []
     binds = want["config"].get("bind path", observed["config"].get("bind path", []))
     observed["missing_binds"] = [one for one in config_values(binds) if not host.glob(one.split(":")[0])]
     return observed
@@ -144,24 +160,38 @@ def _mode(path: str) -> str:
     return found["mode"] if found else ""
 
 
-def _accounts(host: Host, want: Dict[str, Any]) -> Dict[str, Optional[int]]:
-    """Return the uid of each user who is to have ranges, ``None`` for one who does not exist."""
+def _accounts(host: Host, want: Dict[str, Any]) -> Tuple[Dict[str, Optional[int]], List[str]]:
+    """Return whose ranges are wanted, with the uid, ``None`` for one who does not exist, and members who are gone."""
     if want["state"] == "absent":
-        return {}
-    names, missing = set(want["fakeroot_users"]), []
+        return {}, []
+    names = set(want["fakeroot_users"])
+    members: Set[str] = set()
+    missing = []  # type: List[str]
     for group in want["fakeroot_groups"]:
         rc, out = host.run("getent", "group", group)
-        if rc:
+        if rc == 0:
+            members.update(name for name in out.strip().split(":")[3].split(",") if name)
+            members.update(_primary_members(host, out.split(":")[2]))
+        elif group not in want["made_groups"]:
             missing.append("group %s" % group)
-        else:
-            names.update(name for name in out.strip().split(":")[3].split(",") if name)
-            names.update(_primary_members(host, out.split(":")[2]))
-    accounts = dict((name, None) for name in sorted(names) + missing)  # type: Dict[str, Optional[int]]
-    if names:
-        for fields in _parse_passwd(host.run("getent", "passwd", *sorted(names))[1]):
-            if fields[0] in accounts:
-                accounts[fields[0]] = int(fields[2])
-    return accounts
+    asked = sorted(names | members)
+    passwd = _parse_passwd(host.run("getent", "passwd", *asked)[1]) if asked else []
+    found = dict((fields[0], int(fields[2])) for fields in passwd)
+    gone = members - names - set(found)
+    return dict((name, found.get(name)) for name in asked + missing if name not in gone), sorted(gone)
+
+
+def _known_ids(host: Host, users: List[str]) -> List[Tuple[int, int]]:
+    """Return the ids that users and groups have, as first and count; with sssd those that it may give to others too."""
+    slices = re.search(r"^\s*passwd:.*\bsss\b", host.read("/etc/nsswitch.conf") or "", re.MULTILINE)
+    known: Set[Tuple[int, int]] = set()
+    # A directory may list nobody, but answers for those who are asked for.
+    for command in (["passwd"], ["group"], ["passwd"] + users):
+        for line in host.run("getent", *command)[1].splitlines():
+            for number in [int(one) for one in line.split(":")[2:4] if one.isdigit()]:
+                start = number - (number - SSSD_FIRST) % SSSD_SLICE
+                known.add((start, SSSD_SLICE) if slices and number >= SSSD_FIRST else (number, 1))
+    return sorted(known)
 
 
 def _primary_members(host: Host, gid: str) -> List[str]:
@@ -203,25 +233,6 @@ def _at_boot(host: Host) -> Dict[str, Dict[str, Any]]:
         for name, (value, path) in found.items()
         if path
     )
-
-
-def _running_programs(places: List[str]) -> Dict[str, List[str]]:
-    """Return the programs that run from each tree, with their process ids."""
-    busy = dict((place, []) for place in places)  # type: Dict[str, List[str]]
-    for pid in os.listdir("/proc") if places else []:
-        if pid.isdigit():
-            try:
-                program = os.readlink("/proc/%s/exe" % pid)
-            except OSError:
-                continue
-            for place in places:
-                if program.startswith(place + "/"):
-                    busy[place].append("%s (process %s)" % (os.path.basename(program.replace(" (deleted)", "")), pid))
-    return dict((place, sorted(programs)) for place, programs in busy.items() if programs)
-
-
-def _nosuid(path: str) -> bool:
-    return bool(os.statvfs(existing(path)).f_flag & os.ST_NOSUID)
 
 
 def _proc(name: str) -> str:

@@ -4,16 +4,16 @@ import os
 import re
 from typing import Any, Dict, List, Optional
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import trees
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import Action, Plan, action
 from ansible_collections.slipway.node.plugins.module_utils.singularity import kernel, modulefiles, subordinate_ids, tree
-from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import old_commands
+from ansible_collections.slipway.node.plugins.module_utils.singularity.commands import COMMANDS, old_commands
 from ansible_collections.slipway.node.plugins.module_utils.singularity.configuration import config_values, values_text
 
 # Damaged files that are named one by one; the rest is a number.
 NAMED = 10
 # Where hosts share a root on a network's file system, these phases are for the one that writes alone.
 TREE_PHASES = ("install_tree", "set_config")
-NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "glusterfs", "fuse.glusterfs", "afs")
 
 
 def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
@@ -28,7 +28,7 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
                 for name, installed in sorted(observed["packages"].items())
                 if not installed
             ],
-            "allow_namespaces": _namespaces(observed) + _apparmor(want, observed),
+            "allow_namespaces": _namespaces(want, observed) + _apparmor(want, observed),
             "install_tree": _tree(want, version),
             "set_config": _config(want, observed["config"] if version else None),
             "write_files": _files(want, observed),
@@ -45,14 +45,7 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
             ],
             "remove_versions": _removals(_strays(want, observed) + tree.superfluous_trees(want, observed)),
         }
-    if want["writes"]:
-        return phases
-    shared = (want["root"] + "/", want["tree"])
-    return dict(
-        (phase, [one for one in actions if not one["item"].startswith(shared)])
-        for phase, actions in phases.items()
-        if phase not in TREE_PHASES
-    )
+    return trees.of_this_host(want, phases, (want["root"] + "/", want["tree"]), TREE_PHASES)
 
 
 def _found_modulefile(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
@@ -60,8 +53,8 @@ def _found_modulefile(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[st
     return dict(found, same=found["text"] == want["content"], wanted=True)
 
 
-def _namespaces(observed: Dict[str, Any]) -> List[Action]:
-    names, actions = kernel.blocking_settings(observed), []
+def _namespaces(want: Dict[str, Any], observed: Dict[str, Any]) -> List[Action]:
+    names, actions = kernel.blocking_settings(want, observed), []
     for name in names:
         item, at_boot = name, observed["sysctl_at_boot"].get(name)
         if observed["sysctl"][name] != "0" and at_boot:
@@ -171,42 +164,27 @@ def _file(want: Dict[str, Any], found: Dict[str, Any], *after: List[Any]) -> Lis
 
 def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return why nothing may be changed, each sentence with the remedy."""
-    refused = []
-    for place in tree.requested_removals(want, observed):
-        if observed["running_programs"].get(place):
-            refused.append(
-                "%s cannot be removed, since programs run from it: %s. Wait until they end, or end them."
-                % (place, ", ".join(observed["running_programs"][place]))
-            )
-        elif want["state"] == "present" and not want["link"] and place == observed["current"]:
-            refused.append(
-                "%s is the default version, which singularity_default: false leaves as it is. Make another the default "
-                "first, or take it out of singularity_versions_absent." % place
-            )
+    to_remove = tree.requested_removals(want, observed)
+    refused = trees.busy_refusals(to_remove, observed["running_programs"])
     if want["state"] == "absent":
         return refused
-    version = observed["trees"].get(want["tree"])
-    if observed["file_system"] in NETWORK_FILE_SYSTEMS and not want["tree_host"]:
+    if not want["link"] and observed["current"] in to_remove:
         refused.append(
-            "%s is on a file system of type %s, where other hosts would write the same files. Set "
-            "singularity_tree_host to the one host that is to write there, or choose a singularity_root on a "
-            "local file system." % (want["root"], observed["file_system"])
+            "%s is the default version, which singularity_default: false leaves as it is. Make another the default "
+            "first, or take it out of singularity_versions_absent." % observed["current"]
         )
+    version = observed["trees"].get(want["tree"])
+    refused += trees.disk_refusals(want, observed["disk"], "singularity", bool(_tree(want, version)))
     if version and version["manifest"] is None and not version["empty"]:
         refused.append(
             "%s was not made by Slipway%s. Move it away, or choose another singularity_prefix."
             % (want["tree"], " (%s)" % version["error"] if version["error"] else "")
         )
-    if want["setuid"] and observed["nosuid"]:
+    if want["setuid"] and "nosuid" in observed["disk"]["options"]:
         refused.append(
             "%s is on a file system that is mounted nosuid (or NFS that squashes root), where the setuid program "
             "starter-suid cannot work. Mount it without nosuid, choose a singularity_prefix on a local file system, or "
             "set singularity_setuid: false." % want["root"]
-        )
-    if want["writes"] and observed["free"] < want["need"] and _tree(want, version):
-        refused.append(
-            "%s has %d MiB free, and a version needs %d MiB. Make room (singularity_versions_absent removes "
-            "old versions), or choose another singularity_prefix." % (want["root"], observed["free"], want["need"])
         )
     if observed["link"] == "not a link":
         refused.append("%s is no link, so it is not Slipway's. Move it away." % want["link"])
@@ -219,13 +197,13 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             )
     for path in modulefiles.unmanaged_modulefiles(want, observed):
         refused.append("%s is not Slipway's. Move it away, or choose other singularity_modulefiles." % path)
-    for name in observed["missing_groups"]:
+    for name in sorted(set(observed["missing_groups"]) - set(want["made_groups"])):
         refused.append(
             "singularity_registry_auth_group is %s, and there is no such group. Correct it, or make the host know it "
             "(`getent group %s` must answer)." % (name, name)
         )
     for name, one in sorted(observed["sysctl_at_boot"].items()):
-        if one["value"] == "0" and observed["sysctl"][name] and one["last"]:
+        if one["last"] and name in kernel.blocking_settings(want, observed) and one["value"] == "0":
             refused.append(
                 "%s sets %s = 0, so that containers of ordinary users would no longer start after the next boot. "
                 "Remove that line, or set it to %s there." % (one["file"], name, kernel.NAMESPACES[name])
@@ -235,15 +213,43 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
 
 def notes(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     """Return what an admin should know beside it."""
-    if want["state"] == "absent" or not observed["missing_binds"]:
+    if want["state"] == "absent":
         return []
-    return [
-        "Every container gets %s of the host, which is not there, so none starts. Make it, or take it out of "
-        "`bind path` in singularity_config." % ", ".join(observed["missing_binds"])
-    ]
+    said = []
+    if observed["missing_binds"]:
+        said.append(
+            "Every container gets %s of the host, which is not there, so none starts. Make it, or take it out of "
+            "`bind path` in singularity_config." % ", ".join(observed["missing_binds"])
+        )
+    if "noexec" in observed["tmpdir_options"]:
+        said.append(
+            "%s is on a file system that is mounted noexec, so no image can be built there. Mount it without noexec, "
+            "or choose another singularity_tmpdir." % want["tmpdir"]
+        )
+    foreign = [path for path, target in observed["commands"].items() if "/./bin/" not in target]
+    said += trees.foreign_commands(want["commands_dir"], foreign)
+    if observed["gone_members"]:
+        said.append(
+            "These members of singularity_fakeroot_groups are gone and get no ids: %s. Take them out of their groups."
+            % ", ".join(observed["gone_members"])
+        )
+    for name, value in sorted(observed["sysctl"].items()):
+        if value == "0" and not kernel.needs_namespaces(want):
+            said.append("%s is 0 and stays so: containers run by the setuid program, without --fakeroot." % name)
+    return said
 
 
 def facts(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
-    """Return what reports show, and what the controller needs to find an archive or have one compiled."""
-    program = "%s/current/bin/singularity" % want["root"]
-    return dict(want["archive"], singularity=tree.default_version(want, observed), program=program)
+    """Return what reports show, what finding an archive or having one compiled needs, and what is tried."""
+    place, flavor = (want["current"] if want["link"] else want["tree"]), want["flavor"]
+    other = (observed["trees"].get(observed["current"]) or {}).get("manifest")
+    if other and not want["link"]:
+        place, flavor = want["current"], other["flavor"]
+    name = COMMANDS[flavor][0]
+    return dict(
+        want["archive"],
+        singularity=tree.default_version(want, observed),
+        program="%s/bin/%s" % (place, name),
+        config="%s/etc/%s/%s.conf" % (place, name, name),
+        fakeroot=next((user for user, uid in sorted(observed["accounts"].items()) if uid is not None), ""),
+    )

@@ -3,12 +3,16 @@
 import contextlib
 import os
 import time
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
 
 # A range has as many ids as a container expects of a system.
 RANGE = 65536
+NO_ROOM = (
+    "From singularity_fakeroot_first on there are not enough ranges of %d ids that are free in /etc/subuid and "
+    "/etc/subgid and that no user or group has. Set it lower, or remove ranges of users who are gone" % RANGE
+)
 NAMES = ("subuid", "subgid")
 # Seconds to wait for somebody else's lock.
 LOCK_TIMEOUT = 30
@@ -64,15 +68,18 @@ def allot(users: Dict[str, int], ranges: Iterable[Tuple[int, int]], first: int, 
     return first_ids
 
 
-def give_ranges(users: Dict[str, int], texts: Dict[str, str], first: int, limit: int) -> Optional[Dict[str, str]]:
+def give_ranges(
+    users: Dict[str, int], texts: Dict[str, str], first: int, limit: int, known: Sequence[Tuple[int, int]] = ()
+) -> Optional[Dict[str, str]]:
     """Return the new texts of files, of those that change; ``None`` where there is no room. Pure.
 
     :param users: uid by name of all who are to have a range.
     :param texts: what ``subuid`` and ``subgid`` hold.
+    :param known: first id and count of those that users and groups have.
     """
     ranges = dict((name, parse_ranges(text)) for name, text in texts.items())
     missing = users_without_range({"accounts": users, "subid": ranges})
-    first_ids = allot(dict((user, users[user]) for user in missing), _used_ranges(ranges), first, limit)
+    first_ids = allot(dict((user, users[user]) for user in missing), _used_ranges(ranges) + list(known), first, limit)
     if first_ids is None:
         return None
     new = {}
@@ -100,11 +107,9 @@ def range_refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             % (observed["subid_source"], RANGE, ", ".join(sorted(users)))
         ]
     wanted = dict((user, observed["accounts"][user]) for user in users)
-    if allot(wanted, _used_ranges(observed["subid"]), want["fakeroot_first"], want["fakeroot_limit"]) is None:
-        return [
-            "from singularity_fakeroot_first on there are not enough free ranges of %d ids in /etc/subuid and "
-            "/etc/subgid. Set it lower, or remove ranges of users who are gone." % RANGE
-        ]
+    used = _used_ranges(observed["subid"]) + observed["known_ids"]
+    if allot(wanted, used, want["fakeroot_first"], want["fakeroot_limit"]) is None:
+        return [NO_ROOM + "."]
     return []
 
 
@@ -156,7 +161,9 @@ def _holder(lock: str) -> str:
     return number if number.isdigit() and os.path.exists("/proc/" + number) else ""
 
 
-def give(users: Dict[str, int], first: int, limit: int, folder: str = "/etc") -> None:
+def give(
+    users: Dict[str, int], first: int, limit: int, folder: str = "/etc", known: Sequence[Tuple[int, int]] = ()
+) -> None:
     """Give users ranges where there is none of that size, under the locks of shadow-utils, so that ``useradd`` waits.
 
     :param users: uid by name.
@@ -166,11 +173,8 @@ def give(users: Dict[str, int], first: int, limit: int, folder: str = "/etc") ->
     """
     paths = dict((name, os.path.join(folder, name)) for name in NAMES)
     with locked(paths["subuid"]), locked(paths["subgid"]):
-        new = give_ranges(users, dict((name, files.read(path)) for name, path in paths.items()), first, limit)
+        new = give_ranges(users, dict((name, files.read(path)) for name, path in paths.items()), first, limit, known)
         if new is None:
-            raise ValueError(
-                "no room for %d ranges of %d ids from %d on; set singularity_fakeroot_first lower, or remove ranges of "
-                "users who are gone" % (len(users), RANGE, first)
-            )
+            raise ValueError(NO_ROOM)
         for name, text in new.items():
             files.replace(paths[name], text, 0o644)

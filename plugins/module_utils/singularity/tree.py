@@ -104,18 +104,3 @@ def default_version(want: Dict[str, Any], observed: Dict[str, Any]) -> str:
     """Return flavour and version of the tree that is the default, for reports."""
     manifest = (observed["trees"].get(observed["link"] or want["tree"]) or {}).get("manifest")
     return "%s %s" % (manifest["flavor"], manifest["version"]) if manifest else ""
-
-
-def file_system(mounts: str, path: str) -> str:
-    """Return the type of the file system that a path is on. Pure.
-
-    :param mounts: the text of ``/proc/self/mounts``.
-    """
-    found, kind = "", ""
-    for line in mounts.splitlines():
-        fields = line.split()
-        place = fields[1].replace("\\040", " ").rstrip("/") if len(fields) > 2 else None
-        # Of mounts at one place the last counts.
-        if place is not None and (path + "/").startswith(place + "/") and len(place) >= len(found):
-            found, kind = place, fields[2]
-    return kind

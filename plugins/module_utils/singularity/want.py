@@ -16,7 +16,7 @@ INSTALL_ROOM = 400
 
 PASSED_INPUTS = (
     "state flavor version root setuid config files unwanted_files apparmor modulefiles commands_dir "
-    "tree_host writes fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent"
+    "tree_host writes made_groups fakeroot_users fakeroot_groups fakeroot_first fakeroot_limit versions_absent tmpdir"
 )
 
 

@@ -5,6 +5,7 @@ import re
 from typing import Any, Dict
 
 from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host, free_bytes
+from ansible_collections.slipway.node.plugins.module_utils.engine.long import runs
 from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages
 
 
@@ -17,7 +18,7 @@ def observe(host: Host, want: Dict[str, Any]) -> Dict[str, Any]:
         "archives": [os.path.basename(path)[: -len(".json")] for path in host.glob(folder + "/*-go*-*.json")],
         "packages": installed_packages(host, want["manager"], want["packages"]),
         "task": (host.read(folder + "/task") or "").strip(),
-        "is_running": host.run("systemctl", "is-active", "--quiet", "slipway-%s.service" % want["unit"])[0] == 0,
+        "is_running": runs(host, want["unit"], folder),
         # The sum of the archive that they come from.
         "source": markers[0].rpartition("-")[2] if markers else "",
         "told_sum": (host.read(want["sum_file"]) or "").strip(),

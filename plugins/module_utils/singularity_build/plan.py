@@ -12,7 +12,6 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
     if archive(want, observed):
         return {}
     unpacked, needed = is_unpacked(want, observed), observed["go_needed"]
-    has_go = newest(observed["toolchains"], needed, want["go_version"])[0]
     return {
         "install_build_packages": [
             action(name, "not installed", "installed")
@@ -21,7 +20,9 @@ def plan(want: Dict[str, Any], observed: Dict[str, Any]) -> Plan:
         ],
         "fetch_source": [] if unpacked else [action(want["source"], "missing", "unpacked")],
         # Which Go is needed is said by the sources.
-        "install_go": [action("Go", "too old or missing", to_fetch(want, needed))] if unpacked and not has_go else [],
+        "install_go": [action("Go", "too old or missing", to_fetch(want, needed))]
+        if unpacked and not _has_go(want, observed)
+        else [],
         "build_archive": [action(want["task"], "missing", "compiled")],
     }
 
@@ -43,8 +44,7 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
             "singularity_build_dir to a folder on a larger disk. Nothing was changed; what is installed stays in "
             "service." % (want["dir"], observed["free"], want["room"])
         ]
-    has_go = newest(observed["toolchains"], needed, want["go_version"])[0]
-    if is_unpacked(want, observed) and not has_go and not to_fetch(want, needed):
+    if is_unpacked(want, observed) and not _has_go(want, observed) and not to_fetch(want, needed):
         found = ", ".join(sorted(set(observed["toolchains"].values()))) or "none"
         asked = "singularity_go_version is %s" % want["go_version"] if want["go_version"] else ""
         return [
@@ -82,6 +82,10 @@ def is_unpacked(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
     """Tell whether the sources are there: by their sum where one is known, else those that this build unpacked."""
     checksum = want["known_sum"] or observed["told_sum"]
     return observed["source"] == checksum if checksum else bool(observed["source"]) and is_this(want, observed)
+
+
+def _has_go(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:
+    return any(newest(observed["toolchains"], observed["go_needed"], want["go_version"]))
 
 
 def is_this(want: Dict[str, Any], observed: Dict[str, Any]) -> bool:

@@ -77,10 +77,11 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
             if groups.get(name) and name in gids and groups[name]["gid"] != gids[name]
         ],
         "add": [(group, observed["users"][user]["name"]) for group, user in lacking_members(members, observed)],
-        "missing": [
-            (group, user) for group in sorted(members) for user in members[group] if observed["users"].get(user) is None
-        ],
     }  # type: Dict[str, Any]
+    unknown = [(group, user) for group in sorted(members) for user in members[group] if not observed["users"].get(user)]
+    # Who is in the group, as the host knew the account once.
+    gone = {user for group, user in unknown if user in (groups.get(group) or {"local": []})["local"]}
+    todo["missing"] = [pair for pair in unknown if pair[1] not in gone]
     todo["revoke"], todo["not_local"] = _unwanted(want, members, observed)
     blockers = _removal_blockers(members, observed, todo)
     todo["remove"] = sorted(name for name, why in blockers.items() if not why)
@@ -100,6 +101,11 @@ def changes(want: Dict[str, Any], observed: Dict[str, Any]) -> Dict[str, Any]:
     skipped = sorted({user for _group, user in todo["missing"]})
     if skipped and want["missing_users"] == "skip":
         todo["notes"].insert(0, "skipped, no such user: %s" % ", ".join(skipped))
+    if gone:
+        todo["notes"].append(
+            "These members are no users of the host any more: %s. Take them out of user_groups_members, or see whether "
+            "the directory's client runs." % ", ".join(sorted(gone))
+        )
     docker_users = [user for group, user in todo["add"] if group == "docker"]
     if docker_users:
         todo["notes"].append(

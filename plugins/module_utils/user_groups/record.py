@@ -1,7 +1,8 @@
 """The record of what Slipway gave: the groups that it made, and the members that it added."""
 
-import json
 from typing import Any, Dict, Optional, Tuple
+
+from ansible_collections.slipway.node.plugins.module_utils.engine import records
 
 RECORD = "/var/lib/slipway/user_groups.json"
 
@@ -11,7 +12,7 @@ def parse_record(text: Optional[str]) -> Tuple[Optional[Dict[str, Any]], str]:
     if text is None:
         return None, ""
     try:
-        data = json.loads(text)
+        data = records.load(RECORD, text)
         groups, members = data["groups"], data["members"]
         names = groups + [name for group, users in members.items() for name in [group] + users]
         if not all(isinstance(name, str) for name in names):

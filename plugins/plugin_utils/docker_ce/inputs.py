@@ -67,6 +67,11 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
             f"docker_ce_version is {version}, but with docker_ce_source: distribution the distribution decides; leave "
             "it empty."
         )
+    problems += [
+        f"docker_ce_package_versions has a number for {name}, {value}, which may have lost digits; write it in quotes."
+        for name, value in inputs["package_versions"].items()
+        if not isinstance(value, str)
+    ]
     if inputs["packages"] is not None and not inputs["packages"]:
         problems.append("docker_ce_packages is an empty list; name packages, or leave it out for the usual ones.")
     mirrors = inputs["mirrors"]

@@ -8,9 +8,11 @@ from typing import Any
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon import daemon_json
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.unit import FLAGS, proxy_environment
+from ansible_collections.slipway.node.plugins.module_utils.engine.versions import upstream
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import for_engine
 
-REMOVAL_INPUTS = ("state", "restart", "backup")
+REMOVAL_INPUTS = ("state", "restart", "restart_timeout", "backup")
 
 _PROXY = re.compile(r"((https?|socks5)://\S+)?")
 _USUAL_SOCKET = re.compile(r"fd://.*|unix://((/var)?/run/docker\.sock)?")
@@ -37,12 +39,19 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     """Return the inputs that the node needs, without the secrets, and what is wrong with them."""
     http, no_proxy = inputs["http_proxy"], inputs["no_proxy"]
     https = http if inputs["https_proxy"] is None else inputs["https_proxy"]
+    plain, registries = for_engine(site)
+    insecure = inputs["insecure_registries"]
+    inputs = {**inputs, "insecure_registries": [*insecure, *(one for one in plain if one not in insecure)]}
+    if http or https:
+        # No proxy stands between a host and the registries of its own site.
+        no_proxy = ",".join([no_proxy] * bool(no_proxy) + [one for one in registries if one not in no_proxy.split(",")])
     options, hosts = inputs["options"], inputs["options"].get("hosts")
     mirrors = [one for one in inputs["registry_mirrors"] if not re.fullmatch(r"https?://[^/@\s]+/?", one)]
     insecure = [one for one in inputs["insecure_registries"] if re.search("://|@", one)]
     has_secret = _URL_WITH_USER.search(json.dumps([options, inputs["log_opts"]])) or "proxies" in options
     # systemd's socket would listen there all the same, with nobody to answer.
-    is_deaf = isinstance(hosts, list) and hosts and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in hosts)
+    listed = hosts if isinstance(hosts, list) else [hosts]
+    is_deaf = bool(hosts) and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in listed)
     wrong = {"mirrors": _listed(mirrors), "insecure": _listed(insecure), "hosts": is_deaf, "secrets": has_secret}
     wrong["proxies"] = not (_PROXY.fullmatch(http) and _PROXY.fullmatch(https) and re.fullmatch(r"\S*", no_proxy))
     problems = [PROBLEMS[name].format(is_so) for name, is_so in wrong.items() if is_so]
@@ -51,9 +60,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     for name, root in named.items():
         if not re.fullmatch("(/[^/]+)*", str(root or "")):
             problems.append(PROBLEMS["root"].format(name, root))
-    flags = sorted(set(options) & set(FLAGS) - set(daemon_json.TYPES))
+    flags = sorted(set(options) & set(FLAGS))
     problems += [PROBLEMS["flag"].format(name, FLAGS[name]) for name in flags]
-    problems += [f"docker_daemon_options: {one}." for one in daemon_json.check(options, False)]
     # A token of digits alone is a number in YAML.
     log_opts = daemon_json.normalise({"log-opts": inputs["log_opts"]})["log-opts"]
     options = daemon_json.normalise(options)
@@ -62,6 +70,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         **kept,
         "log_opts": daemon_json.map_secrets(log_opts, site.seal),
         "options": daemon_json.map_secrets(options, site.seal),
+        "engine_version": upstream(str(site.variable("docker_ce_version") or "")) if "docker_ce" in site.roles else "",
         "proxy": site.seal(proxy_environment(http, https, no_proxy)) if http or https else "",
     }, problems
 

@@ -1,4 +1,4 @@
-"""Variables of other roles for Docker, which Slipway does not read, each with its own input for the same."""
+"""Variables of other roles and of older Slipways, which Slipway does not read, each with its own input for the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ OWNERS = {
     "K": "kubespray",
     "N": "nickjj.docker",
     "R": "robertdebock.docker",
+    "S": "an older Slipway",
 }
 
 
@@ -85,6 +86,7 @@ _TABLE = {
         (_KEY, _SIGNED, "docker_apt_gpg_key/G docker_yum_gpg_key/G docker_disable_gpg_check/H"),
         (_KEY, _SIGNED, "docker_allow_unauthenticated/H docker_debian_repo_gpgkey/K docker_fedora_repo_gpgkey/K"),
         (_KEY, _SIGNED, "docker_rh_repo_gpgkey/K docker_ubuntu_repo_gpgkey/K"),
+        (_KEY, _SIGNED, "docker_ce_key_fingerprints/S docker_ce_require_signed_index/S"),
         ("Use docker_ce_service_state", "the engine is started", "docker_service_manage/G docker_service_state/G"),
         ("Use docker_ce_service_enabled", "the engine starts at boot", "docker_service_enabled/G"),
         ("Use docker_ce_restart", "", "docker_restart_on_package_change/G"),

@@ -58,7 +58,7 @@ class Site:
     ``roles`` those that the host takes, ``left_out`` those that its groups do not give it.
     ``variable(name, host)`` returns another variable of the play, of this host where none is named, and ``None`` where
     there is none. ``sealed`` has the secrets that stand in inputs as seals made with ``key``. ``notes`` are of
-    variables without effect.
+    variables without effect. ``given`` has the inputs of each section that was read, as they were cast.
     """
 
     host: str = "localhost"
@@ -71,6 +71,7 @@ class Site:
     key: str = field(default_factory=secrets.token_hex, repr=False)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
+    given: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def seal(self, secret: str) -> str:
         """Return what stands for a secret where the host's journal would keep it, and remember the secret by it."""
@@ -234,14 +235,18 @@ def cast(name: str, option: Mapping[str, Any], value: Any, problems: list[str]) 
 def _cast_keys(
     name: str, options: Mapping[str, dict[str, Any]], value: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    for key in sorted(str(key) for key in value if key not in options):
+    strange = sorted(str(key) for key in value if key not in options)
+    # A typing error is one problem, and not a missing key besides.
+    meant = [one for key in strange for one in difflib.get_close_matches(key, list(options), n=1)]
+    for key in strange:
         problems.append(f"{name} has no key {key}{_suggest(key, options)}; there are: {', '.join(options)}.")
     done: dict[str, Any] = {}
     for key, option in options.items():
         if value.get(key) is not None:
             done[key] = cast(f"{name}.{key}", option, value[key], problems)
         elif option.get("required"):
-            problems.append(f"{name} lacks the key {key}; give {KINDS[option.get('type', 'str')]}.")
+            if key not in meant:
+                problems.append(f"{name} lacks the key {key}; give {KINDS[option.get('type', 'str')]}.")
             done[key] = None
         else:
             done[key] = option.get("default")
@@ -278,7 +283,7 @@ def _remedy(kind: str, value: Any, secret: bool) -> str:
         return ""
     if kind == "list":
         words = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else [value]
-        return f", as in {json.dumps(words, default=str)}"
+        return f", as in {json.dumps(words, default=str)}" if words else ""
     ini = f" (in an INI file '\"{value}\"')" if isinstance(value, float) else ""
     return f', as in "{value}"{ini}' if kind == "str" else ""
 

@@ -48,6 +48,11 @@ REMEDIES = (
         "ansible_user.",
     ),
     (
+        r"Failed to create temporary directory",
+        "The login has no place for Ansible's files on the host: its home is missing, full or read-only. Mend that, or "
+        "set another place, as in ansible_remote_tmp: /var/tmp/ansible.",
+    ),
+    (
         r"you must have a tty to run sudo",
         "sudo on the host wants a terminal (requiretty). Run again with -e ansible_pipelining=false, or take "
         "requiretty out of the host's sudoers.",
@@ -55,18 +60,40 @@ REMEDIES = (
 )
 
 
+class FactsError(Exception):
+    """A host's facts cannot be gathered; it has the answer, which says why."""
+
+
 def known(variables: dict[str, Any]) -> dict[str, Any]:
     """Return what earlier calls found of the host."""
-    names = (*reader.SECTIONS, "platform", "roles", "kept", "unused")
+    names = (*reader.SECTIONS, "platform", "by_role", "roles", "kept", "unused")
     return {name: value for name, value in variables.get("slipway_state", {}).items() if name in names}
 
 
-def secrets(section: str, action: Any, variables: dict[str, Any], site: reader.Site) -> dict[str, Any]:
-    """Return what only acting needs of a section, by the name that stands for it; sections have ``secrets`` for it."""
-    plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{section}.inputs")
-    if not hasattr(plugin, "secrets_for_acting"):
-        return {}
-    return dict(plugin.secrets_for_acting(reader.of_role(section, variables, action._templar)[0], site))
+def secrets(section: str, site: reader.Site) -> dict[str, Any]:
+    """Return what only acting needs of a section that was read, by the name that stands for it."""
+    plugin = _plugin(section)
+    return dict(plugin.secrets_for_acting(site.given[section], site)) if hasattr(plugin, "secrets_for_acting") else {}
+
+
+def make(site: reader.Site) -> list[str]:
+    """Make on the controller what sections that were read keep there; return why that fails."""
+    try:
+        for section, values in site.given.items():
+            if hasattr(_plugin(section), "make_on_controller"):
+                _plugin(section).make_on_controller(values, site)
+    except (OSError, ValueError) as error:
+        return [_cannot_use(section, error)]
+    return []
+
+
+def _cannot_use(section: str, error: Exception) -> str:
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return f"{section} cannot use a file on the controller: {text}. Mend or remove it."
+
+
+def _plugin(section: str) -> Any:
+    return importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{section}.inputs")
 
 
 def arguments(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:
@@ -82,6 +109,7 @@ def read(
     :param action: the action plugin, which templates, and gathers facts where the settings want them.
     :param variables: those of its task, which get the facts, as its result does.
     :param asked: the sections; ``None`` for those that the host takes, none to read the settings alone.
+    :raises FactsError: what only the host knows is wanted, and cannot be had.
     """
     templar = action._templar
     # Before the other settings, whose templates may need facts.
@@ -89,8 +117,7 @@ def read(
     if wanted["gather_facts"] and "distribution" not in variables.get("ansible_facts", {}):
         facts = ask(action, "ansible.legacy.setup", {}, variables)
         if facts.get("failed") or facts.get("unreachable"):
-            why = facts.get("msg", "no reason is given")
-            return {}, reader.Site(), [f"The host's facts cannot be gathered: {why}"]
+            raise FactsError(facts)
         result["ansible_facts"] = facts["ansible_facts"]
         if constants.INJECT_FACTS_AS_VARS:
             variables.update(facts["ansible_facts"])
@@ -128,7 +155,7 @@ def read(
     inputs, present = {}, []
     for role in [role for role in reader.SECTIONS if reader.is_taken(role, site)] if asked is None else asked:
         try:
-            plugin = importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{role}.inputs")
+            plugin = _plugin(role)
         except ModuleNotFoundError as error:
             problems.append(f"{role} needs {error.name} on the controller; install it beside ansible-core by pip.")
             continue
@@ -140,10 +167,11 @@ def read(
         else:
             present.append(role)
         if not wrong:
+            site.given[role] = dict(values)
             try:
                 inputs[role], wrong = plugin.prepare(values, site)
             except (OSError, ValueError) as error:
-                wrong = [f"{role} cannot use a file on the controller: {error}; mend or remove it."]
+                wrong = [_cannot_use(role, error)]
         if wrong:
             inputs.pop(role, None)
             problems += wrong
@@ -187,7 +215,7 @@ def ask(action: Any, module: str, arguments: dict[str, Any], variables: dict[str
     try:
         return explain(action._execute_module(module, module_args=arguments, task_vars=variables))
     except AnsibleConnectionFailure as error:
-        raise AnsibleConnectionFailure(explain({"failed": True, "msg": str(error)})["msg"]) from error
+        return {"unreachable": True, "msg": explain({"failed": True, "msg": str(error)})["msg"]}
     except AnsibleError as error:
         return explain({"failed": True, "msg": str(error)})
 

@@ -18,6 +18,6 @@ def check(settings: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"slipway_max_fail_percentage is {settings['max_fail_percentage']}; give a percentage from 0 to 100."
         )
-    if settings["lock_timeout"] < 0:
+    if settings["lock_timeout"] is not None and settings["lock_timeout"] < 0:
         problems.append(f"slipway_lock_timeout is {settings['lock_timeout']}; give seconds from 0 on.")
     return problems

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import sys
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 from ansible.utils.display import Display
@@ -13,20 +15,35 @@ from ansible.utils.display import Display
 # How wide a table may be: as the terminal, where there is one. No column is made narrower than the second.
 WIDTH = Display().columns if sys.stdout.isatty() else 0
 NARROW = 10
+# Names of hosts in a line of a run; tables, the last line and a --limit have all.
+FEW = 8
 
 
-def host_names(hosts: list[str]) -> str:
-    """Return names of hosts as text; three or more numbers in a row are a range as inventories have it: node[01:12]."""
+def host_names(hosts: list[str], most: int = 0) -> str:
+    """Return names of hosts as text; three or more numbers in a row are a range as inventories have it: node[01:12].
+
+    :param most: how many names and ranges to say, where not all: ``db, web and 58 more``.
+    """
     runs: list[list[str]] = []
     for host in hosts:
         if runs and _split(runs[-1][-1])[1:] and _next(runs[-1][-1]) == host:
             runs[-1].append(host)
         else:
             runs.append([host])
-    return ", ".join(
+    names = [
         "{}[{}:{}]{}".format(*_split(run[0])[:2], *_split(run[-1])[1:]) if len(run) > 2 else ", ".join(run)
-        for run in runs
-    )
+        for run in (runs[:most] if most else runs)
+    ]
+    more = sum(len(run) for run in runs[most:]) if most else 0
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def grouped(pairs: Iterable[tuple[str, Any]]) -> list[tuple[list[str], Any]]:
+    """Return the hosts that share something, and what that is, from pairs of a host and what it has."""
+    alike: dict[str, tuple[list[str], Any]] = {}
+    for host, what in pairs:
+        alike.setdefault(json.dumps(what), ([], what))[0].append(host)
+    return list(alike.values())
 
 
 def _split(host: str) -> tuple[str, ...]:

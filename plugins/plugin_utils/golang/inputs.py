@@ -16,7 +16,7 @@ from ansible_collections.slipway.node.plugins.plugin_utils.golang.versions impor
     known,
 )
 
-REMOVAL_INPUTS = ("state", "root", "link", "commands_dir")
+REMOVAL_INPUTS = ("state", "root", "link", "commands_dir", "tree_host")
 
 MIRRORS = {
     "global": ["https://dl.google.com/go", "https://go.dev/dl", "https://mirrors.aliyun.com/golang"],
@@ -46,6 +46,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "link": f"{inputs['root']}/go" if inputs["link"] is None else inputs["link"],
         "mirrors": MIRRORS[region] if inputs["mirrors"] is None else inputs["mirrors"],
         "goproxy": GOPROXY[region] if inputs["goproxy"] is None else inputs["goproxy"],
+        "writes": inputs["tree_host"] in ("", site.host),
+        "newest": go_newest("1"),
         "profiles": {shell: site.role_file("golang", f"profile.{shell}") for shell in ("sh", "csh")},
     }
     problems = _wrong_paths(inputs)
@@ -96,9 +98,15 @@ def _wrong_paths(inputs: dict[str, Any]) -> list[str]:
                 f'golang_{name} is "{value}"; give an absolute path of letters, digits and ._+@-, without a slash at '
                 f"the end, as in /opt/go{', or nothing for none' if may_be_empty else ''}."
             )
-    if inputs["link"] in (inputs["root"], f"{inputs['root']}/go-{inputs['version']}"):
+    link, tree = inputs["link"], f"{inputs['root']}/go-{inputs['version']}"
+    if inputs["commands_dir"].startswith(tuple(f"{one}/" for one in (tree, link) if one)):
         problems.append(
-            f"golang_link is {inputs['link']}, where toolchains are; give a path of its own, as in {inputs['root']}/go."
+            f"golang_commands_dir is {inputs['commands_dir']}, which is in the toolchain itself; give a folder on "
+            "everyone's PATH, as in /usr/local/bin, or nothing for none."
+        )
+    if link in (inputs["root"], tree):
+        problems.append(
+            f"golang_link is {link}, where toolchains are; give a path of its own, as in {inputs['root']}/go."
         )
     return problems
 

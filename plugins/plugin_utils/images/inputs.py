@@ -15,6 +15,7 @@ from ansible_collections.slipway.node.plugins.module_utils.images import archive
 from ansible_collections.slipway.node.plugins.module_utils.images.reference import parse, parse_registry, parse_source
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import network
 from ansible_collections.slipway.node.plugins.plugin_utils.engine.inputs import Site, cast
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import for_engine
 
 REMOVAL_INPUTS = ("state", "push_host", "sif_host", "sif_path", "sif_distribute")
 
@@ -39,6 +40,9 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         inputs = {**inputs, "mirrors": {}, "insecure_registries": []}
     mirrors = _mirrors(inputs, site, problems)
     insecure = _or_engine(inputs["insecure_registries"], "docker_daemon_insecure_registries", site, problems)
+    if inputs["insecure_registries"] is None:
+        # The engine knows those of the inventory without being told.
+        insecure = list(dict.fromkeys([*insecure, *for_engine(site)[0]]))
     wrong = [one for one in insecure if not network(one) and not _is_registry(one)]
     # What the engine alone is told is the engine's to judge.
     if wrong and (inputs["push"] or inputs["sif"] or inputs["insecure_registries"]):

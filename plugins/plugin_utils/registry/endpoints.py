@@ -8,7 +8,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances, services
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import (
+    complete_instances,
+    endpoint,
+    is_local,
+    services,
+)
 
 # What clients need to know of another host's registries.
 CLIENT_INPUTS = ("state", "instances", "hostname", "tls", "anonymous_pull", "data_dir")
@@ -34,7 +39,8 @@ def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tupl
             continue
         if not removed and (inputs["state"] == "absent" or not reader.takes("registry", inputs["slipway_roles"])):
             continue
-        name = inputs["hostname"] or host
+        # A name has no capitals where an engine looks for it.
+        name = (inputs["hostname"] or host).lower()
         found += [
             {
                 "address": f"{name}:{one['port']}",
@@ -43,10 +49,26 @@ def endpoints(hosts: list[str], hostvars: Any, *, removed: bool = False) -> tupl
                 "tls": one["tls"],
                 "accounts": one["accounts"],
                 "upstream": one["upstream_registry"] if one["mode"] == "cache" else "",
+                # To which clients are sent for layers.
+                "redirects_to": "" if (one["config"].get("storage") or {}).get("redirect") else endpoint(one),
             }
             for one in services(complete_instances(inputs))
+            if not is_local(one)
         ]
     return found, problems
+
+
+def names_of(address: str) -> list[str]:
+    """Return how an image's name may begin for a registry: at port 443 the port may be left out."""
+    return [address, *([address[:-4]] if address.endswith(":443") else [])]
+
+
+def for_engine(site: reader.Site) -> tuple[list[str], list[str]]:
+    """Return the registries of the inventory for a host's engine: those over plain HTTP, and the names of all."""
+    hosts = site.groups.get("registry_hosts", []) if "registry" in site.roles else []
+    found = endpoints(hosts, site.hostvars)[0]
+    plain = [name for one in found if not one["tls"] for name in names_of(one["address"])]
+    return plain, list(dict.fromkeys(one["address"].rpartition(":")[0] for one in found))
 
 
 def play_only_problems(site: reader.Site) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA, DATA_MARK, WRITTEN
+from ansible_collections.slipway.node.plugins.module_utils.registry_client.observe import auth_of
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import (
     collects,
@@ -25,6 +26,8 @@ PROJECT = "slipway-registry"
 PROGRAM = "/usr/local/sbin/slipway-registry"
 TIMER = "slipway-registry-collect.timer"
 TIMER_UNITS = (f"/etc/systemd/system/{TIMER}", "/etc/systemd/system/slipway-registry-collect.service")
+# At each start it puts right what a power cut left of a collection, a copy or a restore.
+SETTLE_UNIT = "/etc/systemd/system/slipway-registry-settle.service"
 
 
 def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, Any]]:
@@ -35,6 +38,8 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     folder, credentials = inputs["config_dir"], secrets(inputs)
     given = {one["name"]: one for one in inputs["instances"]}
     instances = complete_instances(inputs)
+    options = site.variable("docker_daemon_options") or {}
+    inputs = {**inputs, "relabels": bool(options.get("selinux-enabled")), "networks": _networks(options)}
     made: dict[str, dict[str, Any]] = {}
     containers = {}
     for one in services(instances):
@@ -55,11 +60,17 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
         parts["config.yml"] = _dump(configuration(with_secrets, derive(credentials["secret"], one["name"])))
         for name, content in parts.items():
             made[f"{folder}/{one['service']}/{name}"] = _file(content, "0600", secret=True)
+        login = origin["upstream"] or {}
+        if one["mode"] == "cache" and login.get("username"):
+            # For the probe, which asks as the cache does.
+            auth = auth_of(login["username"], login.get("password") or "")
+            made[f"{folder}/{one['service']}/upstream-login"] = _file(f"{auth}\n", "0600", secret=True)
         # Not without the secret in them, by which nobody can try guesses at passwords on it.
         containers[one["service"]] = container(
             one, inputs, digest("\0".join(parts.values())) if credentials["secret"] else ""
         )
-    made[f"{folder}/compose.yml"] = _file(_dump({"name": PROJECT, "services": containers}))
+    compose = {"name": PROJECT, "services": containers, "networks": _networks(options)}
+    made[f"{folder}/compose.yml"] = _file(_dump({key: value for key, value in compose.items() if value}))
     keys_shown = ("name", "mode", "driver", "path", "accounts", "anonymous_pull")
     table = {
         "project": PROJECT,
@@ -72,10 +83,9 @@ def files(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, dict[str, A
     program = site.role_file("registry", "slipway-registry")
     # The program runs without arguments too, so it knows its folder by itself.
     made[PROGRAM] = _file(program.replace('CONFIG = "/etc/slipway/registry"', f"CONFIG = {json.dumps(folder)}"), "0755")
-    if collects(inputs):
-        for path in TIMER_UNITS:
-            unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
-            made[path] = _file(unit)
+    for path in (*(TIMER_UNITS if collects(inputs) else ()), SETTLE_UNIT):
+        unit = site.role_file("registry", Path(path).name).replace("@SCHEDULE@", inputs["collect_schedule"])
+        made[path] = _file(unit)
     if inputs["certificate"] and needs_tls(instances):
         made[f"{folder}/tls/tls.crt"] = _file(read_text(Path(inputs["certificate"])))
         made[f"{folder}/tls/tls.key"] = _file(read_text(Path(inputs["certificate_key"])), "0600", secret=True)
@@ -165,7 +175,7 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
                 "source": source,
                 "target": target,
                 "read_only": fixed,
-                "bind": {"create_host_path": False},
+                "bind": {"create_host_path": False, **({"selinux": "z"} if inputs["relabels"] else {})},
             }
             for source, target, fixed in binds
         ],
@@ -191,9 +201,19 @@ def container(one: Mapping[str, Any], inputs: Mapping[str, Any], parts: str) -> 
         service["mem_limit"] = one["memory"]
     if one["cpus"]:
         service["cpus"] = float(one["cpus"])
+    if inputs["networks"]:
+        parts += json.dumps(inputs["networks"])
     # Tells a container that was made from this from one that was not.
     service["labels"] = {"slipway.digest": digest(json.dumps(service, sort_keys=True) + parts)[:32]}
     return service
+
+
+def _networks(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the registries' network where packets are to be as small there as in the engine's own."""
+    mtu = options.get("mtu")
+    # By a name of its own, since a network that is there keeps its size.
+    driver = {"com.docker.network.driver.mtu": str(mtu)}
+    return {"default": {"name": f"{PROJECT}_mtu{mtu}", "driver_opts": driver}} if mtu else {}
 
 
 def _published(address: str, port: int, inside: int) -> str:

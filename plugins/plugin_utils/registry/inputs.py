@@ -14,11 +14,12 @@ import yaml
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import OWN_FOLDERS
 from ansible_collections.slipway.node.plugins.module_utils.registry.want import DATA_MARK
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_error, wanted_tls
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_problem, wanted_tls
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import instances_elsewhere
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.files import (
     PROGRAM,
     PROJECT,
+    SETTLE_UNIT,
     TIMER,
     TIMER_UNITS,
     files,
@@ -28,12 +29,20 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances im
     complete_instances,
     endpoint,
     instance_problems,
+    is_local,
     location,
     needs_tls,
     overlaps,
     services,
 )
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import account_problems, htpasswd, secrets
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import (
+    account_problems,
+    htpasswd,
+    make,
+    missing,
+    number_problems,
+    secrets,
+)
 
 REMOVAL_INPUTS = ("state", "instances", "config_dir", "data_dir", "purge_data")
 # By default, on the controller.
@@ -47,7 +56,9 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     if inputs["state"] == "absent":
         return _absent(inputs), problems + (_engine_problems(inputs, site) if inputs["purge_data"] else [])
     problems += _engine_problems(inputs, site) + _storage_problems(inputs, site)
-    problems += account_problems(inputs) + _retention_problems(inputs) + _controller_problems(inputs)
+    problems += (
+        number_problems(site) + account_problems(inputs) + _retention_problems(inputs) + _controller_problems(inputs)
+    )
     if problems:
         return {}, problems
     folder, instances = inputs["config_dir"], complete_instances(inputs)
@@ -70,17 +81,19 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
             for one in services(instances)
         ],
         "accounts": credentials["fingerprints"],
+        "replace_secrets": inputs["replace_authority"],
         "tls": wanted_tls(inputs, credentials) if needs_tls(instances) else {},
         "timer": TIMER if collects(inputs) else "",
+        "at_boot": Path(SETTLE_UNIT).name,
         "schedule": inputs["collect_schedule"] if collects(inputs) else "",
         "unwanted_units": [] if collects(inputs) else list(TIMER_UNITS),
-        "open_ports": [one["port"] for one in services(instances)] if inputs["open_firewall"] else [],
+        "open_ports": [one["port"] for one in services(instances) if inputs["open_firewall"] and not is_local(one)],
         "minimum_free": int(inputs["minimum_free"] * 2**30),
         "purge": [],
         # For tasks on the controller.
         "facts": {
             "secrets_dir": inputs["secrets_dir"],
-            "missing_secrets": _missing_secrets(inputs, credentials),
+            "missing_secrets": missing(inputs, credentials),
             # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a
             # disk that several hosts share.
             **{key: value for key, value in inputs.items() if key.startswith(("backup_", "restore_"))},
@@ -98,6 +111,11 @@ def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, A
     has_accounts = any(one["accounts"] for one in complete_instances(inputs))
     issued = {**(site.variable("__registry_issued") or {}), "authority": secrets(inputs)["authority"]}
     return {"registry_htpasswd": htpasswd(inputs) if has_accounts else "", "registry_issued": issued}
+
+
+def make_on_controller(inputs: dict[str, Any], site: reader.Site) -> None:
+    """Make the secrets that are missing."""
+    make(with_defaults(inputs, site))
 
 
 def with_defaults(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
@@ -173,12 +191,9 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
     if bool(inputs["certificate"]) != bool(inputs["certificate_key"]):
         problems.append("registry_certificate and registry_certificate_key belong together: give both, or neither.")
     judged = inputs["certificate"] and needs_tls(complete_instances(inputs)) and not problems
-    error = certificate_error(inputs) if judged else ""
-    if error:
-        problems.append(
-            f"registry_certificate cannot be used: {error}. Give files in PEM: a certificate that is "
-            "valid, its own key without a passphrase, and its authority."
-        )
+    problem = certificate_problem(inputs) if judged else ""
+    if problem:
+        problems.append(problem)
     if inputs["backup_keep"] is not None and inputs["backup_keep"] < 1:
         problems.append(
             f"registry_backup_keep is {inputs['backup_keep']}; give a number from 1 on, or leave it out for all."
@@ -189,15 +204,6 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
             f"registry_certificate_renew_days, which is {inputs['certificate_renew_days']}."
         )
     return problems
-
-
-def _missing_secrets(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[str]:
-    """Return what is to be made on the controller: paths below the folder of secrets, and ``authority``."""
-    made = {"secret": credentials["secret"]}
-    made.update({f"passwords/{name}": password for name, password in credentials["passwords"].items()})
-    if needs_tls(complete_instances(inputs)) and not inputs["certificate"]:
-        made["authority"] = credentials["authority"]
-    return [name for name, content in made.items() if not content]
 
 
 def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +217,7 @@ def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "project": PROJECT,
         "config_dir": inputs["config_dir"],
         "files": {PROGRAM: {"seal": ""}},
-        "unwanted_units": list(TIMER_UNITS),
+        "unwanted_units": [*TIMER_UNITS, SETTLE_UNIT],
         # What a registry keeps in its folder, and nothing else that may be there.
         "purge": [
             f"{path}/{name}" for path in paths for name in ("docker", ".gone-docker", "scheduler-state.json", DATA_MARK)
@@ -239,6 +245,7 @@ def _wanted_service(one: Mapping[str, Any], folder: str, label: str) -> dict[str
         "data": one["path"] if one["driver"] == "filesystem" else "",
         "writes": one["driver"] == "filesystem" and not one["reader"],
         "endpoint": endpoint(one),
+        "object_store": one["driver"] != "filesystem" and not one["reader"],
         "upstream": one["upstream"] if one["mode"] == "cache" else "",
         "htpasswd": f"{folder}/{one['service']}/htpasswd" if one["accounts"] else "",
         "certificate": f"{folder}/tls/tls.crt" if one["tls"] else "",

@@ -62,6 +62,11 @@ def services(instances: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return made
 
 
+def is_local(one: Mapping[str, Any]) -> bool:
+    """Tell whether only the host itself reaches an instance."""
+    return _is_address(one["address"]) and ipaddress.ip_address(one["address"]).is_loopback
+
+
 def needs_tls(instances: list[dict[str, Any]]) -> bool:
     return any(one["tls"] for one in instances)
 
@@ -107,6 +112,11 @@ def instance_problems(inputs: Mapping[str, Any]) -> list[str]:
     problems += [
         f"Two instances have the name {name}: give each its own."
         for name in sorted({one for one in names if names.count(one) > 1})
+    ]
+    problems += [
+        f"The name {name}-pull is that of the container by which everyone pulls from {name}: give another."
+        for name in [one["name"] for one in instances if one["anonymous_pull"]]
+        if f"{name}-pull" in names
     ]
     problems += _port_problems(instances)
     for one, given in zip(instances, inputs["instances"], strict=True):
@@ -154,6 +164,11 @@ def _instance_problems(one: dict[str, Any], given: Mapping[str, Any]) -> list[st
             problems.append(f"{name} is a cache, which has no accounts unless asked for: remove anonymous_pull.")
     elif given["upstream"]:
         problems.append(f"{name} has an upstream and is a store: set mode: cache, or remove it.")
+    if set(one["config"].get("http") or {}) & {"addr", "net", "tls"}:
+        problems.append(
+            f"The config of {name} has http.addr, http.net or http.tls, with which nothing answers at its port: remove "
+            "that, and set port, address or tls of the instance."
+        )
     if one["cpus"] and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", one["cpus"]):
         problems.append(f'The cpus of {name} are {one["cpus"]}: give a number, as in "1.5".')
     if one["anonymous_pull"] and not one["accounts"]:

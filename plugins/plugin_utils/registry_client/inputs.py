@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, play_only_problems
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import (
+    endpoints,
+    names_of,
+    play_only_problems,
+)
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.inputs import with_defaults
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import secrets
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import number_problems, secrets
 
 # The authority tells our files from those of others.
 REMOVAL_INPUTS = ("state", "client_hosts", "secrets_dir", "certificate", "certificate_authority")
@@ -21,7 +25,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     account_names = [account["name"] for account in inputs["accounts"]]
     unknown_accounts = sorted({login["account"] for login in inputs["client_logins"]} - set(account_names))
     if not absent:
-        problems += play_only_problems(site)
+        problems += number_problems(site) + play_only_problems(site)
     if unknown_accounts and not absent:
         problems.append(
             f"registry_client_logins names accounts that registry_accounts has not: {', '.join(unknown_accounts)}. "
@@ -32,28 +36,47 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
     made = {
         "state": inputs["state"],
         "hosts": inputs["client_hosts"],
-        "addresses": [one["address"] for one in registries if one["tls"] and (authority or absent)],
+        "addresses": [
+            name for one in registries if one["tls"] and (authority or absent) for name in names_of(one["address"])
+        ],
+        "refused_hosts": [host for host in inputs["client_hosts"] if _is_refused(host, site)],
+        "serves": site.host in site.groups.get("registry_hosts", []),
+        "hostnames": sorted({one["address"].rpartition(":")[0] for one in registries}),
         "system_trust": inputs["client_system_trust"],
         "authority": authority,
         "logins": [
             {
                 "user": login["user"],
                 "account": login["account"],
-                "address": one["address"],
+                "address": address,
                 "tls": one["tls"],
                 "fingerprint": credentials["fingerprints"].get(login["account"], ""),
             }
             for login in inputs["client_logins"]
             for one in registries
             if one["accounts"]
+            for address in names_of(one["address"])
         ],
     }
     # What a client can try: each login, and the registries without one.
     with_login = {one["address"]: one["user"] for one in reversed(made["logins"])}
     made["registries"] = [
-        {"address": one["address"], "tls": one["tls"], "user": with_login.get(one["address"])} for one in registries
+        {
+            **{key: one[key] for key in ("address", "tls", "mode", "redirects_to")},
+            "user": with_login.get(one["address"]),
+        }
+        for one in registries
     ]
     return made, problems
+
+
+def _is_refused(host: str, site: reader.Site) -> bool:
+    """Tell whether this run may not touch a host's registries: another authority is not for their clients then."""
+    found = site.variable("slipway_state", host)
+    if not isinstance(found, dict):
+        return False
+    told = found.get("registry")
+    return bool(found.get("failed") or (told if isinstance(told, dict) else {}).get("refused"))
 
 
 def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, Any]:

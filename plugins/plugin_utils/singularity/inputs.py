@@ -55,6 +55,7 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     version = inputs["version"] or flavor["newest"]
     release = f"https://github.com/{flavor['repository']}/releases/download/v{{version}}/{inputs['flavor']}-{{version}}.tar.gz"
     api = f"https://api.github.com/repos/{flavor['repository']}/releases/tags/v{{version}}"
+    members = site.variable("user_groups_members") if "user_groups" in site.roles else None
     completed = {
         **inputs,
         "version": version,
@@ -64,6 +65,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
         "setuid": inputs["flavor"] == "singularity-ce" if inputs["setuid"] is None else inputs["setuid"],
         "name": flavor["name"],
         "writes": inputs["tree_host"] in ("", site.host),
+        # Those that user_groups makes before, in the same run.
+        "made_groups": sorted(members) if isinstance(members, dict) else [],
     }
     problems = _problems(completed, flavor)
     if problems:

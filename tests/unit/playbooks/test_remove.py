@@ -1,7 +1,7 @@
 """The order of removal: what a role needs to know of another's is still there."""
 
 import pytest
-from ansible_collections.slipway.node.plugins.filter.report import steps
+from ansible_collections.slipway.node.plugins.filter.hosts import steps
 
 PHASES = [phase.partition(".")[0] for step in steps("remove") for phase in step["phases"]]
 

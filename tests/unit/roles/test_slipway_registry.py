@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.node.plugins.module_utils.engine.lock import Held, hold, is_held_by
 
 PROGRAM = Path(__file__).parents[3] / "roles" / "registry" / "files" / "slipway-registry"
 V2 = "docker/registry/v2"
@@ -35,6 +36,8 @@ def program(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "settings", lambda: made)
     monkeypatch.setattr(module, "FSTAB", str(tmp_path / "fstab"))
     monkeypatch.setattr(module, "read_only", lambda name: contextlib.nullcontext())
+    monkeypatch.setattr(module, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(module, "containers", lambda *_filters: [])
     module.asked = []
     monkeypatch.setattr(module, "compose", lambda *words, **more: module.asked.append(words))
     return module
@@ -88,15 +91,16 @@ def test_a_copy_holds_all_images_and_is_restored_with_the_same_digests(program, 
     program.restore("main", made["archive"], replace=True)
     assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == content
     assert json.loads(capsys.readouterr().out)["sha256"] == made["sha256"]
-    assert [words[0] for words in program.asked] == ["stop", "up"]
+    assert [words[0] for words in program.asked] == ["rm", "up"]
     assert "main-pull" in program.asked[0]
 
 
 def test_copies_of_another_instance_are_never_removed(program, store, tmp_path, capsys):
     folder = tmp_path / "copies"
     folder.mkdir()
-    others = ["main-2-20200101T000000Z.tar", "main-20200101T000000Z.tar.part", "main-20200101.tar"]
-    for name in [*others, "main-20200101T000000Z.tar", "main-20200102T000000Z.tar"]:
+    others = ["main-2-20200101T000000Z.tar", "main-2-20200101T000000Z.tar.part", "main-20200101.tar"]
+    # The first is of a backup that was killed.
+    for name in ["main-20200101T000000Z.tar.part", *others, "main-20200101T000000Z.tar", "main-20200102T000000Z.tar"]:
         (folder / name).touch()
     program.backup("main", str(folder), keep=2)
     told = json.loads(capsys.readouterr().out)
@@ -149,24 +153,22 @@ def test_a_restore_that_fails_half_way_puts_back_what_was_there(program, store, 
     with pytest.raises(program.Problem, match="what was there is back: no space"):
         program.restore("main", made["archive"], replace=True)
     assert store.path(digest).exists()
-    assert [words[0] for words in program.asked] == ["stop", "up"]
+    assert [words[0] for words in program.asked] == ["rm", "up"]
 
 
 def test_nothing_is_started_where_it_cannot_be_put_back(program, store, tmp_path, capsys, monkeypatch):
     store.image("app", "1", b"one")
     made = backup(program, tmp_path / "copies", capsys)
     failing(monkeypatch, program, {2, 3})
-    with pytest.raises(
-        program.Problem, match=r"is in .*docker.before-restore, and the registry stays stopped: move it to"
-    ):
+    with pytest.raises(program.Problem, match=r"It is in .*docker.before-restore, and the registry stays down"):
         program.restore("main", made["archive"], replace=True)
-    assert [words[0] for words in program.asked] == ["stop"]
+    assert [words[0] for words in program.asked] == ["rm"]
 
 
 def test_images_are_not_replaced_unasked(program, store, tmp_path, capsys):
     store.image("app", "1", b"one")
     made = backup(program, tmp_path / "copies", capsys)
-    with pytest.raises(program.Problem, match="add --replace to lose them"):
+    with pytest.raises(program.Problem, match=r"add --replace .*to lose them"):
         program.restore("main", made["archive"], replace=False)
     assert program.asked == []
 
@@ -195,7 +197,7 @@ def test_an_image_that_lacks_a_layer_is_no_copy(program, store, tmp_path):
     store.path(f"sha256:{hashlib.sha256(b'layer').hexdigest()}").unlink()
     with pytest.raises(program.Problem, match=r"app@sha256:.* lacks its part sha256:"):
         program.backup("main", str(tmp_path / "copies"))
-    assert not list((tmp_path / "copies").glob("*.tar"))
+    assert not list((tmp_path / "copies").iterdir())
 
 
 def test_uploads_and_tags_of_deleted_images_are_left_out(program, store, tmp_path, capsys):
@@ -318,3 +320,90 @@ def test_this_host_s_engine_is_asked_whatever_root_s_context_is(monkeypatch):
     module.compose("stop", "main")
     engine = ("env", "--unset=DOCKER_TLS_VERIFY", "docker", "--host", "unix:///var/run/docker.sock", "compose")
     assert asked[0][:6] == engine and asked[0][-2:] == ("stop", "main")
+
+
+SIGNED = "sha256-%s"
+
+
+def test_signatures_are_no_images_and_follow_theirs(program, store):
+    digests = tagged(store, "app", a=1, b=2, c=3)
+    names = {tag: SIGNED % digest[7:] for tag, digest in digests.items()}
+    for tag, more in (("a", ".sig"), ("b", ".att"), ("c", ".sig"), ("c", "")):
+        store.image("app", names[tag] + more, f"{tag}{more}".encode())
+    # Of an image that is not there.
+    store.image("app", SIGNED % ("0" * 64) + ".sig", b"other")
+    old = program.outdated(str(store.root), [{"repository": "*", "keep": 2}], NOW)
+    assert sorted(old["app"]) == sorted(["c", names["c"] + ".sig", names["c"]])
+    link = store.root / V2 / "repositories/app/_manifests/tags/a/current/link"
+    link.write_text(digests["c"])
+    os.utime(link, (NOW, NOW))
+    assert program.outdated(str(store.root), [{"repository": "*", "keep": 2}], NOW) == {"app": ["c"]}
+
+
+def test_a_restore_that_was_killed_is_put_right(program, store, tmp_path, capsys):
+    store.image("app", "1", b"one")
+    old, new, kept = program.places(str(store.root))
+    os.rename(old, kept)
+    os.mkdir(new)
+    program.settle()
+    assert os.path.isdir(old) and not os.path.exists(kept) and not os.path.exists(new)
+    assert program.asked == [("up", "--detach", "--no-deps", "main", "main-pull")]
+    # Nobody can tell which of both is wanted.
+    os.mkdir(kept)
+    program.settle()
+    assert os.path.isdir(kept) and len(program.asked) == 1
+    with pytest.raises(program.Problem, match=r"docker\.before-restore is what was there before another restore"):
+        program.restore("main", backup(program, tmp_path / "copies", capsys)["archive"], replace=True)
+
+
+def test_what_a_collection_that_was_killed_left_is_put_right(program, monkeypatch):
+    def one(name, oneoff, env):
+        labels = {"com.docker.compose.service": name, "com.docker.compose.oneoff": oneoff}
+        return {"Id": name, "Config": {"Env": env, "Labels": labels}}
+
+    tool, main = one("tool", "True", []), one("main", "False", ["REGISTRY_STORAGE_MAINTENANCE_READONLY={}"])
+    found = {(): [main, one("hub", "False", None)], ("label=com.docker.compose.oneoff=True",): [tool]}
+    monkeypatch.setattr(program, "containers", lambda *filters: found.get(filters, []))
+    monkeypatch.setattr(program, "run", lambda *command: program.asked.append(command[-3:]))
+    program.settle()
+    assert program.asked == [("rm", "--force", "tool"), ("up", "--detach", "--no-deps", "--force-recreate", "main")]
+
+
+def test_who_holds_the_host_is_waited_for_and_named(program, monkeypatch, capsys):
+    owner = {"person": "ann", "controller": "ctl", "since": "02:00"}
+    monkeypatch.setattr(program, "TELL_AFTER", 0)
+    monkeypatch.setattr(program, "GIVE_UP_AFTER", 1)
+    with hold(owner, path=program.LOCK), pytest.raises(program.Problem, match="ann on ctl runs Slipway on this host"):
+        program.alone("collect").__enter__()
+    assert capsys.readouterr().err.count("waits, since ann on ctl runs Slipway on this host, since 02:00") == 1
+    assert not is_held_by("slipway-registry", program.LOCK)
+    with program.alone("backup"):
+        assert is_held_by("slipway-registry", program.LOCK)
+        with pytest.raises(Held, match="runs slipway-registry backup on this host"), hold(owner, 0, program.LOCK):
+            pass
+    assert not is_held_by("slipway-registry", program.LOCK)
+    with hold(owner, path=program.LOCK):
+        assert not is_held_by("slipway-registry", program.LOCK)
+
+
+def test_what_docker_could_not_start_is_started_and_what_somebody_stopped_is_not(program, monkeypatch):
+    late, stopped = (
+        {"Id": name, "State": {"Error": error}, "HostConfig": {"RestartPolicy": {"Name": "always"}}}
+        for name, error in (("late", "cannot assign requested address"), ("stopped", ""))
+    )
+    monkeypatch.setattr(
+        program, "containers", lambda *filters: [late, stopped] if filters == ("status=exited",) else []
+    )
+    tries = []
+
+    def run(*command):
+        tries.append(command[-2:])
+        if len(tries) < 3:
+            raise program.Problem("docker start failed")
+
+    monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.time, "sleep", lambda _seconds: None)
+    # What else is asked of the program does not wait for it.
+    assert program.settle() == ["docker start failed"]
+    program.settle_within(60)
+    assert tries == [("start", "late")] * 3

@@ -49,7 +49,7 @@ def test_built_once_and_old_builds_go_unless_mounted_or_asked_for_lately(
 ) -> None:
     built: list[Path] = []
 
-    def build(builder: str, out: Path, keys: Path, log: Path) -> None:
+    def build(builder: str, out: Path, keys: Path, log: Path, docker_29: Path | None) -> None:
         out.mkdir(parents=True)
         built.append(out)
 
@@ -76,7 +76,7 @@ def test_built_once_and_old_builds_go_unless_mounted_or_asked_for_lately(
 
 
 def test_an_engine_that_does_not_answer_costs_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "_build", lambda builder, out, keys, log: out.mkdir(parents=True))
+    monkeypatch.setattr(upstream, "_build", lambda builder, out, keys, log, docker_29: out.mkdir(parents=True))
     monkeypatch.setattr(upstream, "attempt", lambda *command: CompletedProcess(command, 1, "", "no answer"))
     first, second = (upstream.ensure(tmp_path, f"{{}}:{number}".format) for number in (1, 2))
     assert first.is_dir() and second.is_dir()

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 from ansible_collections.slipway.node.plugins.callback.brief import reason, summary
@@ -31,6 +32,7 @@ def test_the_last_line_names_the_hosts_that_failed():
     hosts = {"a": {**good, "changed": 2}, "b": {**good, "failures": 1}, "c": good, "d": {**good, "unreachable": 1}}
     assert summary(hosts) == "4 hosts: 1 changed, 1 failed (b), 1 unreachable (d)"
     assert summary({"c": good}) == "1 hosts: 0 changed"
+    assert summary({"a": {**good, "failures": 1}, "b": {**good, "failures": 2}}, ["a", "b"]).endswith(", 1 failed (b)")
 
 
 PLAYBOOK = """
@@ -66,6 +68,37 @@ def test_hosts_that_fail_for_one_reason_share_its_line(tmp_path):
         "  Set x to b.",
         "4 hosts: 0 changed, 3 failed (a, b, c)",
     ]
+
+
+LOST = """
+- name: Look
+  hosts: all
+  gather_facts: false
+  tasks:
+    - {name: Secret, ansible.builtin.command: "true", no_log: true}
+- name: Judge
+  hosts: here
+  gather_facts: false
+  tasks:
+    - {name: Of all, ansible.builtin.fail: {msg: "Wrong."}, run_once: true}
+"""
+
+
+def test_a_host_lost_where_output_is_hidden_is_told_and_what_is_of_no_host_names_none(tmp_path):
+    (tmp_path / "play.yml").write_text(LOST)
+    here = f"here ansible_connection=local ansible_python_interpreter={sys.executable}"
+    (tmp_path / "hosts").write_text(f"{here}\ndead ansible_host=127.0.0.1 ansible_port=1\n")
+    run = subprocess.run(
+        ["ansible-playbook", "-i", str(tmp_path / "hosts"), str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "slipway.node.brief", "ANSIBLE_NOCOLOR": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    lines = run.stdout.splitlines()
+    lost = lines.index("UNREACHABLE  Secret: dead")
+    assert lines[lost + 1] == "  The connection to the host was lost. Why is shown by: ansible dead -m ping"
+    assert lines[-4:] == ["==> Judge", "FAILED   Of all", "  Wrong.", "2 hosts: 1 changed, 1 unreachable (dead)"]
 
 
 WARNS = """
@@ -115,3 +148,33 @@ def test_a_warning_is_told_once_with_its_hosts(tmp_path, more, lines):
         check=False,
     )
     assert [line for line in run.stdout.splitlines() if not line.startswith(("Using ", "No config"))] == lines
+
+
+WAITS = """
+- name: Wait
+  hosts: all
+  gather_facts: false
+  connection: local
+  vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+  tasks:
+    - name: The engine answers
+      ansible.builtin.command: "true"
+      register: found
+      until: found.attempts | default(0) > 2
+      retries: 3
+      delay: 0
+"""
+
+
+def test_a_wait_is_told_once(tmp_path):
+    (tmp_path / "play.yml").write_text(WAITS)
+    run = subprocess.run(
+        ["ansible-playbook", "-i", "a,", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "slipway.node.brief", "ANSIBLE_NOCOLOR": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert [line for line in run.stdout.splitlines() if line.startswith("waiting")] == [
+        "waiting  The engine answers: a"
+    ], run.stdout

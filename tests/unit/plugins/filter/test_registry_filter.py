@@ -1,9 +1,12 @@
 """The filters by which an inventory names registries."""
 
+import dataclasses
+
 import pytest
 from ansible_collections.slipway.node.plugins.filter import registry
+from ansible_collections.slipway.node.plugins.plugin_utils.docker_daemon import inputs as docker_daemon
 from ansible_collections.slipway.node.plugins.plugin_utils.engine import inputs as reader
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.endpoints import endpoints, for_engine
 from ansible_collections.slipway.node.plugins.plugin_utils.registry_client import inputs as registry_client
 
 HOSTS = ["reg", "other"]
@@ -110,3 +113,61 @@ def test_a_client_is_told_of_registries_and_of_no_password(tmp_path):
 def test_what_cannot_be_is_told(inputs, hostvars, problem):
     values, site = client(hostvars, **inputs)
     assert problem in "\n".join(registry_client.prepare(values, site)[1])
+
+
+def test_names_are_small_and_port_443_may_be_left_out_and_loopback_has_no_clients():
+    instances = [
+        {"name": "a", "port": 443},
+        {"name": "b", "port": 1, "address": "127.0.0.1"},
+        {"name": "c", "port": 2, "address": "no address"},
+    ]
+    hostvars = {"Reg": {"registry_hostname": "Registry.Example.org", "registry_instances": instances}}
+    found = [one["address"] for one in endpoints(["Reg"], hostvars)[0]]
+    assert found == ["registry.example.org:443", "registry.example.org:2"]
+    inputs, site = client(
+        hostvars,
+        client_hosts=["Reg"],
+        accounts=[{"name": "alice", "password": "SK"}],
+        client_logins=[{"user": "root", "account": "alice"}],
+    )
+    want = registry_client.prepare(inputs, site)[0]
+    assert [one["address"] for one in want["logins"]] == [
+        "registry.example.org:443",
+        "registry.example.org",
+        "registry.example.org:2",
+    ]
+    assert want["hostnames"] == ["registry.example.org"]
+
+
+def test_an_engine_knows_the_registries_of_its_site_without_being_told():
+    site = reader.Site("node", groups={"registry_hosts": HOSTS}, hostvars=HOSTVARS)
+    assert for_engine(site) == (["registry.example.org:5020"], ["registry.example.org", "other"])
+    assert for_engine(dataclasses.replace(site, roles=["docker_daemon"])) == ([], [])
+    given = {"docker_daemon_http_proxy": "http://proxy:3128", "docker_daemon_no_proxy": "other,10.0.0.0/8"}
+    values, _wrong = reader.read(
+        reader.specification("docker_daemon"),
+        reader.defaults("docker_daemon"),
+        given,
+        lambda one: one,
+        "docker_daemon_",
+    )
+    made = docker_daemon.prepare(values, site)[0]
+    assert made["insecure_registries"] == ["registry.example.org:5020"]
+    assert 'NO_PROXY="other,10.0.0.0/8,registry.example.org"' in site.sealed[made["proxy"]]
+
+
+@pytest.mark.parametrize(
+    ("state", "refused"),
+    [
+        (None, []),
+        ({"registry": {"refused": []}}, []),
+        ({"registry": {"refused": ["of another authority"]}}, ["reg"]),
+        ({"failed": True, "msg": "of another authority"}, ["reg"]),
+    ],
+)
+def test_clients_know_a_registry_that_was_refused(state, refused):
+    inputs, site = client(HOSTVARS, client_hosts=["reg"])
+    site = dataclasses.replace(
+        site, variable=lambda name, host="": state if (name, host) == ("slipway_state", "reg") else None
+    )
+    assert registry_client.prepare(inputs, site)[0]["refused_hosts"] == refused

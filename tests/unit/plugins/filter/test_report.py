@@ -2,9 +2,10 @@
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible_collections.slipway.node.plugins.filter import hosts
+from ansible_collections.slipway.node.plugins.filter.hosts import drifted_hosts, group_problems, is_due, wrong_inputs
 from ansible_collections.slipway.node.plugins.filter.report import (
-    drifted_hosts,
-    group_problems,
+    not_done,
     plan_faults,
     plan_rows,
     plan_summary,
@@ -27,6 +28,7 @@ def role(drift=(), **state):
         "error": "",
         "mended": [],
         "notes": [],
+        "facts": {},
         **state,
     }
 
@@ -80,19 +82,22 @@ def test_the_plan_shows_drift_refusals_problems_and_errors_and_equal_hosts_in_on
     rows = [(row["node"], row["role"], row["phase"], row["change"]) for row in plan_rows(list(HOSTVARS), HOSTVARS)]
     assert rows == [
         ("a", "golang", "ERROR", "/x: Permission denied."),
+        # What it would change is not changed.
         ("a", "docker_ce", "REFUSED", "web would stop."),
-        ("a", "docker_ce", "install_packages", "docker-ce: 20.10.24 -> 26.1"),
         ("b, d", "", "", "nothing to do"),
         ("c, f", "", "UNKNOWN", "not compared: see the error above"),
         ("e", "", "PROBLEM", "slipway_region is x."),
     ]
-    assert drifted_hosts(list(HOSTVARS), HOSTVARS) == ["a", "c", "e", "f"]
+    assert drifted_hosts(list(HOSTVARS), HOSTVARS) == ["c", "f"]
 
 
 def test_what_would_become_of_the_hosts_is_counted_once_each():
-    assert plan_summary(list(HOSTVARS), HOSTVARS) == "1 with wrong inputs, 3 not compared, 2 as wanted"
+    said = "1 refused, 1 with wrong inputs, 2 not compared, 2 as wanted, so that site.yml would change no host"
+    assert plan_summary(list(HOSTVARS), HOSTVARS) == said
     hostvars = {"a": host(docker_ce=role([ENTRY])), "b": host(docker_ce=role([ENTRY], refused=["no."]))}
     assert plan_summary(list(hostvars), hostvars) == "1 would change, 1 refused, no container stops"
+    part = host(docker_ce=role([ENTRY], refused=["no."], facts={"stops": ["web"]}), golang=role([ENTRY]))
+    assert plan_summary(["a"], {"a": part}) == "1 would change in part, no container stops"
     stops = role([ENTRY], facts={"stops": ["web"]})
     assert plan_summary(["a"], {"a": host(docker_ce=stops)}) == "1 would change, containers stop on a"
 
@@ -144,6 +149,11 @@ def test_many_equal_hosts_are_a_range():
 )
 def test_hosts_are_named_in_short(hosts, text):
     assert host_names(hosts) == text
+
+
+def test_of_many_hosts_a_line_has_the_first():
+    hosts = ["a1", "a2", "a3", "db", *(f"x{letter}" for letter in "bcdefgh")]
+    assert host_names(hosts, 2) == "a[1:3], db and 7 more" and host_names(hosts[:4], 2) == "a[1:3], db"
 
 
 def test_a_note_is_a_row_and_no_drift():
@@ -205,6 +215,8 @@ def test_site_tells_what_became_of_every_host():
         "left": host(docker_ce=role([ENTRY])),
         "predicted": {**host(docker_ce=role([ENTRY])), "ansible_check_mode": True},
         "pending": host(docker_daemon=role([later])),
+        "refuses": host(docker_ce=role([ENTRY], refused=["no."])),
+        "part": host(docker_ce=role([ENTRY], refused=["no."]), golang=role(mended=[ENTRY])),
         "failed": {"slipway_state": {"failed": True}},
         "away": {"slipway_state": {"unreachable": True}},
         "lost": {},
@@ -226,6 +238,8 @@ def test_site_tells_what_became_of_every_host():
         "left": "FAILED",
         "predicted": "would change",
         "pending": "restart pending",
+        "refuses": "REFUSED",
+        "part": "yes, in part",
         "failed": "FAILED",
         "away": "UNREACHABLE",
         "lost": "not reached",
@@ -235,6 +249,73 @@ def test_site_tells_what_became_of_every_host():
         ["?"] * 5,
         ["?"] * 5,
     ]
+
+
+RUNS, STOPPED = {"engine": "28.5.2"}, {"engine": "does not run"}
+
+
+@pytest.mark.parametrize(
+    ("state", "stay"),
+    [
+        ({"golang": role(refused=["no."]), "docker_ce": role(facts=RUNS)}, ["golang"]),
+        ({"golang": role(), "user_groups": role(error="LDAP."), "docker_ce": role()}, ["user_groups"]),
+        # An engine that hangs: nothing is known of it.
+        (
+            {"docker_ce": role(error="hangs."), "docker_daemon": role(), "images": role(), "golang": role()},
+            ["docker_ce", "docker_daemon", "images"],
+        ),
+        ({"docker_ce": role(refused=["no."], facts=RUNS), "docker_daemon": role(), "images": role()}, ["docker_ce"]),
+        (
+            {"docker_ce": role(refused=["no."], facts=STOPPED), "registry": role(), "registry_client": role()},
+            ["docker_ce", "registry"],
+        ),
+        # A fresh engine would start without its configuration.
+        (
+            {"docker_ce": role(facts={"engine": ""}), "docker_daemon": role(refused=["no."])},
+            ["docker_ce", "docker_daemon"],
+        ),
+        # Somebody else's engine.
+        ({"docker_daemon": role(refused=["no."]), "images": role()}, ["docker_daemon"]),
+        ({"docker_ce": role(problems=["Not on this platform."], facts=RUNS)}, ["docker_ce"]),
+    ],
+)
+def test_a_refusal_stops_its_role_and_those_that_need_it(state, stay):
+    hostvars = {"a": host(**state)}
+    assert sorted(hosts.stays(hostvars["a"]["slipway_state"], hostvars)) == sorted(stay)
+    assert bool(not_done("a", hostvars)) is bool(stay)
+
+
+def test_clients_of_a_registry_that_is_refused_stay_as_they_are():
+    client = role([{**ENTRY, "phase": "log_in"}], facts={"registry_hosts": ["reg", "lost"]})
+    step = next(one for one in hosts.steps("clients"))
+    hostvars = {"reg": host(registry=role(refused=["no."])), "a": host(registry_client=client)}
+    state = hostvars["a"]["slipway_state"]
+    assert not is_due(step, state, hostvars) and drifted_hosts(["a"], hostvars) == []
+    (row,) = plan_rows(["a"], hostvars)
+    assert row["change"] == "registry stays as it is on reg, and its clients with it."
+    assert is_due(step, state, {**hostvars, "reg": host(registry=role())})
+
+
+@pytest.mark.parametrize(
+    ("limit", "end"),
+    [
+        (None, "or leave these hosts out: --limit 'all:!b:!c'"),
+        ("web:db", "or leave these hosts out: --limit 'web:db:!b:!c'"),
+        ("web,db", "or leave these hosts out: --limit 'web,db,!b,!c'"),
+    ],
+)
+def test_wrong_inputs_of_any_host_are_told_with_the_limit_that_leaves_it_out(monkeypatch, limit, end):
+    monkeypatch.setattr(hosts.context, "CLIARGS", {"subset": limit})
+    away = {"slipway_state": {"unreachable": True, "problems": ["port is 70000."]}}
+    hostvars = {"a": host(), "b": host(["port is 70000.", "x."]), "c": away, "d": {}}
+    assert wrong_inputs(list("abcd"), hostvars) == [
+        "b, c: port is 70000.",
+        "b: x.",
+        f"No host was changed. Correct the inputs, {end}.",
+    ]
+    assert wrong_inputs(["b", "c"], hostvars)[-1] == "No host was changed. Correct the inputs and run again."
+    assert wrong_inputs(["a", "d"], hostvars) == []
+    assert [row["phase"] for row in plan_rows(["c"], hostvars)] == ["PROBLEM", "UNKNOWN"]
 
 
 def test_verify_says_what_was_asked_of_each_host():

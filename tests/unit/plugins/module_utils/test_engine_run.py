@@ -109,7 +109,7 @@ def test_an_error_of_the_system_names_phase_and_path(world, engine):
         raise OSError(28, "No space left on device", "/opt/x")
 
     world.sections["a"].first = fails
-    with pytest.raises(Failed, match=r"a\.first: /opt/x: No space left on device\."):
+    with pytest.raises(Failed, match=r"a\.first: /opt/x: The disk is full\. Free space there, and run again\."):
         act(engine, {"a": {}})
 
 

@@ -38,3 +38,23 @@ def test_a_file_that_is_not_there_is_empty_and_has_no_sum(tmp_path):
     assert files.read(str(path)) == files.read(f"{path}/below") == files.sha256(str(path)) == ""
     path.write_text("x")
     assert files.sha256(str(path)) == hashlib.sha256(b"x").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device"), "The disk is full. Free space there, and run again."),
+        (OSError(30, "Read-only file system", b"/ro"), "/ro: The file system is read-only. Mount it for writing"),
+        (OSError(40, "Too many levels of symbolic links", "/x"), "/x: Too many levels of symbolic links."),
+        (OSError("are you root?"), "are you root."),
+    ],
+)
+def test_an_error_of_the_system_is_told_in_words_for_people(error, text):
+    assert files.why(error).startswith(text)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError) as error:
+        files.replace(str(tmp_path / "file/x"), "text", 0o644)
+    assert error.value.filename == str(tmp_path / "file/x")

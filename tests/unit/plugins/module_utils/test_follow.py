@@ -1,8 +1,7 @@
 """Long work: begun once, followed to its end, also by the next run."""
 
 import os
-import re
-import subprocess
+import signal
 import time
 from pathlib import Path
 
@@ -13,40 +12,21 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.platforms impo
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed, Run, Waiting
 
 
-class Units(Run):
-    """A run whose units are processes of this machine, which has no systemd."""
-
-    def __init__(self):
-        super().__init__(Host(), describe("Debian", "12.15", "bookworm", "x86_64"))
-        self.process, self.started = None, 0
-
-    def command(self, argv, good=(0,), **_options):
-        if argv[0] == "systemd-run":
-            self.started += 1
-            folder = next(word.partition("=")[2] for word in argv if word.startswith("--property=WorkingDirectory="))
-            folder = re.sub("^WorkingDirectory=", "", folder)
-            self.process = subprocess.Popen(argv[-2:], cwd=folder)
-        elif argv[1] == "is-active":
-            return (0 if self.process and self.process.poll() is None else 3), "", ""
-        elif argv[1] == "stop":
-            self.process.kill()
-            self.process.wait()
-        return 0, "", ""
-
-
 @pytest.fixture
 def work(monkeypatch, tmp_path):
     monkeypatch.setattr(following, "ASK_EVERY", 0.3)
     monkeypatch.setattr(following.files, "replace", lambda path, text, *_mode, **_owner: Path(path).write_text(text))
-    run = Units()
+    # Here it is a process; the unit of systemd is tried by the scenarios.
+    monkeypatch.setattr(following, "SYSTEMD", str(tmp_path / "none"))
+    run = Run(Host(), describe("Debian", "12.15", "bookworm", "x86_64"))
 
     def follow(script, **env):
-        try:
-            return following.follow(run, "x", ["sh", "-c", script], str(tmp_path), env, lambda tail: f"so far: {tail}")
-        finally:
-            run.folder = str(tmp_path)
+        script = f"echo >>started; {script}"
+        return following.follow(run, "x", ["sh", "-c", script], str(tmp_path), env, lambda tail: f"so far: {tail}")
 
-    follow.run, follow.folder = run, tmp_path
+    follow.folder = tmp_path
+    follow.started = lambda: len((tmp_path / "started").read_text()) if (tmp_path / "started").exists() else 0
+    follow.runs = lambda: following.runs(Host(), "x", str(tmp_path))
     return follow
 
 
@@ -60,7 +40,7 @@ def test_work_is_followed_to_its_end_and_asked_for_its_progress(work):
             break
         except Waiting:
             time.sleep(0.05)
-    assert work.run.started == 1 and not (work.folder / "x.status").exists()
+    assert work.started() == 1 and not work.runs() and not (work.folder / "x.status").exists()
     assert (work.folder / "x.log").read_text() == "a word\n"
 
 
@@ -72,19 +52,21 @@ def test_a_failure_is_told_with_the_log_s_end(work):
 def test_what_failed_while_nobody_followed_it_is_begun_anew(work):
     (work.folder / "x.status").write_text("1 20")
     (work.folder / "x.log").write_text("disk full\n")
-    assert work("echo fine") >= 0 and work.run.started == 1
+    assert work("echo fine") >= 0 and work.started() == 1
 
 
 def test_what_ended_well_while_nobody_followed_it_is_not(work):
     (work.folder / "x.status").write_text("0 20")
-    assert work("echo again") == 20 and work.run.started == 0
+    assert work("echo again") == 20 and work.started() == 0
 
 
 def test_what_was_killed_is_told(work):
     with pytest.raises(Waiting):
         work("sleep 30")
-    work.run.process.kill()
-    work.run.process.wait()
+    assert work.runs()
+    os.killpg(int((work.folder / "x.process").read_text()), signal.SIGKILL)
+    while work.runs():
+        time.sleep(0.01)
     with pytest.raises(Failed, match="It was killed"):
         work("sleep 30")
 
@@ -96,4 +78,5 @@ def test_what_says_nothing_is_ended(work, monkeypatch):
     os.utime(work.folder / "x.log", (old, old))
     with pytest.raises(Failed, match="It said nothing for 3600 s and was ended"):
         work("sleep 30")
-    assert work.run.process.poll() is not None
+    time.sleep(0.2)
+    assert not work.runs()

@@ -1,6 +1,7 @@
 """Registries are asked as their clients ask them."""
 
 import http.server
+import ssl
 import threading
 
 import pytest
@@ -45,3 +46,11 @@ def test_what_is_no_registry_is_told(url):
     assert web.ask_registry(f"{url}/elsewhere", {}) == "it answers 404"
     assert web.ask_registry(url, {"http": "http://127.0.0.1:9"}) == "connection refused"
     assert web.ask_registry("nonsense", {}).startswith("unknown url type")
+
+
+def test_what_tls_says_is_told_without_its_code(url):
+    assert web.ask_registry(url.replace("http:", "https:"), {}) == "it does not speak TLS"
+    error = ssl.SSLCertVerificationError(
+        1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+    )
+    assert web.reason(error, 1) == "certificate verify failed: self-signed certificate"

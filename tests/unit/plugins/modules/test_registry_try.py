@@ -83,3 +83,36 @@ def test_an_authority_is_believed_where_docker_looks_for_it(monkeypatch, tmp_pat
     (tmp_path / "127.0.0.1:1/ca.crt").write_text("no certificate")
     one = {"address": "127.0.0.1:1", "tls": True, "user": None}
     assert "connection refused" not in registry_try.refusal(one)
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "said", "reason"),
+    [
+        ("store", "root", "Error response from daemon: manifest for reg:1/slipway/verify:none not found", ""),
+        ("pull", None, "Error: manifest unknown: manifest unknown", ""),
+        (
+            "store",
+            "root",
+            "bash: x\nError: x509: certificate signed by unknown authority",
+            "docker pull: Error: x509: certif",
+        ),
+        ("store", "root", "Cannot connect to the Docker daemon at unix://", ""),
+        ("store", None, "not asked", ""),
+        ("cache", None, "not asked", ""),
+    ],
+)
+def test_the_engine_itself_pulls(mode, user, said, reason, monkeypatch):
+    asked = []
+    monkeypatch.setattr(registry_try, "run_limited", lambda argv, _env: asked.append(argv) or (1, "", said))
+    found = registry_try.engine_refusal({"address": "reg:1", "mode": mode, "user": user})
+    assert found.startswith(reason) and bool(found) is bool(reason)
+    assert bool(asked) is (said != "not asked")
+    assert all(argv[-1] == "reg:1/slipway/verify:none" and argv[2] == "/root/.docker" for argv in asked)
+
+
+def test_a_store_of_objects_that_the_host_does_not_reach_is_told(registry, monkeypatch):
+    one = {"address": f"127.0.0.1:{registry.server_port}", "tls": False, "user": None, "redirects_to": "127.0.0.1:1"}
+    monkeypatch.setattr(registry_try, "ask_registry", lambda *_, **__: "")
+    assert "127.0.0.1:1, to which it sends clients for layers, cannot be reached: Connection refused; set config" in (
+        registry_try.refusal(one)
+    )

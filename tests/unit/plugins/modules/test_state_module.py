@@ -69,7 +69,10 @@ def test_a_phase_that_is_not_in_the_site_s_list_is_named():
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (PermissionError(errno.EACCES, "Permission denied", "/home/x"), "/home/x: Permission denied."),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/home/x"),
+            "/home/x: Root may not read or write there. Look for a network file system that maps root, or for SELinux.",
+        ),
         (NoAnswer("`docker info` does not answer within 60 s"), "`docker info` does not answer within 60 s."),
         (TypeError("'NoneType' object is not subscriptable"), "TypeError: 'NoneType' object is not subscriptable ("),
     ],
@@ -113,7 +116,15 @@ def test_a_record_that_holds_null_hides_nothing(monkeypatch, tmp_path):
             load("registry_client"),
             Host(),
             PLATFORM,
-            {**inputs, "logins": [], "registries": [], "hosts": []},
+            {
+                **inputs,
+                "hostnames": [],
+                "refused_hosts": [],
+                "serves": False,
+                "logins": [],
+                "registries": [],
+                "hosts": [],
+            },
         )["error"]
         == ""
     )

@@ -15,6 +15,62 @@ def test_knows_who_needs_a_package():
         "runc-tools\tii \tlibc6, \n"
     )
     assert needing("runc", out) == ["podman", "buildah"]
+    # What another package does as well is no need.
+    assert needing("runc", out + "crun\tii \t\n") == []
+
+
+def test_rpm_itself_says_who_needs_a_package():
+    said = "error: Failed dependencies:\n\toci-runtime is needed by (installed) podman-4:4.9.4-1.el9.x86_64\n"
+    commands = {"rpm -q": (0, "runc\tii\t4:1.1-1.el9\n"), "sh -c rpm --erase --test runc": (1, said)}
+    (reason,) = refused(wanted(manager="dnf"), FakeHost(commands=commands))
+    assert "would replace runc, which others use: podman needs runc." in reason
+
+
+def test_a_container_of_crun_s_is_no_user_of_runc():
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, "runc\tii \t1.1\n")}
+    for runtime, users in (("crun", 0), ("runc", 1)):
+        files = {"/proc/7/cmdline": f"/usr/bin/conmon\0-c\0ab\0-r\0/usr/bin/{runtime}\0".encode()}
+        assert len(refused(wanted(), FakeHost(files, commands))) == users
+
+
+@pytest.mark.parametrize(
+    ("owner", "refusal"),
+    [
+        ("acme-docker: /usr/bin/dockerd\n", "/usr/bin/dockerd belongs to the package acme-docker, which"),
+        ("docker.io: /usr/bin/dockerd\n", None),
+        ("diversion by acme from: /usr/bin/dockerd\ndocker-ce, acme:amd64: /usr/bin/dockerd\n", None),
+        ("", "/etc/systemd/system/docker.service starts /usr/bin/dockerd, which no package installed, and containers"),
+    ],
+)
+def test_programs_of_nobody_s_or_of_another_vendor_are_not_overwritten(owner, refusal):
+    files = {
+        "/usr/bin/dockerd": b"",
+        "/etc/systemd/system/docker.service": b"[Service]\nExecStart=/usr/bin/dockerd\n",
+        "/proc/88/cmdline": (SHIM % ("moby", "0123456789abcdef")).encode(),
+    }
+    reasons = refused(wanted(), FakeHost(files, {"dpkg -S": (0, owner)}))
+    assert [reason.startswith(refusal) for reason in reasons] == [True] if refusal else reasons == []
+
+
+def test_a_foreign_containerd_a_dead_lock_and_a_version_lock_are_named():
+    blocks = (
+        "Id=docker.service\nActiveState=inactive\n\n"
+        "Id=containerd.service\nFragmentPath=/etc/systemd/system/containerd.service\n"
+        "ExecStart={ path=/opt/bin/containerd ; }\n"
+    )
+    files = {
+        "/etc/systemd/system/containerd.service": b"ExecStart=/opt/bin/containerd\n",
+        "/etc/group": b"root:x:0:\n",
+        "/etc/group.lock": b"",
+        "/etc/gshadow.lock": b"812\0",
+        "/etc/dnf/plugins/versionlock.list": b"# kept\ndocker-ce-3:20.10.24-1.el9.*\ndocker-ce-x-1:1-1.*\n",
+    }
+    reasons = refused(wanted(manager="dnf"), FakeHost(files, {"systemctl": (0, blocks)}))
+    assert [reason.partition(". ")[0] for reason in reasons] == [
+        "/etc/systemd/system/containerd.service starts /opt/bin/containerd in place of the package's containerd",
+        "/etc/group.lock is left by a program that ended, so no group can be made",
+        "dnf versionlock keeps docker-ce",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +87,8 @@ def test_knows_who_needs_a_package():
 def test_a_containerd_that_others_use_is_not_replaced_unasked(processes, use, installed):
     host = FakeHost(processes, {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": (0, installed)})
     reasons = [reason for reason in refused(wanted(), host) if "which others use" in reason]
-    assert len(reasons) == (use is not None) and all(use in reason for reason in reasons)
+    # Docker's own may stay as it is; whether it does is asked before it is touched.
+    assert len(reasons) == (use is not None and installed != OLD) and all(use in reason for reason in reasons)
     assert not [one for one in refused(wanted(remove_conflicting=True), host) if "which others use" in one]
 
 

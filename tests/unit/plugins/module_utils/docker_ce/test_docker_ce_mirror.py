@@ -210,6 +210,8 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     ],
 )
 def test_the_remedy_depends_on_the_reason(reason, first):
-    text = mirror.refusal({"fingerprint": "9DC8"}, [f"http://mirror: {reason}"])
+    text = mirror.refusal({"fingerprint": "9DC8", "manager": "dnf"}, [f"http://mirror: {reason}"])
     assert text.partition("nothing was changed. ")[2].startswith(first) and text.endswith(reason)
     assert ("fingerprint 9DC8" in text) is ("key" in first)
+    # Enterprise Linux has no engine of its own.
+    assert "docker_ce_source" not in text

@@ -227,19 +227,43 @@ def test_removal_stops_containers_and_refuses_where_it_cannot():
     assert "Containers run without their engine: 0123456789ab." in reason and "systemctl start docker" in reason
 
 
+@pytest.mark.parametrize(("version", "told"), [("5:20.10*", True), ("5:26.1*", False)])
+def test_a_pin_that_outweighs_is_named(version, told):
+    path = "/etc/apt/preferences.d/docker"
+    stanza = f"Package: docker-ce docker-ce-cli\nPin: version {version}\nPin-Priority: 1001\n"
+    host = FakeHost({path: f"Package: *\nPin: origin x\nPin-Priority: 1001\n\n{stanza}".encode()})
+    want = wanted(hold=False)
+    observed = {**converged(want), "pins": observe(host, want)["pins"], "recorded": []}
+    for one in observed["packages"].values():
+        one["held"] = False
+    found = notes(want, observed)
+    assert [path in text and "docker_ce_hold: true" in text for text in found] == [True] * told
+    assert notes(wanted(), {**observed, "packages": converged(want)["packages"]}) == []
+
+
+def test_a_unit_that_calls_what_goes_is_named():
+    status = (0, "docker-compose\tii \t1.29\n")
+    commands = {"dpkg-query -W -f ${Package}\\t${db:Status-Abbrev}\\t${Version}": status}
+    host = FakeHost({"/etc/systemd/system/app.service": b"ExecStart=/usr/bin/docker-compose up\n"}, commands)
+    assert (
+        "/etc/systemd/system/app.service calls docker-compose, which goes."
+        in notes(wanted(), observe(host, wanted()))[0]
+    )
+
+
 def test_an_engine_that_changes_brings_the_others_along():
     want = wanted()
     observed = converged(want)
     spoil(observed, ["packages", "docker-ce"], package("5:20.10.24-1"))
-    assert (
-        changes(want, observed)["install"] == PACKAGES and changes(want, observed)["validating_package"] == "docker-ce"
-    )
-    assert changes(want, {**observed, "configured": False})["validating_package"] == ""
+    assert changes(want, observed)["install"] == PACKAGES and changes(want, observed)["is_tried"]
+    assert changes(want, {**observed, "configured": False})["is_tried"]
+    assert not changes(want, {**observed, "configured": False, "services": {}})["is_tried"]
     observed = converged(want)
     spoil(observed, ["packages", "containerd.io"], KeyError)
-    assert (
-        changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["validating_package"] == ""
-    )
+    assert changes(want, observed)["install"] == ["containerd.io"] and changes(want, observed)["is_tried"]
+    observed = converged(want)
+    spoil(observed, ["packages", "docker-compose-plugin"], package("1"))
+    assert not changes({**want, "versions": {**want["versions"], "docker-compose-plugin": "2"}}, observed)["is_tried"]
 
 
 def test_what_an_older_set_up_left_is_mended_by_its_kind():

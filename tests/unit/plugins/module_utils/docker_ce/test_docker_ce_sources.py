@@ -63,6 +63,11 @@ def test_sections():
     assert off == docker.replace("enabled=1\n", "").replace("]\n", "]\nenabled=0\n") + other
     assert without_docker(path, off, MIRRORS) is None
     assert without_docker(path, other, MIRRORS) is None
+    # As editors of other systems leave it.
+    odd = docker.replace("[docker]", "[docker] ").replace("\n", "\r\n")
+    off = without_docker(path, odd, MIRRORS)
+    assert off.startswith("[docker] \r\nenabled=0\n") and without_docker(path, off, MIRRORS) is None
+    assert is_bare(path, off) and is_bare(path, odd.replace("enabled=1", "enabled = no"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """A downloaded engine judges the configuration: what it says, and where it says nothing."""
 
+import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce import trial
@@ -31,43 +33,73 @@ def test_knows_where_a_package_is(manager, package, place):
     assert trial.pattern(manager, package) == place
 
 
+@pytest.fixture
+def downloaded(tmp_path, monkeypatch):
+    """Have an engine of a script in packages of ``docker-ce`` and ``containerd.io``; its proxy is elsewhere."""
+
+    def make(says="", status=0, proxy="usr/bin"):
+        engine = (
+            '[ "$1 $2 $3" = "--validate --config-file /etc/docker/daemon.json" ] || exit 9\ncommand -v docker-proxy >&2'
+            f"\ncat <<'E'\n{says}E\nexit {status}"
+        )
+        programs = {"docker-ce": {"usr/bin/dockerd": engine, f"{proxy}/docker-proxy": ""}}
+        for name, files in {**programs, "containerd.io": {"usr/bin/containerd": ""}}.items():
+            tree = tmp_path / name
+            (tree / "DEBIAN").mkdir(parents=True)
+            (tree / "DEBIAN/control").write_text(
+                f"Package: {name}\nVersion: 28\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n"
+            )
+            for path, text in files.items():
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                (tree / path).write_text(f"#!/bin/sh\n{text}\n")
+                (tree / path).chmod(0o755)
+            archive = str(tmp_path / f"{name}.deb")
+            subprocess.run(["dpkg-deb", "--build", str(tree), archive], check=True, capture_output=True)
+        monkeypatch.setattr(trial, "pattern", lambda _manager, name: str(tmp_path / f"{name}.deb"))
+        monkeypatch.setattr(trial, "PLACES", (str(tmp_path),))
+        run = Run(Host(), DEBIAN)
+        run.want = {"manager": "apt"}
+        return run
+
+    return make
+
+
+SPECS = ["docker-ce", "containerd.io", "nowhere"]
+
+
 @pytest.mark.parametrize(
     ("says", "status", "refused"),
     [(REFUSED, 1, True), (REFUSED, 0, False), ("unknown flag: --validate\nSee 'dockerd --help'.\n", 125, False)],
 )
 @pytest.mark.parametrize("proxy", ["usr/bin", "usr/libexec/docker"])
-def test_asks_the_engine_of_a_package_which_finds_its_proxy(tmp_path, monkeypatch, says, status, refused, proxy):
-    tree = tmp_path / "tree"
-    for path in ("DEBIAN", "usr/bin", proxy):
-        (tree / path).mkdir(parents=True, exist_ok=True)
-    (tree / "DEBIAN/control").write_text(
-        "Package: docker-ce\nVersion: 28\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n"
-    )
-    asked = (
-        '[ "$1 $2 $3" = "--validate --config-file /etc/docker/daemon.json" ] && command -v docker-proxy >&2 || exit 9'
-    )
-    engine = f"{asked}\ncat <<'E'\n{says}E\nexit {status}"
-    for path, text in (("usr/bin/dockerd", engine), (f"{proxy}/docker-proxy", "")):
-        (tree / path).write_text(f"#!/bin/sh\n{text}\n")
-        (tree / path).chmod(0o755)
-    subprocess.run(["dpkg-deb", "--build", str(tree), str(tmp_path / "a.deb")], check=True, capture_output=True)
-    run = Run(Host(), DEBIAN)
-    run.want = {"manager": "apt"}
-    monkeypatch.setattr(trial, "pattern", lambda *_args: str(tmp_path / "a.deb"))
+def test_an_engine_that_replaces_none_judges_the_file_and_finds_its_proxy(downloaded, says, status, refused, proxy):
+    run = downloaded(says, status, proxy)
     if refused:
-        with pytest.raises(
-            Failed, match=r"refused by the new engine \(a.deb\): .* option: graph. Nothing was replaced"
-        ):
-            trial.try_engine(run, "docker-ce=28")
+        with pytest.raises(Failed, match=r"refused by the new engine: .* option: graph. Nothing was replaced"):
+            trial.try_engine(run, SPECS, False)
     else:
-        trial.try_engine(run, "docker-ce=28")
+        assert trial.try_engine(run, SPECS, False) is None
     assert run.notes == []
 
 
-def test_what_is_no_package_is_not_tried(tmp_path, monkeypatch):
-    run = Run(Host(), DEBIAN)
-    run.want = {"manager": "apt"}
-    for pattern in ("a.deb", "nowhere"):
-        (tmp_path / "a.deb").write_text("nothing")
-        monkeypatch.setattr(trial, "pattern", lambda *_args, pattern=pattern: str(tmp_path / pattern))
-        trial.try_engine(run, "docker-ce=28")
+def test_an_engine_that_replaces_one_is_rehearsed_with_all_its_programs(downloaded, monkeypatch):
+    seen = []
+    monkeypatch.setattr(trial, "write_ahead", lambda _run, folder: seen.extend(sorted(os.listdir(folder))))
+    trial.try_engine(downloaded(), SPECS, True)
+    assert seen == ["containerd", "docker-proxy", "dockerd"]
+
+
+def test_what_is_no_package_is_not_tried(downloaded, tmp_path):
+    run = downloaded()
+    assert trial.try_engine(run, ["nowhere"], True) is None
+    (tmp_path / "docker-ce.deb").write_text("nothing")
+    assert trial.try_engine(run, ["docker-ce"], True) is None
+
+
+def test_where_no_program_may_run_it_is_told(downloaded, monkeypatch):
+    run = downloaded()
+    monkeypatch.setattr(trial, "may_execute", lambda _path: False)
+    assert trial.try_engine(run, SPECS, True) is None and "mounted noexec" in run.notes[0]
+    monkeypatch.undo()
+    monkeypatch.setattr(trial.os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_NOEXEC | os.ST_NOSUID))
+    assert trial.may_execute("/no/such") is False

@@ -74,6 +74,9 @@ class FakeHost:
     def glob(self, *patterns):
         return [path for path in self.files if any(fnmatch(path, one) for one in patterns)]
 
+    def is_binary(self, path):
+        return path in self.files
+
     def opened(self, mark, texts):
         return Host(key=self.key, secrets=self.secrets).opened(mark, texts)
 
@@ -93,6 +96,9 @@ def want(config=None, **changes):
         "audit": False,
         "probe_mirrors": "off",
         "mirror_timeout": 1,
+        "rehearse": True,
+        "restart_timeout": 60,
+        "engine_version": "",
     }
     return dict(base, **changes)
 

@@ -161,13 +161,6 @@ REFUSALS = [
     ),
     (running_host({}, {"Swarm": {"LocalNodeState": "inactive"}}), want({"live-restore": True}), ""),
     (FakeHost({"/var/lib/docker/swarm/docker-state.json": "{}"}), want({"live-restore": True}), "in a swarm"),
-    (
-        FakeHost({CONFIG: '{"log-opts": {"max-size": "1m"}}'}),
-        want({"log-driver": "syslog"}),
-        "syslog has no option max-s",
-    ),
-    (FakeHost({CONFIG: '{"log-opts": {"max-size": "1m"}}'}), want({"log-driver": "local"}), ""),
-    (FakeHost({CONFIG: '{"log-opts": {"any": "1m"}}'}), want({"log-driver": "some/plugin"}), ""),
     (FakeHost({CONFIG: '{"proxies": {"http-proxy": "http://p"}}'}), want(proxy="sealed:x"), "has proxies of its own"),
     (
         FakeHost({"/etc/fstab": "/dev/x /data ext4 noauto 0 0\n"}),

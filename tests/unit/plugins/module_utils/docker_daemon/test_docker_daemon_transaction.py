@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError
+from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.service import ApplyError, StillStarting
 from ansible_collections.slipway.node.plugins.module_utils.docker_daemon.transaction import (
     NETWORK_FAILURE,
     Executor,
@@ -124,6 +124,18 @@ def test_whatever_fails_undoes_everything(host, at, error, monkeypatch):
     loaded = [config for how, config in daemon.done if how != "units"]
     assert not loaded or loaded[-1] == {"mtu": 1400, "live-restore": False}
     assert (executor.outcome == "All files were put back, and the daemon was not touched.") is (not loaded)
+
+
+def test_a_start_that_takes_long_is_left_to_go_on(host):
+    executor = Executor(FakeDaemon(host["config"]), host["found"], {"state_file": str(host["state"]), "backup": False})
+
+    def restart(*_arguments):
+        raise StillStarting("goes on")
+
+    executor.restart = restart
+    with pytest.raises(StillStarting):
+        executor.do(STEPS)
+    assert not is_as_before(host)
 
 
 def test_a_second_file_that_cannot_be_written_leaves_the_first_as_it_was(host):

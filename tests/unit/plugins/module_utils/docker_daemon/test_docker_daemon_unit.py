@@ -46,8 +46,28 @@ def test_clashes(line, keys, found):
 
 
 def test_the_drop_in_keeps_the_other_flags():
-    text = unit.drop_in(["/d", "-H", "fd://", "--label", "a=b c", "--debug"], ["hosts", "debug"])
-    assert text.splitlines()[1:] == ["[Service]", "ExecStart=", 'ExecStart=/d --label "a=b c"']
+    text = unit.drop_in(
+        ["/usr/bin/env", "A=1", "/dockerd", "-H", "fd://", "--label", "a=b c", "--debug"], ["hosts", "debug"]
+    )
+    assert text.splitlines()[1:] == ["[Service]", "ExecStart=", 'ExecStart=/usr/bin/env A=1 /dockerd --label "a=b c"']
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (["/usr/bin/dockerd", "-D"], ["/usr/bin/dockerd", "-D"]),
+        (["/usr/bin/numactl", "--membind=0", "dockerd", "-D"], ["dockerd", "-D"]),
+        (["/bin/sh", "-c", "exec dockerd -D"], ["dockerd", "-D"]),
+        (["/usr/local/sbin/docker-start"], []),
+    ],
+)
+def test_dockerd_is_found_behind_what_starts_it(line, found):
+    assert unit.engine_words(line) == found
+
+
+def test_the_drop_in_gives_up_a_shell_s_own_line():
+    text = unit.drop_in(["/bin/sh", "-c", "exec dockerd -H fd:// --debug"], ["hosts"])
+    assert text.splitlines()[3] == "ExecStart=/usr/bin/env dockerd --debug"
 
 
 def test_proxies_are_quoted():

@@ -11,7 +11,7 @@ from ansible_collections.slipway.node.plugins.module_utils.engine.host import Ho
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
 from ansible_collections.slipway.node.plugins.module_utils.engine.platforms import InputProblem, describe
 from ansible_collections.slipway.node.plugins.module_utils.engine.run import Run
-from ansible_collections.slipway.node.plugins.module_utils.golang import observe, plan
+from ansible_collections.slipway.node.plugins.module_utils.golang import act, observe, plan
 from ansible_collections.slipway.node.plugins.module_utils.golang import want as wanted
 from ansible_collections.slipway.node.plugins.module_utils.golang.toolchain import (
     MANIFEST,
@@ -38,6 +38,9 @@ INPUTS = {
     "environment": {"GOPROXY": "", "GOSUMDB": "", "GOTOOLCHAIN": ""},
     "profiles": {shell: (FILES / f"profile.{shell}").read_text() for shell in ("sh", "csh")},
     "keep_versions": ["*"],
+    "tree_host": "",
+    "writes": True,
+    "newest": "1.27.3",
     "unmanaged": "fail",
 }
 
@@ -47,7 +50,7 @@ def want(tmp_path, monkeypatch):
     for folder in ("profile", "bin", "etc"):
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(wanted, "_PROFILES", {f"{tmp_path}/profile/go.sh": "sh"})
-    monkeypatch.setattr(observe, "_COMMAND_FOLDERS", (f"{tmp_path}/bin",))
+    monkeypatch.setattr(observe.trees, "COMMAND_FOLDERS", (f"{tmp_path}/bin",))
     monkeypatch.setattr(observe, "_SETTINGS", (f"{tmp_path}/etc/*",))
     monkeypatch.setattr(observe, "_BOOTSTRAPS", ())
     return wanted.want({**INPUTS, "root": str(tmp_path), "link": f"{tmp_path}/go"}, DEBIAN)
@@ -121,6 +124,7 @@ def test_the_archive_is_that_of_the_architecture_with_its_sum(machine, kind):
         "path": f"/usr/local/.slipway-go-1.26.7/go1.26.7.{kind}.tar.gz",
         "urls": [f"http://mirror/go1.26.7.{kind}.tar.gz"],
         "checksum": "b",
+        "version": "1.26.7",
     }
     assert wanted.want({**INPUTS, "archive_checksum": "AB"}, DEBIAN)["file"]["checksum"] == "ab"
 
@@ -273,6 +277,115 @@ def test_what_is_not_slipway_s_is_in_the_way(want):
     assert refused({**want, "unmanaged": "set_aside"}) == []
     want["state"] = "absent"
     assert lines(want) == refused(want) == []
+
+
+def test_a_disk_on_which_go_cannot_be_is_named_before_anything_is_fetched(want):
+    observed = observe.observe(HOST, want)
+    assert plan.refusals(want, observed) == []
+    root = want["root"]
+
+    def said(more=(), **change):
+        return plan.refusals({**want, **dict(more)}, {**observed, "disk": {**observed["disk"], **change}})
+
+    assert said(free=349) == [
+        f"{root} has 349 MiB free, and a version needs 350 MiB. Make room there, or choose another golang_root."
+    ]
+    assert said(options=["read-only"], free=0)[0].startswith(f"{root} is on a file system that is read-only.")
+    assert said(options=["noexec"])[0].startswith(f"{root} is on a file system that is mounted noexec")
+    assert "Set golang_tree_host" in said(type="nfs4")[0]
+    assert said({"tree_host": "a"}, type="nfs4") == said({"writes": False}, free=0, options=["read-only"]) == []
+    assert wanted.want({**INPUTS, "install_method": "source"}, DEBIAN)["need"] == 1000
+
+
+def test_what_is_installed_needs_no_room(want, installed):
+    observed = observe.observe(HOST, want)
+    disk = {**observed["disk"], "free": 0, "options": ["read-only"]}
+    assert plan.refusals(want, {**observed, "disk": disk}) == []
+    # From a disk that is noexec it would not run.
+    assert len(plan.refusals(want, {**observed, "disk": {**disk, "options": ["noexec"]}})) == 1
+
+
+def test_one_host_writes_what_hosts_share(want, installed, monkeypatch):
+    tree = installed
+    toolchain(tree.parent, "1.25.1")
+    want = {**want, "keep_versions": [], "commands_dir": f"{want['root']}/bin", "tree_host": "a"}
+    # Nobody knows what runs on the others.
+    assert [line.split(":")[0] for line in lines(want)] == ["switch_links"] * 2
+    assert lines({**want, "tree_host": ""})[-1] == "remove_toolchains: /go-1.25.1: present -> absent"
+    shutil.rmtree(tree)
+    (Path(want["root"]) / "profile/go.sh").unlink()
+    want["commands_dir"] = ""
+    assert [line.split(":")[0] for line in lines(want)] == ["install_toolchain", "write_profile"]
+    # Here the profile lies below the root too.
+    assert lines({**want, "writes": False}) == []
+    assert len(lines({**want, "writes": False, "root": "/elsewhere"})) == 1
+
+
+def test_what_programs_run_from_stays_for_now(want, installed):
+    old = toolchain(Path(want["root"]), "1.25.1")
+    shutil.copy("/bin/sleep", old / "bin/go")
+    running = subprocess.Popen([old / "bin/go", "60"])
+    try:
+        told = f"go (process {running.pid})"
+        want = {**want, "keep_versions": []}
+        assert lines(want) == [] and refused(want) == []
+        assert plan.notes(want, observe.observe(HOST, want)) == [
+            f"{old} stays for now, since programs run from it: {told}."
+        ]
+        assert refused({**want, "state": "absent"}) == [
+            f"{old} cannot be removed, since programs run from it: {told}. Wait until they end, or end them."
+        ]
+        # One that was started since the host was looked at.
+        run = Run(HOST, DEBIAN)
+        gone, kept = ({"item": str(path), "do": [["remove", str(path)]]} for path in (installed, old))
+        act.remove_toolchains(run, [gone, kept])
+        assert old.exists() and not installed.exists()
+    finally:
+        running.kill()
+        running.wait()
+    act.remove_toolchains(run, [kept])
+    assert not old.exists()
+
+
+SETTINGS = [
+    ("environment", "GOPROXY=off", "GOPROXY to off, which outweighs golang_goproxy: https://wanted/"),
+    ("go.sh", "export GOTOOLCHAIN='auto'", "GOTOOLCHAIN to auto, which outweighs golang_gotoolchain: local"),
+    ("go.csh", "setenv GOPROXY direct", "GOPROXY to direct, which"),
+    ("environment", "GOPROXY=https://wanted/", ""),
+    ("environment", "GOSUMDB=off", ""),
+    ("go.sh", 'echo "GOPROXY is yours"; # GOPROXY', ""),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "told"), SETTINGS)
+def test_a_setting_that_outweighs_the_role_s_is_told(want, installed, name, text, told):
+    path = Path(want["root"]) / "etc" / name
+    path.write_text(text + "\n")
+    want["environment"] = {"GOPROXY": "https://wanted/", "GOTOOLCHAIN": "local", "GOSUMDB": ""}
+    observed = observe.observe(HOST, want)
+    said = plan.notes(want, observed)
+    assert len(said) == bool(told) and all(text.startswith(f"{path} sets {told}") for text in said)
+    assert plan.notes({**want, "state": "absent"}, observed) == [] == plan.refusals(want, observed)
+
+
+def test_another_go_that_is_found_first_is_told(want, installed, monkeypatch):
+    root = want["root"]
+    first, second = f"{root}/bin", f"{root}/bin2"
+    os.mkdir(second)
+    monkeypatch.setattr(observe.trees, "COMMAND_FOLDERS", (first, second))
+    for folder in (first, second):
+        Path(folder, "go").write_text("another")
+
+    def told(folder):
+        asked = {**want, "commands_dir": folder}
+        return [text.partition(" is ")[0] for text in plan.notes(asked, observe.observe(HOST, asked))]
+
+    assert told("") == [f"{first}/go", f"{second}/go"]
+    assert told(second) == [f"{first}/go"]
+    assert told(first) == []
+    Path(first, "go").unlink()
+    os.symlink(f"{want['link']}/./bin/go", f"{first}/go")
+    assert told("") == [f"{second}/go"]
 
 
 GOROOTS = [

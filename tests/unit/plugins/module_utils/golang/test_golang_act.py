@@ -25,6 +25,7 @@ class World:
         self.run.want = {
             "state": "present",
             "version": "1.27.3",
+            "newest": "1.27.3",
             "link": "",
             "tree": str(tmp_path / "go-1.27.3"),
             "work": str(self.work),
@@ -37,9 +38,16 @@ class World:
         self.run.observed = {"bootstrap": "", "toolchains": {}, "links": {}}
 
     def file(self, name):
-        return {"name": name, "path": str(self.work / name), "urls": [f"http://mirror/{name}"], "checksum": "ab"}
+        return {
+            "name": name,
+            "path": str(self.work / name),
+            "urls": [f"http://mirror/{name}"],
+            "checksum": "ab",
+            "version": "1.27.3",
+        }
 
-    def fetch(self, _run, urls, dest, remedy, **options):
+    def fetch(self, _run, urls, dest, remedy, missing, **options):
+        assert "The newest that golang knows is 1.27.3" in missing
         assert options == {"checksum": "ab", "suffix": ".sha256", "allow_unverified": False, "timeout": 20}
         assert Path(dest).parent.is_dir() and "Set golang_mirrors" in remedy
         self.said.append(f"fetch {Path(dest).name}")

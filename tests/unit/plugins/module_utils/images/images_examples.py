@@ -26,6 +26,8 @@ PUSH = {
     "target": "docker://h/app:1",
 }
 SIF = {**PUSH, "path": "/opt/sif/app.sif", "name": "app.sif", "no_https": False}
+# A SIF file as it should be, but for its size and note.
+FILE = {"mode": 0o755, "owner": 0, "note_owner": 0}
 NOTE = {"source": "app:1", "digest": A, "sha256": "0", "size": 10}
 
 
@@ -71,7 +73,7 @@ def observed(**more):
 
 
 def image(identity, *digests):
-    return {"id": identity, "digests": [f"app@{digest}" for digest in digests]}
+    return {"id": identity, "digests": [f"app@{digest}" for digest in digests], "tags": []}
 
 
 def pushed(digest="", config="", error=""):

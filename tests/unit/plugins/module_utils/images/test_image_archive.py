@@ -181,3 +181,11 @@ def test_one_image_of_several_is_named_and_the_others_are_not(saved):
     assert table["RepoTags"] == ["team/tool:9"]
     assert table["Layers"] == ["tool/layer.tar"]
     assert "repositories" not in files
+
+
+def test_an_archive_that_is_packed_by_zstd_is_told(tmp_path):
+    (tmp_path / "a.tar.zst").write_bytes(archive.ZSTANDARD + b"\0" * 100)
+    with pytest.raises(
+        ArchiveError, match=r"a\.tar\.zst is packed by zstd, which nodes do not read\. Unpack it: zstd -d /"
+    ):
+        archive.read(str(tmp_path / "a.tar.zst"))

@@ -29,6 +29,9 @@ class Run(SimpleNamespace):
         super().__init__(answer=answer, asked=[], observed=seen or observed(), env=[])
         self.want = want(record=f"{tmp_path}/images.json", **wanted)
 
+    def do(self, actions):
+        self.asked += [command for one in actions for _name, command in one.get("do", [])]
+
     def command(self, argv, good=(0,), limit=0, env=None):
         start = len(docker_command())
         self.asked.append(argv[start:] if argv[:start] == docker_command() else argv)
@@ -93,7 +96,7 @@ def test_all_that_can_be_pulled_is_and_is_noted(tmp_path):
     )
     with pytest.raises(Failed, match=r"none:1 cannot be pulled: .*There is no such image"):
         act.pull_images(run, [action("none:1", "absent", "present"), action("app:1", "absent", "present")])
-    noted = parse_record((tmp_path / "images.json").read_text())
+    noted = parse_record("images.json", (tmp_path / "images.json").read_text())
     assert noted["images"] == {"app:1": {"id": A, "from": ""}}
 
 
@@ -138,7 +141,7 @@ def test_an_image_of_the_engine_is_saved_and_known_by_its_configuration(tmp_path
     assert save[1:] == ["--output", save[2], "app:1"]
     assert run.asked[2][-2] == f"docker-archive:{save[2]}"
     assert not os.path.exists(save[2])
-    noted = parse_record((tmp_path / "images.json").read_text()) if not same else {"pushed": {}}
+    noted = parse_record("images.json", (tmp_path / "images.json").read_text()) if not same else {"pushed": {}}
     assert noted["pushed"] == ({} if same else {"app:1": {"id": configs[0], "from": B}})
 
 
@@ -250,3 +253,10 @@ def test_a_file_is_never_without_a_note(tmp_path, monkeypatch, old):
     with pytest.raises(OSError):
         sif_files.put(str(part), str(path), NOTE)
     assert note.read_text() == (old or json.dumps(NOTE, sort_keys=True))
+
+
+def test_a_file_of_which_the_mode_alone_differs_is_not_made_again(tmp_path):
+    run = Run(lambda argv: (0, "", ""), tmp_path, build=[SIF], sif_path=str(tmp_path), sif_command="/no/such")
+    run.folder = lambda _path: None
+    act.build_sif(run, [{"item": SIF["path"], "do": [["command", ["chmod", "0755", SIF["path"]]]]}])
+    assert run.asked == [["chmod", "0755", SIF["path"]]]

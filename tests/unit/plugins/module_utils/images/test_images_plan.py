@@ -10,7 +10,7 @@ from ansible_collections.slipway.node.plugins.module_utils.images import plan
 from ansible_collections.slipway.node.plugins.module_utils.images.remedies import remedy
 from ansible_collections.slipway.node.plugins.module_utils.images.sif import sif
 from ansible_collections.slipway.node.plugins.module_utils.images.skopeo import registries
-from images_examples import ENTRY, NOTE, PUSH, SIF, A, B, C, image, observed, pushed, want
+from images_examples import ENTRY, FILE, NOTE, PUSH, SIF, A, B, C, image, observed, pushed, want
 
 
 def lines(wanted, found):
@@ -124,7 +124,7 @@ def test_pushed_images(found, ids, drift):
 )
 def test_sif_files_to_make(size, note, ids, drift):
     found = observed(
-        sif={SIF["path"]: {"size": size, "note": note}}, sources={SIF["location"]: {"ids": ids, "error": ""}}
+        sif={SIF["path"]: {**FILE, "size": size, "note": note}}, sources={SIF["location"]: {"ids": ids, "error": ""}}
     )
     assert lines(want(build=[SIF]), found) == [f"build_sif: /opt/sif/app.sif: {one}" for one in drift]
 
@@ -139,7 +139,7 @@ def test_sif_files_to_make(size, note, ids, drift):
     ],
 )
 def test_sif_files_to_place(size, note, drift):
-    found = observed(sif={"/opt/sif/app.sif": {"size": size, "note": note}})
+    found = observed(sif={"/opt/sif/app.sif": {**FILE, "size": size, "note": note}})
     place = {"path": "/opt/sif/app.sif", "file": "/x", "copy": {"src": "/x", "dest": "/opt/sif/.slipway/"}, **NOTE}
     expected = [f"place_sif: /opt/sif/app.sif: {one} -> the build from app:1" for one in drift]
     assert lines(want(place=[place]), found) == expected
@@ -198,7 +198,7 @@ def test_absent_removes_what_the_role_put_there_and_is_still_that():
         images={"app:1": image(A), "tool:1": image(B), "gone:1": None},
         registries="x",
         sif={
-            "/opt/sif/app.sif": {"size": 10, "note": NOTE},
+            "/opt/sif/app.sif": {**FILE, "size": 10, "note": NOTE},
             "/opt/sif/gone.sif": {"size": None, "note": NOTE},
             "/opt/sif/other.sif": {"size": 10, "note": {}},
         },
@@ -269,7 +269,7 @@ OLD = {SIF["path"]: {"sha256": "1", "file": "/cache/site/1.sif"}}
     ],
 )
 def test_the_controller_keeps_what_was_made(kept, is_, replaced):
-    found = observed(sif={SIF["path"]: {"size": 10, "note": NOTE}}, sources={SIF["location"]: {"ids": [A]}})
+    found = observed(sif={SIF["path"]: {**FILE, "size": 10, "note": NOTE}}, sources={SIF["location"]: {"ids": [A]}})
     wanted = want(build=[SIF], keep="/cache/site", kept=kept)
     assert plan.plan(wanted, found)["keep_sif"] == [
         {
@@ -294,7 +294,7 @@ def test_a_file_that_moved_to_another_name_stays_with_the_controller():
     other = {**SIF, "path": "/opt/sif/b.sif", "name": "b.sif"}
     notes = {SIF["path"]: NOTE, other["path"]: {**NOTE, "sha256": "1"}}
     found = observed(
-        sif={path: {"size": 10, "note": note} for path, note in notes.items()},
+        sif={path: {**FILE, "size": 10, "note": note} for path, note in notes.items()},
         sources={SIF["location"]: {"ids": [A]}},
     )
     kept = {**OLD, other["path"]: {"sha256": "2", "file": "/cache/site/2.sif"}}
@@ -311,7 +311,7 @@ def test_what_is_to_be_done_is_what_drifts_and_the_controller_s_archives_are_cop
         images={"app:1": image(A)},
         pushed=pushed(B),
         sources={PUSH["location"]: {"ids": [A]}},
-        sif={SIF["path"]: {"size": None, "note": {}}},
+        sif={SIF["path"]: {**FILE, "size": None, "note": {}}},
     )
     made = plan.plan(wanted, found)
     assert {phase: [one["item"] for one in actions] for phase, actions in made.items() if actions} == {
@@ -342,6 +342,9 @@ def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
         images={"app:1": image(A), "b:1": image(B)},
         containers={A: ["one", "two"], B: ["three"]},
     )
+    # Under another name of its own the image stays.
+    tagged = {**found, "images": {**found["images"], "app:1": {**image(A), "tags": ["app:1", "other:1"]}}}
+    assert plan.refusals(want(state="absent"), tagged) == []
     assert plan.refusals(want(state="absent"), found) == [
         "app:1 is used by the containers one, two. Remove them (`docker rm`), then run again.",
     ]
@@ -364,3 +367,28 @@ def test_images_of_an_engine_that_does_not_answer_are_not_taken_for_removed(more
     assert len(reasons) == refused
     assert not refused or "stay: app:1, b:1. Start it (`systemctl status docker` says what ails it)" in reasons[0]
     assert plan.refusals(want(), found) == []
+
+
+@pytest.mark.parametrize("key", ["build", "place"])
+@pytest.mark.parametrize(
+    ("more", "is_", "commands"),
+    [
+        ({"mode": 0o600}, "mode 0600 of user 0", [["chmod", "0755", "/opt/sif/app.sif"]]),
+        (
+            {"owner": 1000},
+            "mode 0755 of user 1000",
+            [["chown", "0", "/opt/sif/app.sif"], ["chmod", "0755", "/opt/sif/app.sif"]],
+        ),
+        # Where root's files are nobody's, and one that is closed to writing alone.
+        ({"owner": 65534, "note_owner": 65534, "mode": 0o555}, None, None),
+    ],
+)
+def test_a_sif_file_is_root_s_and_for_all_to_run(key, more, is_, commands):
+    entry = SIF if key == "build" else {**SIF, "source": "app:1", "sha256": "0", "size": 10}
+    found = observed(
+        sif={SIF["path"]: {**FILE, "size": 10, "note": NOTE, **more}}, sources={SIF["location"]: {"ids": [A]}}
+    )
+    made = [one for actions in plan.plan(want(**{key: [entry]}), found).values() for one in actions]
+    assert [(one["is"], [command for _name, command in one["do"]]) for one in made] == (
+        [(is_, commands)] if is_ else []
+    )

@@ -7,7 +7,7 @@ from images_examples import A, B, C
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"images": 1}', '{"images": {"a": {}}}', None])
 def test_a_spoiled_record_is_an_empty_one(text):
-    assert parse_record(text) == {"images": {}, "pushed": {}}
+    assert parse_record("images.json", text) == {"images": {}, "pushed": {}}
 
 
 def test_the_record_grows_image_by_image(tmp_path):
@@ -16,7 +16,7 @@ def test_the_record_grows_image_by_image(tmp_path):
     record(path, "images", "tool:1", B, "")
     record(path, "pushed", "h/app:1", C, A)
     with open(path) as file:
-        assert parse_record(file.read()) == {
+        assert parse_record(path, file.read()) == {
             "images": {"app:1": {"id": A, "from": "h/app:1"}, "tool:1": {"id": B, "from": ""}},
             "pushed": {"h/app:1": {"id": C, "from": A}},
         }

@@ -15,6 +15,8 @@ from ansible_collections.slipway.node.plugins.module_utils.images.remedies impor
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "docker_ce"),
         ("dial tcp 10.0.0.1:5000: connect: connection refused", "cannot be reached"),
         ("manifest for x:1 not found: manifest unknown", "no such image"),
+        ("toomanyrequests: You have reached your unauthenticated pull rate limit", "so many times an hour"),
+        ("reading manifest 1 in docker.io/library/x: received unexpected HTTP status: 429 Too Many", "so many times"),
         ("something else", ""),
     ],
 )

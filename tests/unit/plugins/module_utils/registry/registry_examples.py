@@ -17,6 +17,7 @@ SERVICE = {
     "writes": True,
     "upstream": "",
     "endpoint": "",
+    "object_store": False,
     "htpasswd": f"{DIR}/main/htpasswd",
     "certificate": f"{DIR}/tls/tls.crt",
 }
@@ -45,8 +46,10 @@ WANT = {
         "hostname": "registry.example.org",
         "days": 397,
     },
-    "facts": {"secrets_dir": "/secrets"},
+    "facts": {"secrets_dir": "/secrets", "missing_secrets": []},
+    "replace_secrets": False,
     "timer": "collect.timer",
+    "at_boot": "settle.service",
     "schedule": "Sun 03:30",
     "open_ports": [5000],
     "minimum_free": 0,
@@ -56,7 +59,8 @@ DATA = {
     "there": True,
     "marked": True,
     "empty": False,
-    "interrupted_restore": False,
+    "before_restore": False,
+    "moved_away": False,
     "unwritable": "",
     "free": 5 * 2**30,
 }
@@ -79,6 +83,7 @@ GOOD = {
         }
     },
     "maintenance": False,
+    "tools": [],
     "purge": [],
     "image": "sha256:i1",
     "data": {"/data/main": DATA},
@@ -96,6 +101,7 @@ GOOD = {
     "upstreams": {},
     "container_errors": {},
     "timer": "active",
+    "at_boot": "enabled",
     "firewall": "",
     "closed_ports": [],
 }

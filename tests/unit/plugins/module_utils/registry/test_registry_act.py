@@ -9,6 +9,7 @@ from registry_examples import DIR, GOOD, WANT, changed
 
 CONFIG = f"{DIR}/main/config.yml"
 UNREAD = f"{DIR}/main/.unread"
+PRUNE = "docker network prune --force --filter label=com.docker.compose.project=slipway-registry"
 
 
 class Recorder(Run):
@@ -96,6 +97,13 @@ def test_who_is_started_is_waited_for_and_then_left_to_the_proof(phase, command,
     assert 30 <= clock[0] < 130
 
 
+def test_a_collection_that_goes_on_without_its_command_is_ended_before_its_registry_is_writable(monkeypatch):
+    monkeypatch.setattr(act, "answer", lambda one: 401)
+    run = Recorder(WANT, changed(GOOD, ["tools"], ["slipway-registry-main-run-1"]))
+    act.start_containers(run, [{"service": "main"}])
+    assert run.did[0] == "docker rm --force slipway-registry-main-run-1"
+
+
 def test_a_program_that_fails_is_told_in_its_words():
     with pytest.raises(Failed, match=r"`docker compose --file .*/compose.yml up` failed: no such host"):
         act.start_containers(Recorder(WANT, GOOD, {"docker compose": 1}), [])
@@ -118,19 +126,19 @@ def test_an_image_is_pulled_three_times_or_loaded():
 
 
 def test_what_is_removed_leaves_no_empty_folder_of_its_own():
-    observed = {"containers": {"b": {}, "a": {}}, "purge": ["/data/main/docker"]}
+    observed = {"containers": {"b": {}, "a": {}}, "tools": ["t"], "purge": ["/data/main/docker"]}
     run = Recorder(WANT, observed, {"docker network": 1})
     items = ["container a", "/usr/local/sbin/program", f"{DIR}/main/", "/data/main/docker"]
     act.remove(run, [{"item": item} for item in items])
     assert run.did == [
-        "docker rm --force a b",
-        "docker network rm slipway-registry_default",
+        "docker rm --force a b t",
+        PRUNE,
         "remove /usr/local/sbin/program",
         f"remove {DIR}/main",
         f"remove_if_empty {DIR}",
         "remove /data/main/docker",
         "remove_if_empty /data/main",
     ]
-    run = Recorder(WANT, {"containers": {}, "purge": []})
+    run = Recorder(WANT, {"containers": {}, "tools": [], "purge": []})
     act.remove(run, [])
-    assert run.did == ["docker network rm slipway-registry_default"]
+    assert run.did == [PRUNE]

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.registry.certificate import canonical, certificate, names
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_error
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.certificate import certificate_problem
 from cryptography.hazmat.primitives import serialization
 from registry_examples import WANT, FakeHost
 
@@ -17,6 +17,20 @@ from registry_examples import WANT, FakeHost
 )
 def test_names_are_written_as_certificates_have_them(name, written):
     assert canonical(name) == written
+
+
+def test_an_interface_without_the_default_route_gives_no_name():
+    listing = """2: eth0    inet 10.0.0.5/24 brd 10.0.0.255 scope global eth0
+3: wg0    inet 10.9.0.1/24 scope global wg0
+4: kube-ipvs0    inet 10.96.0.1/32 scope global kube-ipvs0
+"""
+    answers = {
+        "ip -o addr show scope global": listing,
+        "ip -4 -o route show default": "default via 10.0.0.1 dev eth0 \n",
+    }
+    assert [name for name in names(FakeHost(answers), WANT) if name.startswith("10.")] == ["10.0.0.5"]
+    del answers["ip -4 -o route show default"]
+    assert len([name for name in names(FakeHost(answers), WANT) if name.startswith("10.")]) == 3
 
 
 def test_names_are_the_wanted_ones_and_the_host_s_but_not_of_container_networks():
@@ -80,7 +94,7 @@ def encrypt(path):
         (lambda folder, by, make: (folder / "tls.key").write_bytes((folder / "ca.key").read_bytes()), True, True),
         (lambda folder, by, make: (folder / "tls.crt").write_text("nothing"), True, True),
         # Whom the host's system trusts the controller does not know.
-        (lambda folder, by, make: make(folder, days=-1, authority=by), True, False),
+        (lambda folder, by, make: make(folder, days=-1, authority=by), True, True),
         (lambda folder, by, make: make(folder), True, False),
     ],
 )
@@ -88,7 +102,18 @@ def test_a_given_certificate_is_judged_before_a_host_is_asked(
     tls, tmp_path, make_certificate, spoil, with_authority, without
 ):
     spoil(tmp_path, tls["made_by"], make_certificate)
-    given = {"certificate": tls["certificate"], "certificate_key": tls["key"]}
+    given = {"certificate": tls["certificate"], "certificate_key": tls["key"], "hostname": "Localhost"}
     for authority, refused in ((tls["authority"], with_authority), ("", without)):
-        error = certificate_error({**given, "certificate_authority": authority})
-        assert error.startswith("not valid: ") is bool(error) is refused
+        problem = certificate_problem({**given, "certificate_authority": authority})
+        assert problem.startswith("registry_certificate cannot be used: not valid: ") is bool(problem) is refused
+
+
+@pytest.mark.parametrize("by_authority", [True, False])
+@pytest.mark.parametrize(
+    ("hostname", "has"),
+    [("localhost", True), ("2001:db8::5", True), ("registry", False), ("host.localhost", False)],
+)
+def test_a_given_certificate_has_the_name_by_which_clients_come(tls, hostname, has, by_authority):
+    given = {"certificate": tls["certificate"], "certificate_key": tls["key"], "hostname": hostname}
+    problem = certificate_problem({**given, "certificate_authority": tls["authority"] if by_authority else ""})
+    assert problem == "" if has else "is for localhost, 10.0.0.5, 2001:DB8" in problem and f"as {hostname}." in problem

@@ -25,7 +25,7 @@ def test_an_engine_that_does_not_answer_is_told_from_none(rc, engines, engine_un
     host, asked = FakeHost({}), []
     host.run = lambda *command: asked.append(command) or (rc, "")
     host.glob = lambda *_patterns: engines
-    assert observe._containers(host, "slipway-registry") == ({}, engine_unreachable)
+    assert observe._containers(host, "slipway-registry") == ({}, [], engine_unreachable)
     # Not the engine of root's context or environment.
     assert list(asked[0][:6]) == docker_command()
 

@@ -124,9 +124,18 @@ def test_read_only_is_no_drift_while_maintenance_goes_on():
     assert planned(WANT, changed(observed, ["maintenance"], True)) == {}
 
 
-def test_a_given_certificate_may_lack_names_of_the_host():
+def test_a_given_certificate_may_lack_names_of_the_host_and_is_refused_when_it_has_expired_alone():
     want = changed(WANT, ["tls", "given"], True)
     assert planned(want, changed(GOOD, ["names"], ["10.0.0.5"])) == {}
+    soon = changed(GOOD, ["certificate", "days"], 29)
+    assert planned(want, soon) == {} and plan.refusals(want, soon) == []
+    assert plan.notes(want, soon) == ["registry_certificate expires in 29 days. Replace the file soon."]
+    assert plan.notes(want, GOOD) == plan.notes(WANT, soon) == []
+
+
+def test_a_disk_that_is_full_is_named():
+    (note,) = plan.notes(WANT, changed(GOOD, ["data", "/data/main", "free"], 4096))
+    assert note.startswith("The disk of /data/main, where main keeps its images, is full: pushes fail.")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +176,8 @@ def test_only_what_does_not_run_needs_room_and_its_object_store():
         room, store = plan.refusals(want, changed(found, ["containers"], stopped))
         assert "/data/main, where main keeps its images, has 5 GiB free; registry_minimum_free is 6." in room
         assert "s3:443, the object store of main, cannot be reached from this host: refused." in store
-    want["minimum_free"], want["services"][0]["data"] = 5 * 2**30, ""
+    want["minimum_free"] = 5 * 2**30
+    want["services"][0].update(data="", writes=False)
     assert len(plan.refusals(want, changed(found, ["containers"], {}))) == 1
 
 
@@ -202,7 +212,10 @@ def test_timers_come_and_go_with_what_systemd_knows_of_them():
         ["command", ["systemctl", "disable", "--now", "a.timer"]],
         [["remove", "/units/a.timer"], RELOAD],
     )
-    assert do(changed(GOOD, ["units"], ["/units/a.service"])) == [["remove", "/units/a.service"], RELOAD]
+    assert do(changed(GOOD, ["at_boot"], "disabled")) == [
+        RELOAD,
+        ["command", ["systemctl", "enable", "settle.service"]],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,16 +242,21 @@ def test_the_controller_is_told_what_it_has_to_do_for_a_host():
         397,
     ]
     facts = plan.facts(WANT, {"answers": {"main": 401, "hub": "timed out"}})
-    assert facts == {"secrets_dir": "/secrets", "registry": "main"}
+    assert facts == {"secrets_dir": "/secrets", "missing_secrets": [], "registry": "main"}
     assert plan.facts({"state": "absent"}, {}) == {"registry": ""}
 
 
-def test_nothing_is_changed_during_maintenance_or_after_half_a_restore():
-    busy = changed(GOOD, ["maintenance"], True)
-    half = changed(GOOD, ["data", "/data/main", "interrupted_restore"], True)
-    assert plan.refusals(WANT, busy) == plan.refusals(WANT, half) == []
-    assert "Run again when it is done" in plan.refusals(WANT, changed(busy, ["timer"], "inactive"))[0]
-    assert "broke off" in plan.refusals(WANT, changed(half, ["containers"], {}))[0]
+def test_a_restore_that_broke_off_is_refused_where_the_only_copy_was_moved_away_and_told_of_elsewhere():
+    left = changed(GOOD, ["data", "/data/main", "before_restore"], True)
+    assert plan.refusals(WANT, left) == []
+    (note,) = plan.notes(WANT, left)
+    assert note.startswith("/data/main/docker.before-restore is what was there before a restore that broke off")
+    cut = changed(left, ["data", "/data/main", "moved_away"], True)
+    (message,) = plan.refusals(WANT, cut)
+    assert message.startswith("The store of main is at /data/main/docker.before-restore") and "move it back" in message
+    assert plan.notes(WANT, cut) == []
+    going_on = changed(cut, ["maintenance"], True)
+    assert plan.refusals(WANT, going_on) == plan.notes(WANT, going_on) == []
 
 
 def test_an_upstream_that_does_not_answer_is_named():
@@ -275,6 +293,7 @@ def test_removal_names_what_is_left():
         "own": [f"{DIR}/compose.yml"],
         "purge": ["/data/main/docker"],
         "maintenance": False,
+        "tools": [],
     }
     assert [one["item"] for actions in planned(want, observed).values() for one in actions] == [
         "/units/a.timer",
@@ -291,3 +310,19 @@ def test_removal_names_what_is_left():
     nothing = {**observed, "files": {}, "containers": {}, "folders": [], "own": [], "purge": [], "units": []}
     assert planned(want, nothing) == {}
     assert plan.refusals(want, {**nothing, "engine_unreachable": True}) == []
+
+
+def test_another_controller_makes_no_new_passwords_unasked():
+    want = changed(WANT, ["facts", "missing_secrets"], ["secret", "passwords/alice", "passwords/new"])
+    (message,) = plan.refusals(want, GOOD)
+    assert message.startswith(
+        "The passwords of alice were made on another controller: /secrets on this one lacks them."
+    )
+    assert plan.refusals({**want, "replace_secrets": True}, GOOD) == []
+    assert plan.refusals(changed(want, ["facts", "missing_secrets"], ["secret"]), GOOD) == []
+
+
+def test_an_address_that_the_host_has_not_is_named():
+    want = changed(WANT, ["services"], [{**WANT["services"][0], "ports": [["10.9.9.9", 5000]]}])
+    (message,) = plan.refusals(want, changed(GOOD, ["taken"], {"main": [[5000, "no address"]]}))
+    assert message.startswith("This host has no address 10.9.9.9, at which main is to answer. Correct address")

@@ -23,6 +23,8 @@ def test_a_port_is_free_or_taken_whatever_the_address(address):
     [
         (["firewall-cmd"], {"firewall-cmd --list-ports": "5000/tcp"}, "firewalld", ["5001/tcp"]),
         (["ufw"], {"ufw status": "Status: active\n5001/tcp ALLOW Anywhere\n"}, "ufw", ["5000/tcp"]),
+        (["firewall-cmd"], {"firewall-cmd --list-ports": "53/udp 4000-5000/tcp"}, "firewalld", ["5001/tcp"]),
+        (["ufw"], {"ufw status": "Status: active\n5000:6000/tcp ALLOW Anywhere\n"}, "ufw", []),
         (["ufw"], {"ufw status": "Status: inactive\n"}, "", []),
         ([], {}, "", []),
     ],

@@ -101,3 +101,11 @@ def test_a_registry_is_asked_whether_it_takes_the_password():
     server.shutdown()
     server.server_close()
     assert said == ["", "it answers 401, so it does not take the password"]
+
+
+def test_a_link_is_written_through(engine, files, tmp_path):
+    target = tmp_path / "dotfiles.json"
+    files.config.rename(target)
+    files.config.symlink_to(target)
+    login.set_logins(engine, "me", [LOGIN])
+    assert files.config.is_symlink() and "reg:5000" in target.read_text()

@@ -8,6 +8,7 @@ from ansible_collections.slipway.node.plugins.module_utils.singularity import pl
 ROOT = "/opt/singularity"
 TREE = f"{ROOT}/4.5.1"
 ARCHIVE = "singularity-ce-4.5.1-go1.26.7-debian13-x86_64-0123456789ab"
+DISK = {"path": ROOT, "type": "ext4", "options": [], "free": 400}
 WANT = {
     "state": "present",
     "flavor": "singularity-ce",
@@ -15,6 +16,7 @@ WANT = {
     "root": ROOT,
     "tree": TREE,
     "link": f"{ROOT}/current",
+    "current": f"{ROOT}/current",
     "archive": {"archive_pattern": r"^singularity\-ce\-4\.5\.1-go[0-9.]+\-debian13\-x86_64\-0123456789ab$"},
     "setuid": True,
     "manager": "apt",
@@ -33,6 +35,9 @@ WANT = {
     "modulefiles": {"folder": "", "texts": {}},
     "writes": True,
     "tree_host": "",
+    "made_groups": [],
+    "tmpdir": "",
+    "commands_dir": "",
     "unwanted_files": ["/etc/slipway/singularity-auth.json"],
     "directories": [{"path": "/scratch", "mode": "1777"}],
     "fakeroot_users": ["alice"],
@@ -84,9 +89,11 @@ def converged() -> dict:
         "sysctl_at_boot": {},
         "sysctl_file": "",
         "running_programs": {},
-        "file_system": "ext4",
-        "nosuid": False,
-        "free": 400,
+        "disk": DISK,
+        "tmpdir_options": [],
+        "gone_members": [],
+        "known_ids": [],
+        "current": TREE,
         "sysctl": {"user.max_user_namespaces": "15000", "kernel.unprivileged_userns_clone": ""},
         "apparmor_restricts": False,
         "apparmor_file": there(exists=False),

@@ -105,10 +105,28 @@ def test_members_by_primary_group_get_ranges_too():
     host = FakeHost({
         "getent group hpc": (0, "hpc:x:2990:alice\n"),
         "getent passwd": (0, passwd + "root:x:0:0::/:/bin/sh\n"),
-        "getent passwd alice bob": (0, passwd),
+        "getent passwd alice bob carol dave": (0, passwd),
     })  # fmt: skip
-    want = {**WANT, "fakeroot_users": [], "fakeroot_groups": ["hpc", "gone"]}
-    assert observe._accounts(host, want) == {"alice": 1000, "bob": 1001, "group gone": None}
+    host.answers["getent group hpc"] = (0, "hpc:x:2990:alice,carol\n")
+    want = {**WANT, "fakeroot_users": ["dave"], "fakeroot_groups": ["hpc", "gone", "new"], "made_groups": ["new"]}
+    # Who is listed and does not exist is wrong; a member who is gone is told.
+    accounts = {"alice": 1000, "bob": 1001, "dave": None, "group gone": None}
+    assert observe._accounts(host, want) == (accounts, ["carol"])
+    assert observe._accounts(host, {**want, "state": "absent"}) == ({}, [])
+
+
+def test_ids_that_users_and_groups_have_are_asked_for():
+    answers = {
+        "getent passwd": (0, "root:x:0:0::/:/bin/sh\n"),
+        "getent group": (0, "root:x:0:\nhpc:x:2990:alice,7\n"),
+        "getent passwd alice": (0, "alice:x:1879100500:1879100513::/:/bin/sh\n"),
+    }
+    host = FakeHost(answers)
+    known = [(0, 1), (2990, 1), (1879100500, 1), (1879100513, 1)]
+    assert observe._known_ids(host, ["alice"]) == known
+    # A domain's slice is its own whole.
+    host.files["/etc/nsswitch.conf"] = "passwd: files sss\n"
+    assert observe._known_ids(host, ["alice"]) == [(0, 1), (2990, 1), (1879000000, 200000)]
 
 
 def test_ranges_of_a_directory_are_asked_for():

@@ -3,7 +3,21 @@
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import facts, notes, refusals
 from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import superfluous_trees
-from singularity_state import ARCHIVE, PROFILE, ROOT, TREE, WANT, converged, done, entries, lines, spoiled, there, tree
+from singularity_state import (
+    ARCHIVE,
+    DISK,
+    PROFILE,
+    ROOT,
+    TREE,
+    WANT,
+    converged,
+    done,
+    entries,
+    lines,
+    spoiled,
+    there,
+    tree,
+)
 
 
 def test_converged_host_has_no_drift_and_no_refusal():
@@ -105,21 +119,30 @@ def test_absence_removes_every_version_link_and_file():
     ("more", "changes", "expected"),
     [
         (
-            {"state": "absent"},
+            {"state": "absent", "link": ""},
             {"running_programs": {TREE: ["starter (process 7)"]}},
             "programs run from it: starter (process 7)",
         ),
-        ({}, {"nosuid": True}, "mounted nosuid"),
+        ({}, {"disk": {**DISK, "options": ["nosuid"]}}, "mounted nosuid"),
         (
             {},
-            {"file_system": "nfs4"},
+            {"disk": {**DISK, "type": "nfs4"}},
             "type nfs4, where other hosts would write the same files. Set singularity_tree_host",
         ),
         ({}, {"trees": {TREE: {**tree("4.5.1"), "manifest": None}}}, "was not made by Slipway. Move it away"),
-        ({}, {"trees": {}, "free": 30}, "has 30 MiB free, and a version needs 400 MiB"),
+        ({}, {"trees": {}, "disk": {**DISK, "free": 30}}, "has 30 MiB free, and a version needs 400 MiB"),
+        (
+            {},
+            {"trees": {}, "disk": {**DISK, "options": ["read-only"]}},
+            f"{ROOT} is on a file system that is read-only",
+        ),
+        ({}, {"disk": {**DISK, "options": ["noexec"]}}, f"{ROOT} is on a file system that is mounted noexec"),
         ({}, {"link": "not a link"}, "is no link"),
+        ({"commands": {"/b/s": "/x"}}, {"commands": {"/b/s": "/y"}}, "/b/s is there and not Slipway's (a link to /y)."),
+        ({"commands": {"/b/s": "/x"}}, {"commands": {"/b/s": "not a link"}}, "/b/s is there and not Slipway's. Move"),
+        ({}, {"subid": NO_RANGES, "known_ids": [(0, 1 << 31)]}, "that no user or group has"),
         ({}, {"accounts": {"ghost": None}}, "do not exist on this host: ghost"),
-        ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough free ranges"),
+        ({"fakeroot_limit": 1 << 20}, {"subid": NO_RANGES}, "not enough ranges"),
         ({}, {"subid_source": "sss", "subid": NO_RANGES}, "has `subid: sss`, so ranges in /etc/subuid"),
         (
             {"modulefiles": {"folder": "/m", "texts": {"singularity-ce": "x"}}},
@@ -172,17 +195,28 @@ def test_actions_say_all_that_is_to_be_done():
 
 
 def test_reports_are_told_the_default_version_and_which_archive_fits():
-    program = "/opt/singularity/current/bin/singularity"
     assert facts(WANT, converged()) == {
         **WANT["archive"],
         "singularity": "singularity-ce 4.5.1",
-        "program": program,
+        "program": f"{ROOT}/current/bin/singularity",
+        "config": f"{ROOT}/current/etc/singularity/singularity.conf",
+        "fakeroot": "alice",
     }
+    # Beside a default version that is tried, and without one.
+    other = f"{ROOT}/1.4.5"
+    manifest = {"flavor": "apptainer", "version": "1.4.5"}
+    observed = spoiled(trees={**converged()["trees"], other: {**tree("1.4.5"), "manifest": manifest}})
+    beside = {**WANT, "link": ""}
+    assert facts(beside, {**observed, "current": other})["program"] == f"{ROOT}/current/bin/apptainer"
+    for current in ("", "/elsewhere"):
+        assert facts(beside, {**observed, "current": current})["program"] == f"{TREE}/bin/singularity"
+    assert facts(WANT, {**observed, "current": other})["program"] == f"{ROOT}/current/bin/singularity"
+    assert facts(WANT, spoiled(accounts={"ghost": None, "hpc": 7}))["fakeroot"] == "hpc"
     assert facts(WANT, spoiled(trees={}))["singularity"] == ""
 
 
 def test_nosuid_does_not_matter_without_the_setuid_program():
-    assert refusals({**WANT, "setuid": False}, spoiled(nosuid=True)) == []
+    assert refusals({**WANT, "setuid": False}, spoiled(disk={**DISK, "options": ["nosuid"]})) == []
 
 
 def test_a_version_that_is_not_the_default_one_may_be_removed_by_name():
@@ -195,9 +229,11 @@ def test_a_version_that_is_not_the_default_one_may_be_removed_by_name():
 
 def test_one_host_writes_what_hosts_share():
     want = {**WANT, "tree_host": "a", "keep": 0}
-    observed = spoiled(trees={f"{ROOT}/4.3.7": tree("4.3.7")}, link="", file_system="nfs4", packages={"uidmap": False})
+    observed = spoiled(
+        trees={f"{ROOT}/4.3.7": tree("4.3.7")}, link="", disk={**DISK, "type": "nfs4"}, packages={"uidmap": False}
+    )
     assert refusals(want, observed) == []
-    assert refusals({**want, "writes": False}, spoiled(trees={}, free=1)) == []
+    assert refusals({**want, "writes": False}, spoiled(trees={}, disk={**DISK, "free": 1})) == []
     # Nobody knows what runs on the others.
     assert superfluous_trees(want, observed) == []
     assert {line.split(":")[0] for line in lines(want, observed)} > {"install_tree", "set_config", "switch_version"}
@@ -208,6 +244,50 @@ def test_one_host_writes_what_hosts_share():
     assert lines(want, observed)[-1] == "remove_versions: /etc/x: present -> absent"
 
 
-def test_a_file_that_every_container_gets_and_that_is_missing_is_told():
+@pytest.mark.parametrize(
+    ("more", "changes", "expected"),
+    [
+        ({}, {"missing_binds": ["/etc/localtime"]}, "/etc/localtime of the host"),
+        (
+            {"tmpdir": "/scratch"},
+            {"tmpdir_options": ["noexec"]},
+            "/scratch is on a file system that is mounted noexec, so no image can be built",
+        ),
+        ({}, {"gone_members": ["bob"]}, "are gone and get no ids: bob."),
+        ({}, {"commands": {"/usr/local/bin/singularity": "not a link"}}, "/usr/local/bin/singularity is not Slipway's"),
+        ({}, {"commands": {"/usr/bin/singularity": "/x"}}, "/usr/bin/singularity is not Slipway's"),
+        (
+            {"commands_dir": "/usr/bin"},
+            {"commands": {"/usr/local/bin/apptainer": "/x", "/usr/bin/apptainer": "/x"}},
+            "/usr/local/bin/apptainer is not",
+        ),
+        ({"fakeroot_users": []}, {"sysctl": {"user.max_user_namespaces": "0"}}, "is 0 and stays so"),
+    ],
+)
+def test_notes_tell_what_does_not_stop_the_role(more, changes, expected):
+    (note,) = notes({**WANT, **more}, spoiled(**changes))
+    assert expected in note
+    assert refusals({**WANT, **more}, spoiled(**changes)) == []
+    assert notes({**WANT, **more, "state": "absent"}, spoiled(**changes)) == []
+
+
+def test_what_is_as_it_should_be_is_not_told():
     assert notes(WANT, converged()) == []
-    assert "/etc/localtime of the host" in notes(WANT, spoiled(missing_binds=["/etc/localtime"]))[0]
+    commands = {"/usr/local/bin/singularity": f"{ROOT}/current/./bin/singularity", "/usr/bin/apptainer": "/x"}
+    assert notes({**WANT, "commands_dir": "/usr/local/bin"}, spoiled(commands=commands)) == []
+
+
+@pytest.mark.parametrize("more", [{"setuid": False}, {}, {"fakeroot_users": [], "fakeroot_groups": ["hpc"]}])
+def test_namespaces_are_allowed_where_they_are_needed(more):
+    name = "user.max_user_namespaces"
+    at_boot = {name: {"value": "0", "file": "/etc/sysctl.d/99-x.conf", "last": True}}
+    for changes, is_refused in ({"sysctl": {name: "0"}}, False), ({"sysctl_at_boot": at_boot}, True):
+        assert len(lines({**WANT, **more}, spoiled(**changes))) == 1
+        assert bool(refusals({**WANT, **more}, spoiled(**changes))) is is_refused
+        # An admin's own setting stays where the setuid program runs everything.
+        assert lines({**WANT, "fakeroot_users": []}, spoiled(**changes)) == []
+        assert refusals({**WANT, "fakeroot_users": []}, spoiled(**changes)) == []
+
+
+def test_a_group_that_user_groups_makes_in_the_same_run_is_not_missed():
+    assert refusals({**WANT, "made_groups": ["hpc"]}, spoiled(missing_groups=["hpc"])) == []

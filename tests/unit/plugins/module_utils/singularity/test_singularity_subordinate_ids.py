@@ -80,6 +80,12 @@ def test_ranges_are_given_once_and_modes_stay(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["subgid", "subuid"]
 
 
+def test_ranges_never_cover_ids_that_somebody_has(tmp_path):
+    own = FIRST + 1000 * 65536
+    subordinate_ids.give({"alice": 1000}, FIRST, LIMIT, str(tmp_path), [(own + 65535, 1), (own + 2 * 65536, 200000)])
+    assert (tmp_path / "subuid").read_text() == f"alice:{own + 65536}:65536\n"
+
+
 def test_what_others_write_while_they_hold_the_lock_is_kept(tmp_path):
     (tmp_path / "subuid").write_text("")
     (tmp_path / "subuid.lock").write_text(f"{os.getpid()}\0")

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import damage, file_system, parse_manifest
+from ansible_collections.slipway.node.plugins.module_utils.engine.trees import file_system
+from ansible_collections.slipway.node.plugins.module_utils.singularity.tree import damage, parse_manifest
 
 FILES = [
     {"path": "bin/starter-suid", "type": "file", "mode": "4755", "size": 9, "target": "", "config": False},

@@ -1,8 +1,10 @@
 """What is wanted on a platform: packages, the build and its arguments, links to commands."""
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.slipway.node.plugins.module_utils.engine import platforms
-from ansible_collections.slipway.node.plugins.module_utils.singularity.build import mconfig
+from ansible_collections.slipway.node.plugins.module_utils.singularity.build import installed_packages, mconfig
 from ansible_collections.slipway.node.plugins.module_utils.singularity.plan import refusals
 from ansible_collections.slipway.node.plugins.module_utils.singularity.want import want as wanted_state
 from ansible_collections.slipway.node.plugins.module_utils.singularity_build.want import want as wanted_build
@@ -28,6 +30,7 @@ INPUTS = {
     "go_version": "",
     "commands_dir": "",
     "tree_host": "",
+    "made_groups": [],
     "writes": True,
     "tmpdir": "/scratch",
     "cachedir": "/scratch",
@@ -146,3 +149,22 @@ def test_the_archive_is_unpacked_beside_the_version():
     archive = wanted_state({**INPUTS, "cache_dir": "/cache"}, platform("Debian 13.1"))["archive"]
     assert (archive["place"], archive["cache_dir"]) == (f"{ROOT}/.new-4.5.1", "/cache")
     assert wanted_state({**INPUTS, "state": "absent"}, platform("Debian 13.1"))["packages"] == []
+
+
+def test_a_build_needs_room_and_repositories_of_headers():
+    made = wanted_build(INPUTS, platform("Debian 13.1"))
+    assert (made["room"], made["repositories"], made["dir"]) == (2500, [], f"{INPUTS['build_dir']}/slipway-singularity")
+    assert made["unit"] == "singularity-var-cache-slipway-singularity"
+    assert "crb" in wanted_build(INPUTS, platform("Rocky 9.6"))["repositories"]
+
+
+def test_a_package_that_another_provides_is_there():
+    # As fuse3 does fuse, which cannot be installed beside it.
+    told = "ii fuse3, fuse (= 3.14.0-4), sshfs-helper\nrc crun, oci-runtime\nii zlib1g, \n"
+    host = SimpleNamespace(run=lambda *command: (0, told))
+    names = ["fuse", "fuse3", "sshfs-helper", "crun", "oci-runtime", "zlib1g"]
+    found = installed_packages(host, "apt", names)
+    assert [name for name in names if found[name]] == ["fuse", "fuse3", "sshfs-helper", "zlib1g"]
+    host.run = lambda *command: (int(command[-1] != "crun"), "")
+    assert installed_packages(host, "dnf", ["crun", "fuse3"]) == {"crun": True, "fuse3": False}
+    assert installed_packages(None, "apt", []) == {}

@@ -51,7 +51,7 @@ def unit(monkeypatch):
     def start(*_arguments):
         state.update(runs=True, started=state["started"] + 1)
 
-    monkeypatch.setattr(long, "_runs", lambda *_arguments: state["runs"])
+    monkeypatch.setattr(long, "runs", lambda *_arguments: state["runs"])
     monkeypatch.setattr(long, "_start", start)
     return state
 

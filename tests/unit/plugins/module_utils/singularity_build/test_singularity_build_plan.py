@@ -86,8 +86,9 @@ def test_what_is_lacking_is_planned(observed, want, expected):
         (
             {"go_needed": "1.26", "toolchains": {}},
             {"go_version": "1.25.1"},
-            "has none at .*singularity_go_version is 1",
+            "has none at .*singularity_go_version is 1.* or leave singularity_go_version empty[.]$",
         ),
+        ({"go_needed": "1.28"}, {}, "golang knows none that suffices. Install one there with .*_checksum[.]$"),
     ],
 )
 def test_refusals_name_cause_and_remedy(observed, want, expected):

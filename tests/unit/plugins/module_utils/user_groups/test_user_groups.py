@@ -1,11 +1,14 @@
 """The section ``user_groups``: what is read, what is decided, and how it reads."""
 
 import json
+import os
 from fnmatch import fnmatch
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.slipway.node.plugins.module_utils.engine.host import Host
 from ansible_collections.slipway.node.plugins.module_utils.engine.plans import sentence
+from ansible_collections.slipway.node.plugins.module_utils.engine.run import Failed
 from ansible_collections.slipway.node.plugins.module_utils.user_groups import act
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.observe import observe, parse_group
 from ansible_collections.slipway.node.plugins.module_utils.user_groups.plan import changes, plan, refusals
@@ -310,6 +313,44 @@ def test_a_group_that_was_made_goes_only_when_nothing_needs_it(host, engine, why
 def test_skipped_users_are_noted():
     want = wanted(members={"docker": ["alice", "ghost"]}, missing_users="skip")
     assert decided(FakeHost(), want)["notes"] == ["skipped, no such user: ghost"]
+
+
+@pytest.mark.parametrize("record", [None, {"groups": [], "members": {"docker": ["mallory"]}}])
+@pytest.mark.parametrize("missing_users", ["fail", "skip"])
+def test_a_member_who_is_gone_is_told(record, missing_users):
+    want = wanted(members={"docker": ["alice", "mallory"]}, missing_users=missing_users)
+    observed = observe(FakeHost(record=record), want)
+    assert refusals(want, observed) == [] and not any(plan(want, observed).values())
+    assert changes(want, observed)["notes"] == [
+        "These members are no users of the host any more: mallory. Take them out of user_groups_members, or see "
+        "whether the directory's client runs."
+    ]
+    # Who never was in the group is a mistake.
+    want = wanted(members={"docker": ["mallory"], "sudo": ["ghost"]})
+    assert refusals(want, observe(FakeHost(record=record), want))[0].startswith("no such user: ghost. Correct")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ("", "group.lock was left by a program that has ended. Remove it, and run again."),
+        ("4999999", "group.lock was left by a program that has ended."),
+        (str(os.getpid()), f"(process {os.getpid()}) holds "),
+    ],
+)
+def test_who_locks_the_files_of_accounts_is_told(tmp_path, monkeypatch, number, told):
+    monkeypatch.setattr(act, "LOCKS", f"{tmp_path}/*g*.lock")
+
+    def do(_actions):
+        raise Failed("gpasswd: cannot lock /etc/group; try again later.")
+
+    run = SimpleNamespace(do=do, host=Host())
+    with pytest.raises(Failed, match=r"^gpasswd: .* try again later\.$"):
+        act.add_members(run, [])
+    (tmp_path / "group.lock").write_text(number)
+    with pytest.raises(Failed, match=r"try again later\.\n") as failed:
+        act.add_members(run, [])
+    assert told in str(failed.value)
 
 
 def test_the_logins_are_those_of_sudo_and_of_the_audit(monkeypatch):

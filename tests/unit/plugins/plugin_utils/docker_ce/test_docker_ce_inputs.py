@@ -43,6 +43,10 @@ def test_versions(version):
     [
         ({"version": "latest"}, "docker_ce_version is latest; give the first numbers of a version"),
         ({"version": "28.3", "source": "distribution"}, "the distribution decides; leave it empty"),
+        (
+            {"package_versions": {"docker-buildx-plugin": 0.30}},
+            "docker_ce_package_versions has a number for docker-buildx-plugin, 0.3, which may have lost digits; write",
+        ),
         ({"packages": []}, "docker_ce_packages is an empty list"),
         ({"mirrors": []}, "docker_ce_mirrors is an empty list; give roots of mirrors"),
         ({"mirrors": ["http://upstream/docker-ce/linux/debian"]}, "without the part that begins at /linux"),

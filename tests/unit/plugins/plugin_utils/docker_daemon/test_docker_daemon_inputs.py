@@ -16,7 +16,6 @@ PROBLEMS = [
     ({"http_proxy": "p:3128"}, "must be URLs"),
     ({"options": {"proxies": {}}}, "the key proxies"),
     ({"options": {"registry-mirror": ["http://m"]}}, "has registry-mirror, a flag's name"),
-    ({"options": {"mtu": "1400"}}, 'docker_daemon_options: mtu must be a whole number, not "1400".'),
     ({"probe_mirrors": "false"}, "choose off or report or skip"),
 ]
 

@@ -35,6 +35,10 @@ def test_defaults_that_follow_others():
     assert prepared(region="cn", goproxy="")["environment"]["GOPROXY"] == ""
 
 
+def test_one_host_writes_what_hosts_share():
+    assert [prepared(tree_host=name)["writes"] for name in ("", "localhost", "other")] == [True, True, False]
+
+
 def test_an_old_go_has_no_environment_file():
     assert prepared(version="1.20.14", goproxy="direct", gotoolchain="local")["environment"] == {}
 
@@ -74,6 +78,9 @@ def test_exact_versions(version):
         ({"version": "1.21"}, 'golang_version is "1.21"; give an exact version'),
         ({"version": "1.26.7\n"}, 'golang_version is "1.26.7\n"; give an exact version'),
         ({"bootstrap_version": "1.24"}, 'golang_bootstrap_version is "1.24"; give an exact version'),
+        ({"commands_dir": "/usr/local/go/bin"}, "golang_commands_dir is /usr/local/go/bin, which is in the toolchain"),
+        ({"commands_dir": "/usr/local/go-1.26.7/bin"}, "golang_commands_dir is /usr/local/go-1.26.7/bin, which is in"),
+        ({"commands_dir": "/usr/local/go-1.26.7/bin", "link": ""}, "golang_commands_dir is /usr/local/go-1.26.7/bin"),
         ({"root": "usr/local"}, 'golang_root is "usr/local"; give an absolute path'),
         ({"root": ""}, 'golang_root is ""; give an absolute path'),
         ({"root": "/opt/"}, 'golang_root is "/opt/"; give an absolute path'),
@@ -116,6 +123,6 @@ def test_values_of_gotoolchain(value):
 
 
 def test_removal_needs_what_it_uses():
-    assert set(golang.REMOVAL_INPUTS) == {"state", "root", "link", "commands_dir"}
+    assert set(golang.REMOVAL_INPUTS) == {"state", "root", "link", "commands_dir", "tree_host"}
     assert prepare(state="absent", version="1.26", mirrors=[])[1] == []
     assert len(prepare(state="absent", root="opt", link="go")[1]) == 2

@@ -262,3 +262,10 @@ def test_a_maker_that_failed_is_passed_over(tmp_path):
     known = site(others={"maker": {"slipway_state": {"failed": True, "msg": "no"}}}, cache=tmp_path)
     keep(tmp_path / "images" / folder_of(known).rpartition("/")[2])
     assert len(prepared(known, sif=SIF, sif_host="maker")[0]["place"]) == 1
+
+
+def test_registries_of_the_inventory_over_plain_http_are_known_as_to_the_engine():
+    plain = {"registry_instances": [{"name": "plain", "port": 5020, "tls": False, "accounts": False}]}
+    of = Site("node", {"cache_dir": "/cache"}, {"registry_hosts": ["reg"]}, hostvars={"reg": plain})
+    assert prepared(of)[0]["insecure"] == ["reg:5020"]
+    assert prepared(of, insecure_registries=[])[0]["insecure"] == []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 import subprocess
 
 import bcrypt
@@ -230,7 +231,7 @@ def test_each_instance_has_a_secret_of_its_own(secrets_dir):
 
 
 def test_no_schedule_means_no_units(secrets_dir):
-    assert not [path for path in files({"name": "main"}, collect_schedule="") if "systemd" in path]
+    assert not [path for path in files({"name": "main"}, collect_schedule="") if "registry-collect." in path]
     never, sundays = (
         prepare(read({"name": "main"}, secrets_dir=secrets_dir, collect_schedule=one), SITE)[0]
         for one in ("", "Sun 03:30")
@@ -250,6 +251,7 @@ def test_no_schedule_means_no_units(secrets_dir):
         ([{"name": "a"}, {"name": "a", "port": 1}], "Two instances have the name a"),
         ([{"name": "a"}, {"name": "b"}], "The port of b and the port of a are both 5000"),
         ([{"name": "a", "anonymous_pull": True}, {"name": "b", "port": 5001}], "port of b and the anonymous_port of a"),
+        ([{"name": "a", "anonymous_pull": True}, {"name": "a-pull", "port": 1}], "The name a-pull is that of the"),
         ([{"name": "a", "port": 70000}], "give a number from 1 to 65535"),
         ([{"name": "a", "storage": {"path": "data"}}], "give an absolute path"),
         (
@@ -270,6 +272,7 @@ def test_no_schedule_means_no_units(secrets_dir):
         ([{"name": "a", "mode": "cache", "upstream": {"url": "http://me:SK@hub"}}], "must be a URL"),
         ([{"name": "a", "mode": "cache", "anonymous_pull": True}], "a is a cache"),
         ([{"name": "a", "upstream": {"url": "http://hub"}}], "set mode: cache"),
+        ([{"name": "a", "config": {"http": {"addr": ":80"}}}], "The config of a has http.addr, http.net or http.tls"),
         ([{"name": "a", "accounts": False, "anonymous_pull": True}], "everyone may pull and push"),
     ],
 )
@@ -408,6 +411,38 @@ def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
     assert prepare(plain, SITE)[0]["facts"]["missing_secrets"] == ["secret"]
 
 
+@pytest.mark.parametrize("passphrase", ["", "a long one"])
+def test_several_runs_make_the_secrets_once(tmp_path, passphrase):
+    inputs = with_defaults(read(secrets_dir=f"{tmp_path}/kept", ca_passphrase=passphrase), SITE)
+    runs = [multiprocessing.get_context("fork").Process(target=secrets.make, args=(inputs,)) for _one in range(5)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    folder = tmp_path / "kept"
+    kept = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    modes = {path.relative_to(folder).as_posix(): oct(path.stat().st_mode & 0o777) for path in kept if path.suffix}
+    assert [run.exitcode for run in runs] == [0] * 5 and modes == {"ca.crt": "0o644", "ca.key": "0o600"}
+    assert secrets.missing(inputs, secrets.secrets(inputs)) == []
+    secrets.make(inputs)
+    assert kept == {path: path.read_bytes() for path in kept}
+    # Its key signs with it, as openssl has it, and it is an authority.
+    text = subprocess.run(
+        ["openssl", "verify", "-x509_strict", "-CAfile", folder / "ca.crt", folder / "ca.crt"], capture_output=True
+    )
+    assert text.returncode == 0, text
+    of_key = ["openssl", "pkey", "-in", folder / "ca.key", "-pubout", "-passin", f"pass:{passphrase}"]
+    of_certificate = ["openssl", "x509", "-in", folder / "ca.crt", "-noout", "-pubkey"]
+    assert subprocess.check_output(of_key) == subprocess.check_output(of_certificate)
+    # A passphrase that is wrong makes no other.
+    (folder / "ca.crt").unlink()
+    with pytest.raises(ValueError, match="cannot be read with registry_ca_passphrase"):
+        secrets.make({**inputs, "ca_passphrase": "" if passphrase else "given"})
+    assert (folder / "ca.key").read_bytes() == kept[folder / "ca.key"] and not (folder / "ca.crt").exists()
+    secrets.make(inputs)
+    assert subprocess.check_output(of_key) == subprocess.check_output(of_certificate)
+
+
 def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     site = reader.Site("reg", {"cache_dir": "~/.cache/slipway"})
@@ -492,3 +527,36 @@ def test_what_a_play_sets_and_other_hosts_do_not_see_is_told():
     ):
         site = reader.Site("b", variable=played.get, hostvars={"b": inventory})
         assert [problem.split(" is set by a play")[0] for problem in endpoints.play_only_problems(site)] == named
+
+
+def test_a_password_without_quotes_is_no_number():
+    given = {
+        "registry_accounts": [{"name": "a", "password": 42798}, {"name": "b", "password": "0123"}],
+        "registry_instances": [{"name": "hub", "upstream": {"password": 7}}, {"name": "main"}],
+    }
+    assert secrets.number_problems(dataclasses.replace(SITE, variable=given.get)) == [
+        "The password of a in registry_accounts is a number: write it in quotes.",
+        "The password of hub in registry_instances is a number: write it in quotes.",
+    ]
+    assert secrets.number_problems(SITE) == []
+
+
+def test_the_engine_s_own_options_hold_for_the_registries_too(secrets_dir):
+    def made(**options):
+        site = dataclasses.replace(SITE, variable={"docker_daemon_options": options}.get)
+        found = written.files(with_defaults(read(secrets_dir=secrets_dir), site), site)
+        return yaml.safe_load(found["/etc/slipway/registry/compose.yml"]["content"])
+
+    plain, small, labelled = made(), made(mtu=1400), made(**{"selinux-enabled": True})
+    assert "networks" not in plain and small["networks"]["default"] == {
+        "name": "slipway-registry_mtu1400",
+        "driver_opts": {"com.docker.network.driver.mtu": "1400"},
+    }
+    binds = [[one["bind"].get("selinux") for one in made["services"]["main"]["volumes"]] for made in (plain, labelled)]
+    assert binds == [[None] * 3, ["z"] * 3]
+    assert len({one["services"]["main"]["labels"]["slipway.digest"] for one in (plain, small, labelled)}) == 3
+
+
+def test_no_port_is_opened_for_what_only_the_host_reaches():
+    both = ({"name": "a"}, {"name": "b", "port": 1, "address": "127.0.0.1"}, {"name": "c", "port": 2, "address": "::1"})
+    assert prepare(read(*both), SITE)[0]["open_ports"] == [5000]

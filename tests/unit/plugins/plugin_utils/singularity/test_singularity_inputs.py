@@ -157,3 +157,24 @@ def test_go_is_fetched_from_where_the_site_s_go_is():
     assert len(made["sums"]["1.26.7"]["linux-amd64"]) == 64
     assert go(golang_mirrors=["http://m"], golang_mirror_timeout="7")[0]["mirror_timeout"] == 7
     assert "golang_mirrors" in go(golang_mirrors="x")[1][0]
+
+
+def test_credentials_of_an_ini_inventory_are_cast():
+    text = '{"r.example.org": {"username": "hpc", "password": "x"}}'
+    files = {one["path"]: one for one in prepare(registry_auths=text)[0]["files"]}
+    one = files["/etc/slipway/singularity-auth.json"]
+    accounts = {"r.example.org": {"username": "hpc", "password": "x"}}
+    assert one["sum"] == pbkdf2_sum(singularity.auths(accounts).encode(), one["salt"])
+
+
+@pytest.mark.parametrize("members", [None, {"hpc": ["alice"]}, "{hpc: [alice]}"])
+def test_groups_that_user_groups_makes_are_known(members):
+    options, default = reader.specification("singularity"), reader.defaults("singularity")
+    inputs = reader.read(options, default, {}, lambda value: value, "singularity_")[0]
+
+    def made(**more):
+        site = Site("node", {"cache_dir": "/x"}, variable=lambda name, _host="": members, **more)
+        return singularity.prepare(inputs, site)[0]["made_groups"]
+
+    assert made() == (["hpc"] if isinstance(members, dict) else [])
+    assert made(roles=["singularity"]) == []
