@@ -158,6 +158,9 @@ def _play(run: Run, cast: Cast) -> str:
         argv + ["dockerd" if cast.programs else cast.dockerd] + flags, good=(), limit=2 * SECONDS
     )
     said = judge(code, out.splitlines(), err, "storage-driver" in config)
+    if cast.programs and "error while loading shared libraries" in said:
+        # A package that comes with the engine has it.
+        raise Failed(said)
     return daemon_json.redact(said.replace(STAGE + "/daemon.json", daemon_json.FILE).replace(STAGE + "/data", root))
 
 

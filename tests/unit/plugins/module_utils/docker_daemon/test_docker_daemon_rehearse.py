@@ -121,6 +121,7 @@ RUN = "docker: Error response from daemon: no such option.\nSee 'docker run --he
         (1, "runs\n28 overlay2\n", "", "it did not end within 60 s"),
         (1, "", "mount: no\n", "mount: no"),
         (1, "", "", "no word"),
+        (1, "engine\ndockerd: error while loading shared libraries: a.so\n", "", "dockerd: error while loading shared"),
     ],
 )
 def test_the_engine_s_own_words(code, out, err, said):
