@@ -40,8 +40,9 @@ REFUSALS = {
     " user_groups_members for example, or name another.",
     "record": "%s is not the record that Slipway keeps (%s). Move it away, then run again; what Slipway set before then"
     " counts as the host's own.",
-    "rehearsal": "Docker was tried beside the engine that runs, as it is to be, and this went wrong: %s. Nothing was"
-    " changed. Correct the docker_daemon_* input that it names, or the key in %s if it is not yours.",
+    "rehearsal": "Docker was tried beside the engine that runs, as it is to be, and this went wrong: %s. Neither Docker"
+    " nor its configuration was changed. Correct the docker_daemon_* input that it names, or the key in %s if it is not"
+    " yours.",
     "config": "%s is not what dockerd can read: %s. It was left as it is. Correct it by hand, or move it away to start"
     " from an empty one.",
 }
