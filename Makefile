@@ -100,7 +100,7 @@ unit: venv-test ## Run the unit tests
 test-vm: venv-test ## Prove on a virtual machine what containers cannot show (by hand, about half an hour)
 	python3 -m tests.vm
 
-docs: venv-test ## Write the reference tables of the roles' READMEs from their argument specifications
+docs: venv-test ## Write the reference tables from the argument specifications, and draw the plan of README.md
 	python3 docs/write_reference.py
 
 bench: venv-test ## Time Slipway against the plain shell commands on the lab (ARGS='--role geerlingguy.docker ...')

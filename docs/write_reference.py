@@ -1,10 +1,12 @@
-"""Write the reference table of each role's README.md from its argument specification, and those of docs/.
+"""Write the reference table of each role's README.md from its argument specification, those of docs/, and a picture.
 
-`make docs` writes; `--check` only tells whether a table is out of date. The table stands between the two marker lines.
+`make docs` writes; `--check` only tells what is out of date. A table stands between its two marker lines. The picture,
+docs/plan.svg, is drawn from docs/plan.txt, which a run of plan.yml printed.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import runpy
 import sys
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 BEGIN = "<!-- reference: written by `make docs` from {} -->"
@@ -58,6 +63,22 @@ def elsewhere() -> str:
     return table(ELSEWHERE, ["Variable", "Whose", "Here"], rows)
 
 
+def picture() -> str:
+    """Return the recorded plan as a terminal shows it; the fonts are the reader's own, so nothing is fetched."""
+    lines = (ROOT / "docs/plan.txt").read_text(encoding="utf-8").splitlines()
+    screen = Console(record=True, width=max(map(len, lines)), file=io.StringIO(), force_terminal=True)
+    for line in lines:
+        shown = Text(line)
+        shown.highlight_regex(r"^\$.*", "bold")
+        shown.highlight_regex(r"\bREFUSED\b", "bold red")
+        shown.highlight_regex(r"(?<= -> ).*", "green")
+        shown.highlight_regex(r"^\d+ would change.*", "bold yellow")
+        screen.print(shown, soft_wrap=True)
+    drawn = screen.export_svg(title="plan.yml", theme=MONOKAI, unique_id="plan")
+    drawn = re.sub(r" *@font-face {.*?}\n", "", drawn, flags=re.DOTALL)
+    return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
+
+
 def main(check: bool) -> int:
     """Write or check every page; return the exit status."""
     stale = []
@@ -76,6 +97,11 @@ def main(check: bool) -> int:
             stale.append(str(page.relative_to(ROOT)))
             if not check:
                 page.write_text(new, encoding="utf-8")
+    drawing, drawn = ROOT / "docs/plan.svg", picture()
+    if not drawing.exists() or drawing.read_text(encoding="utf-8") != drawn:
+        stale.append("docs/plan.svg")
+        if not check:
+            drawing.write_text(drawn, encoding="utf-8")
     if stale:
         print(f"{'out of date, run `make docs`' if check else 'written'}: {', '.join(stale)}")
     return 1 if stale and check else 0

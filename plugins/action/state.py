@@ -16,7 +16,7 @@ SKIPPED = {"skipped": True, "skip_reason": "The tags that were asked for are of 
 class ActionModule(ActionBase):
     """Compare a host with what the roles want; documented at the module of the same name."""
 
-    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "by_role", "full", "ask"))
+    _VALID_ARGS = frozenset(("roles", "prove", "phases", "refuse", "refuse_inputs", "by_role", "make", "full", "ask"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the state of each role that was asked for, beside what earlier calls found of others."""
@@ -35,6 +35,12 @@ class ActionModule(ActionBase):
             return {**result, **(sections.failure([sections.NO_TAGS]) if sections.is_run_directly() else SKIPPED)}
         try:
             inputs, site, problems = sections.read(self, variables, result, asked)
+            if self._task.args.get("make") and not problems:
+                problems = sections.make(site)
+                # The wanted state has digests of what now is there.
+                inputs, site, again = sections.read(self, variables, result, asked)
+                result["changed"] = True
+                problems += again
         except sections.FactsError as error:
             return {**result, **error.args[0]}
         if problems and self._task.args.get("refuse_inputs", refuse):

@@ -173,6 +173,7 @@ class CallbackModule(Default):
     v2_runner_on_skipped = brief(_silent, "v2_runner_on_skipped")
     v2_playbook_on_include = brief(_silent, "v2_playbook_on_include")
     v2_playbook_on_no_hosts_matched = brief(_silent, "v2_playbook_on_no_hosts_matched")
+    v2_playbook_on_no_hosts_remaining = brief(_silent, "v2_playbook_on_no_hosts_remaining")
 
     @brief
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -209,9 +210,9 @@ class CallbackModule(Default):
 
     @brief
     def v2_runner_retry(self, result: Any) -> None:
-        """Show that long work goes on."""
-        answer = _result(result)
-        self._show(f"waiting  {self._task}: {_host(result)} (try {answer.get('attempts')})")
+        """Show once that long work goes on."""
+        if self._new(_host(result), [f"waiting {self._task}"]):
+            self._show(f"waiting  {self._task}: {_host(result)}")
 
     @brief
     def v2_playbook_on_stats(self, stats: Any) -> None:

@@ -105,13 +105,17 @@ def drifted_hosts(hosts: list[str], hostvars: Any) -> list[str]:
     ]
 
 
-def steps(stage: str) -> list[dict[str, Any]]:
+def steps(stage: str, of: str = "") -> list[dict[str, Any]]:
     """Return the steps of a stage of the site, in their order and the same for every host.
 
     Those of C(remove) are all in reverse; those of C(verify) are the sections whose roles can be used in a proof.
+
+    :param of: of C(verify), those that are done with this stage alone.
     """
     if stage == "verify":
-        return [{"role": one.role, "section": one.name} for one in SECTIONS.values() if one.proofs]
+        last = {name: step.stage for step in STEPS for name in sections_of(step)}
+        proved = [one for one in SECTIONS.values() if one.proofs and of in ("", last[one.name])]
+        return [{"role": one.role, "section": one.name} for one in proved]
     chosen = STEPS[::-1] if stage == "remove" else [one for one in STEPS if one.stage == stage]
     return [{**one._asdict(), "sections": sections_of(one)} for one in chosen]
 

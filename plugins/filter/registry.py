@@ -29,4 +29,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"registry_mirrors": registry_mirrors, "registry_insecure": registry_insecure}
+        return {one.__name__: one for one in (registry_mirrors, registry_insecure)}

@@ -42,6 +42,10 @@ options:
         the host act. Problems of inputs are in the result, for the play to refuse.
     type: bool
     default: false
+  make:
+    description: Make on the controller what it keeps of the roles and lacks yet, as secrets of registries.
+    type: bool
+    default: false
   ask:
     description: Ask mirrors which versions exactly would be installed, where packages would change.
     type: bool
@@ -160,6 +164,7 @@ def main() -> None:
         refuse={"type": "bool", "default": True},
         refuse_inputs={"type": "bool"},
         by_role={"type": "bool", "default": False},
+        make={"type": "bool", "default": False},
         ask={"type": "bool", "default": False},
         full={"type": "bool", "default": False},
         records={"type": "dict", "default": {}},

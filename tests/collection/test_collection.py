@@ -8,8 +8,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 TOP = {
-    *("CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "requirements.yml"),
-    *("docs", "inventories", "meta", "playbooks", "plugins", "roles"),
+    *(
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "FILES.json",
+        "LICENSE",
+        "MANIFEST.json",
+        "README.md",
+        "README.zh.md",
+        "SECURITY.md",
+    ),
+    *("docs", "examples", "inventories", "meta", "playbooks", "plugins", "requirements.yml", "roles"),
 }
 # This very machine, as whoever runs the tests.
 HERE = (

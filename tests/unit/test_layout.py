@@ -80,3 +80,9 @@ def test_what_acts_is_packed_for_acting_alone():
     for section in (path.parent.name for path in utils.glob("*/act.py")):
         assert f"module_utils.{section} import act as" in act
     assert not re.search(r"import .*\bact\b", (utils / "engine/phases.py").read_text(encoding="utf-8"))
+
+
+# One that is skipped would leave no state to those after it.
+def test_what_registers_the_state_is_never_skipped():
+    for path in (ROOT / "roles").glob("*/tasks/*.yml"):
+        assert not [task["name"] for task in load(path) if task.get("register") == "slipway_state" and "when" in task]

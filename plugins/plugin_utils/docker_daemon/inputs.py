@@ -50,7 +50,8 @@ def prepare(inputs: dict[str, Any], site: Site) -> tuple[dict[str, Any], list[st
     insecure = [one for one in inputs["insecure_registries"] if re.search("://|@", one)]
     has_secret = _URL_WITH_USER.search(json.dumps([options, inputs["log_opts"]])) or "proxies" in options
     # systemd's socket would listen there all the same, with nobody to answer.
-    is_deaf = isinstance(hosts, list) and hosts and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in hosts)
+    listed = hosts if isinstance(hosts, list) else [hosts]
+    is_deaf = bool(hosts) and not any(_USUAL_SOCKET.fullmatch(str(one)) for one in listed)
     wrong = {"mirrors": _listed(mirrors), "insecure": _listed(insecure), "hosts": is_deaf, "secrets": has_secret}
     wrong["proxies"] = not (_PROXY.fullmatch(http) and _PROXY.fullmatch(https) and re.fullmatch(r"\S*", no_proxy))
     problems = [PROBLEMS[name].format(is_so) for name, is_so in wrong.items() if is_so]

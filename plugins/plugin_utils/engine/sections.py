@@ -76,6 +76,22 @@ def secrets(section: str, site: reader.Site) -> dict[str, Any]:
     return dict(plugin.secrets_for_acting(site.given[section], site)) if hasattr(plugin, "secrets_for_acting") else {}
 
 
+def make(site: reader.Site) -> list[str]:
+    """Make on the controller what sections that were read keep there; return why that fails."""
+    try:
+        for section, values in site.given.items():
+            if hasattr(_plugin(section), "make_on_controller"):
+                _plugin(section).make_on_controller(values, site)
+    except (OSError, ValueError) as error:
+        return [_cannot_use(section, error)]
+    return []
+
+
+def _cannot_use(section: str, error: Exception) -> str:
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return f"{section} cannot use a file on the controller: {text}. Mend or remove it."
+
+
 def _plugin(section: str) -> Any:
     return importlib.import_module(f"ansible_collections.slipway.node.plugins.plugin_utils.{section}.inputs")
 
@@ -155,7 +171,7 @@ def read(
             try:
                 inputs[role], wrong = plugin.prepare(values, site)
             except (OSError, ValueError) as error:
-                wrong = [f"{role} cannot use a file on the controller: {error}; mend or remove it."]
+                wrong = [_cannot_use(role, error)]
         if wrong:
             inputs.pop(role, None)
             problems += wrong

@@ -38,6 +38,8 @@ from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances im
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.secrets import (
     account_problems,
     htpasswd,
+    make,
+    missing,
     number_problems,
     secrets,
 )
@@ -91,7 +93,7 @@ def prepare(inputs: dict[str, Any], site: reader.Site) -> tuple[dict[str, Any], 
         # For tasks on the controller.
         "facts": {
             "secrets_dir": inputs["secrets_dir"],
-            "missing_secrets": _missing_secrets(inputs, credentials),
+            "missing_secrets": missing(inputs, credentials),
             # The stores whose images are files of the host, and what the playbooks do with them. A folder may be on a
             # disk that several hosts share.
             **{key: value for key, value in inputs.items() if key.startswith(("backup_", "restore_"))},
@@ -109,6 +111,11 @@ def secrets_for_acting(inputs: dict[str, Any], site: reader.Site) -> dict[str, A
     has_accounts = any(one["accounts"] for one in complete_instances(inputs))
     issued = {**(site.variable("__registry_issued") or {}), "authority": secrets(inputs)["authority"]}
     return {"registry_htpasswd": htpasswd(inputs) if has_accounts else "", "registry_issued": issued}
+
+
+def make_on_controller(inputs: dict[str, Any], site: reader.Site) -> None:
+    """Make the secrets that are missing."""
+    make(with_defaults(inputs, site))
 
 
 def with_defaults(inputs: Mapping[str, Any], site: reader.Site) -> dict[str, Any]:
@@ -197,15 +204,6 @@ def _controller_problems(inputs: Mapping[str, Any]) -> list[str]:
             f"registry_certificate_renew_days, which is {inputs['certificate_renew_days']}."
         )
     return problems
-
-
-def _missing_secrets(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[str]:
-    """Return what is to be made on the controller: paths below the folder of secrets, and ``authority``."""
-    made = {"secret": credentials["secret"]}
-    made.update({f"passwords/{name}": password for name, password in credentials["passwords"].items()})
-    if needs_tls(complete_instances(inputs)) and not inputs["certificate"]:
-        made["authority"] = credentials["authority"]
-    return [name for name, content in made.items() if not content]
 
 
 def _absent(inputs: Mapping[str, Any]) -> dict[str, Any]:

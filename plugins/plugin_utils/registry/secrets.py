@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+import fcntl
 import hashlib
 import re
+import string
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import choice
 from typing import Any
 
+from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import MARK, mark
-from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances
+from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances, needs_tls
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 try:
     import bcrypt
@@ -44,6 +52,61 @@ def secrets(inputs: Mapping[str, Any]) -> dict[str, Any]:
         },
         "authority": read_text(authority),
     }
+
+
+def missing(inputs: Mapping[str, Any], credentials: Mapping[str, Any]) -> list[str]:
+    """Return what is to be made on the controller: paths below the folder of secrets, and ``authority``."""
+    made = {"secret": credentials["secret"]}
+    made.update({f"passwords/{name}": password for name, password in credentials["passwords"].items()})
+    if needs_tls(complete_instances(inputs)) and not inputs["certificate"]:
+        made["authority"] = credentials["authority"]
+    return [name for name, content in made.items() if not content]
+
+
+def make(inputs: Mapping[str, Any]) -> None:
+    """Make what is missing, one run of the controller at a time: the second finds what the first made.
+
+    :raises ValueError: the authority's key is there and cannot be read, which is no reason for another authority.
+    """
+    folder = Path(inputs["secrets_dir"])
+    (folder / "passwords").mkdir(parents=True, exist_ok=True)
+    for one in (folder, folder / "passwords"):
+        one.chmod(0o700)
+    with open(folder / ".lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in missing(inputs, secrets(inputs)):
+            if name == "authority":
+                _make_authority(folder, inputs["ca_passphrase"] or "")
+            else:
+                text = "".join(choice(string.ascii_letters + string.digits) for _one in range(32))
+                files.replace(str(folder / name), f"{text}\n", files.PRIVATE)
+
+
+def _make_authority(folder: Path, passphrase: str) -> None:
+    key: Any
+    path = folder / "ca.key"
+    if path.exists():
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), passphrase.encode() or None)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read with registry_ca_passphrase") from error
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
+        cipher = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else None
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+        pem = key.private_bytes(*form, cipher or serialization.NoEncryption())
+        files.replace(str(path), pem.decode(), files.PRIVATE)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Slipway registry authority")])
+    now = datetime.datetime.now(datetime.UTC)
+    kinds = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    usage = dict.fromkeys((*kinds, "encipher_only", "decipher_only"), False)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(3650))
+    builder = builder.add_extension(x509.BasicConstraints(True, 0), True)
+    builder = builder.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    files.replace(str(folder / "ca.crt"), pem.decode(), 0o644)
 
 
 def htpasswd(inputs: Mapping[str, Any], cost: int = 10) -> str:

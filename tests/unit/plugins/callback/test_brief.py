@@ -148,3 +148,33 @@ def test_a_warning_is_told_once_with_its_hosts(tmp_path, more, lines):
         check=False,
     )
     assert [line for line in run.stdout.splitlines() if not line.startswith(("Using ", "No config"))] == lines
+
+
+WAITS = """
+- name: Wait
+  hosts: all
+  gather_facts: false
+  connection: local
+  vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+  tasks:
+    - name: The engine answers
+      ansible.builtin.command: "true"
+      register: found
+      until: found.attempts | default(0) > 2
+      retries: 3
+      delay: 0
+"""
+
+
+def test_a_wait_is_told_once(tmp_path):
+    (tmp_path / "play.yml").write_text(WAITS)
+    run = subprocess.run(
+        ["ansible-playbook", "-i", "a,", str(tmp_path / "play.yml")],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "slipway.node.brief", "ANSIBLE_NOCOLOR": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert [line for line in run.stdout.splitlines() if line.startswith("waiting")] == [
+        "waiting  The engine answers: a"
+    ], run.stdout

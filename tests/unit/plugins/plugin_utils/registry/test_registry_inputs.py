@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import multiprocessing
 import subprocess
 
 import bcrypt
@@ -408,6 +409,38 @@ def test_what_is_to_be_made_on_the_controller_is_named(secrets_dir):
     assert prepare(read(secrets_dir=secrets_dir), SITE)[0]["facts"]["missing_secrets"] == []
     plain = read({"name": "a", "tls": False}, accounts=[{"name": "b", "password": "x"}])
     assert prepare(plain, SITE)[0]["facts"]["missing_secrets"] == ["secret"]
+
+
+@pytest.mark.parametrize("passphrase", ["", "a long one"])
+def test_several_runs_make_the_secrets_once(tmp_path, passphrase):
+    inputs = with_defaults(read(secrets_dir=f"{tmp_path}/kept", ca_passphrase=passphrase), SITE)
+    runs = [multiprocessing.get_context("fork").Process(target=secrets.make, args=(inputs,)) for _one in range(5)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    folder = tmp_path / "kept"
+    kept = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    modes = {path.relative_to(folder).as_posix(): oct(path.stat().st_mode & 0o777) for path in kept if path.suffix}
+    assert [run.exitcode for run in runs] == [0] * 5 and modes == {"ca.crt": "0o644", "ca.key": "0o600"}
+    assert secrets.missing(inputs, secrets.secrets(inputs)) == []
+    secrets.make(inputs)
+    assert kept == {path: path.read_bytes() for path in kept}
+    # Its key signs with it, as openssl has it, and it is an authority.
+    text = subprocess.run(
+        ["openssl", "verify", "-x509_strict", "-CAfile", folder / "ca.crt", folder / "ca.crt"], capture_output=True
+    )
+    assert text.returncode == 0, text
+    of_key = ["openssl", "pkey", "-in", folder / "ca.key", "-pubout", "-passin", f"pass:{passphrase}"]
+    of_certificate = ["openssl", "x509", "-in", folder / "ca.crt", "-noout", "-pubkey"]
+    assert subprocess.check_output(of_key) == subprocess.check_output(of_certificate)
+    # A passphrase that is wrong makes no other.
+    (folder / "ca.crt").unlink()
+    with pytest.raises(ValueError, match="cannot be read with registry_ca_passphrase"):
+        secrets.make({**inputs, "ca_passphrase": "" if passphrase else "given"})
+    assert (folder / "ca.key").read_bytes() == kept[folder / "ca.key"] and not (folder / "ca.crt").exists()
+    secrets.make(inputs)
+    assert subprocess.check_output(of_key) == subprocess.check_output(of_certificate)
 
 
 def test_secrets_are_not_in_a_cache_by_default(tmp_path, monkeypatch):
