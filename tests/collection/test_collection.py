@@ -1,6 +1,7 @@
 """What the collection holds, that its names are found without a checkout, and that its plugins are documented."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,13 @@ def test_every_role_is_documented(site):
     roles = {f"slipway.node.{path.name}" for path in (ROOT / "roles").iterdir()}
     listed = json.loads(site("ansible-doc", "-t", "role", "--list", "--json", "slipway.node"))
     assert set(listed) == roles
+
+
+def test_an_execution_environment_gets_what_the_controller_needs(site, archive, tmp_path):
+    """As far as it goes without a registry to pull the base image from."""
+    for path in (ROOT / "examples/execution-environment/execution-environment.yml", archive):
+        shutil.copy(path, tmp_path)
+    site("ansible-builder", "create", cwd=tmp_path)
+    assert (tmp_path / "context/_build" / archive.name).exists()
+    told = site("ansible-builder", "introspect", str(site.installed.parents[2]))
+    assert "bcrypt" in told and "sshpass" in told and "ansible-lint" not in told

@@ -97,16 +97,31 @@ def settings(block):
     return found
 
 
+def problems(given):
+    """Return what is wrong with the types of variables."""
+    found = []
+    for role in ["", *pages.ROLES]:
+        spec = reader.specification(role)
+        # What is a template has a value on a host alone.
+        known = {name: one for name, one in given.items() if name in spec and "{{" not in str(one)}
+        options = {name: spec[name] for name in known}
+        found += reader.read(options, {}, known, lambda value: value, f"{role or 'slipway'}_")[1]
+    return found
+
+
 @every_page
 def test_settings_in_blocks_are_of_their_types(page):
-    for kind, _marker, block in pages.blocks(page):
-        given = settings(block) if kind == "yaml" else {}
-        for role in ["", *pages.ROLES]:
-            spec = reader.specification(role)
-            # What is a template has a value on a host alone.
-            known = {name: one for name, one in given.items() if name in spec and "{{" not in str(one)}
-            options = {name: spec[name] for name in known}
-            assert reader.read(options, {}, known, lambda value: value, f"{role or 'slipway'}_")[1] == []
+    assert not [
+        one for kind, _marker, block in pages.blocks(page) if kind == "yaml" for one in problems(settings(block))
+    ]
+
+
+@pytest.mark.parametrize("name", ["all", "enterprise_linux"])
+def test_the_example_s_settings_are_inputs_of_their_types_once_the_marks_are_taken_off(name):
+    text = pages.read(ROOT / f"inventories/example/group_vars/{name}/slipway.yml")
+    given = settings(re.sub(rf"(?m)^# (?=(?:{PREFIXES})_\w+:|  - )", "", text))
+    names = [one for one in given if re.match(rf"(?:{PREFIXES})_", one)]
+    assert names and set(names) <= pages.inputs() and problems(given) == []
 
 
 def quoted(page):
