@@ -7,10 +7,11 @@ import os
 from typing import Any, Dict, List
 
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce import transaction
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.conflicts import containers
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.data import NUKE, NUKE_SOURCE
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.mirror import choose, configure
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.observe import installed
-from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes, runs
+from ansible_collections.slipway.node.plugins.module_utils.docker_ce.plan import GROUP, changes, refusals, runs
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.record import RECORD, record
 from ansible_collections.slipway.node.plugins.module_utils.docker_ce.trial import complaint, try_engine
 from ansible_collections.slipway.node.plugins.module_utils.engine import packages
@@ -69,6 +70,10 @@ def install_packages(run: Run, _actions: List[Action]) -> None:
     written = try_engine(run, choice["specs"], runs(run.observed)) if todo["is_tried"] else None
     disarm(run, remove)
     try:
+        # Fetching may have taken an hour, in which containers were started.
+        late = refusals(want, dict(run.observed, containers=containers(run.host))) if todo["stops"] else []
+        if late:
+            raise Failed("\n".join(late))
         transaction.make(run, argv, choice)
     except Failed as failed:
         # dnf makes way for what a package says it conflicts with, not for one that merely has the same file.

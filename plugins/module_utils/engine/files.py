@@ -110,9 +110,11 @@ def keep_copy(path: str) -> str:
         os.makedirs(COPIES, 0o700)
     stem = os.path.join(COPIES, path.strip("/").replace("/", "%"))
     copy = "%s.%s" % (stem, time.strftime("%Y%m%dT%H%M%S"))
-    # Never open for a moment to whom the file is not.
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT, PRIVATE))
-    shutil.copyfile(path, copy)
+    # Never open for a moment to whom the file is not, and whole before the file goes.
+    with open(path, "rb") as file, open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "wb") as kept:
+        shutil.copyfileobj(file, kept)
+        kept.flush()
+        os.fsync(kept.fileno())
     shutil.copystat(path, copy)
     for old in sorted(glob.glob(glob.escape(stem) + ".[0-9]*T[0-9]*"))[:-KEPT]:
         os.unlink(old)

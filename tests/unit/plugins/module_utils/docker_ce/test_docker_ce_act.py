@@ -26,7 +26,7 @@ from tests.unit.plugins.module_utils.docker_ce.docker_ce_hosts import (
 @pytest.fixture
 def world(monkeypatch):
     """A run of which only words are left, in ``said``; what begins with a word of ``bad`` fails with its text."""
-    said, bad, there, changed = [], {}, {}, [{}, [], []]
+    said, bad, there, changed, running = [], {}, {}, [{}, [], []], []
     run = Run(Host(), DEBIAN)
 
     def say(text):
@@ -66,6 +66,7 @@ def world(monkeypatch):
         monkeypatch.setattr(
             module, "installed", lambda _host, _manager, names: {n: there[n] for n in names if n in there}
         )
+    monkeypatch.setattr(act, "containers", lambda _host: running)
     monkeypatch.setattr(act, "configure", lambda _run, mirror: say(f"configure {mirror}"))
     monkeypatch.setattr(act, "try_engine", lambda _run, specs, _runs: say("try " + " ".join(specs)))
 
@@ -87,7 +88,7 @@ def world(monkeypatch):
                 getattr(act, phase)(run, phases_of[phase])
         return said
 
-    return SimpleNamespace(run=run, go=go, bad=bad, there=there, said=said, changed=changed)
+    return SimpleNamespace(run=run, go=go, bad=bad, there=there, said=said, changed=changed, running=running)
 
 
 def replaced(manager="apt", configured=True, **change):
@@ -116,6 +117,16 @@ def test_nothing_goes_before_what_replaces_it_is_simulated_downloaded_and_tried(
         f"rm {act.NUKE}",
         "purge docker.io",
     ]
+
+
+def test_a_container_that_was_started_while_packages_were_fetched_is_not_stopped(world):
+    observed = converged(wanted())
+    world.running.append("late")
+    with pytest.raises(Failed, match="that restarts the engine, and these containers stop: late"):
+        world.go(wanted(version="28.5"), observed)
+    assert world.said[-1].startswith("try ")
+    world.go(wanted(version="28.5", restart="always"), observed)
+    assert f"install {SPECS}" in " ".join(world.said)
 
 
 def test_what_would_go_beyond_the_plan_is_refused_before_anything_is_changed(world):
