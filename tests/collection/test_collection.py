@@ -58,7 +58,8 @@ def test_the_plan_is_readable_in_the_words_of_ansible_s_own_callback(site, resul
     lines = [line.strip(" \",-'").split() for line in told.splitlines()]
     # A table's lines are lines of the output, and not one text with its line ends spelt out.
     assert ["node", "role", "phase", "change"] in lines, told
-    assert any(line[:3] == ["localhost", "docker_ce", "install_packages"] and "->" in line for line in lines), told
+    # In a phase, or refused where containers of this machine would stop.
+    assert any(line[:2] == ["localhost", "docker_ce"] and "->" in line for line in lines), told
     assert "[WARNING]: Could not match supplied host pattern" not in told
 
 

@@ -16,9 +16,6 @@ from typing import Any
 from ansible_collections.slipway.node.plugins.module_utils.engine import files
 from ansible_collections.slipway.node.plugins.module_utils.registry.accounts import MARK, mark
 from ansible_collections.slipway.node.plugins.plugin_utils.registry.instances import complete_instances, needs_tls
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 try:
     import bcrypt
@@ -83,6 +80,11 @@ def make(inputs: Mapping[str, Any]) -> None:
 
 
 def _make_authority(folder: Path, passphrase: str) -> None:
+    # Which Ansible brings; a list of what is there does not ask for it.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     key: Any
     path = folder / "ca.key"
     if path.exists():
