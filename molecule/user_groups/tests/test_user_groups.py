@@ -62,4 +62,4 @@ def test_login_has_the_group(host, node, user):
 def test_record_holds_what_was_given_and_is_private(host, node):
     record = host.file("/var/lib/slipway/user_groups.json")
     assert (record.user, record.group, record.mode) == ("root", "root", 0o600)
-    assert json.loads(record.content_string) == RECORDS[node]
+    assert json.loads(record.content_string) == {**RECORDS[node], "format": 1}
