@@ -51,11 +51,12 @@ def refusals(want: Dict[str, Any], observed: Dict[str, Any]) -> List[str]:
     if want["state"] != "absent":
         return refused
     own = _own_images(observed)
+    names = {parse(name)["name"] for name in own}
     for name in own:
         image = observed["images"][name]
         containers = observed["containers"].get(image["id"])
         # With another name the image stays.
-        if containers and not {parse(tag)["name"] for tag in image["tags"]} - set(own):
+        if containers and not {parse(tag)["name"] for tag in image["tags"]} - names:
             refused.append(
                 "%s is used by the containers %s. Remove them (`docker rm`), then run again."
                 % (name, ", ".join(containers))

@@ -339,7 +339,7 @@ def test_archives_that_cannot_be_used_and_images_in_use_are_refused():
     assert plan.refusals(want(), found) == ["/x does not exist."]
     found = observed(
         record={"images": {name: {"id": A, "from": ""} for name in ("app:1", "b:1")}},
-        images={"app:1": image(A), "b:1": image(B)},
+        images={"app:1": {**image(A), "tags": ["app:1"]}, "b:1": image(B)},
         containers={A: ["one", "two"], B: ["three"]},
     )
     # Under another name of its own the image stays.
