@@ -1,8 +1,8 @@
 """Make one virtual machine a container host by the product's own playbooks, use it, reboot it, and use it again.
 
 `make test-vm` runs it. It shows what the lab's containers cannot: AppArmor, setuid, settings of the kernel, cgroups
-version 2, limits that need CAP_SYS_RESOURCE, and a reboot. Output is that of the playbooks and a line for each check;
-the last line is `N passed, N failed`.
+version 2, the rehearsal on them, limits that need CAP_SYS_RESOURCE, and a reboot. Output is that of the playbooks and
+a line for each check; the last line is `N passed, N failed`.
 """
 
 from __future__ import annotations
@@ -196,6 +196,12 @@ def prove(report: Report, vm: machine.Machine) -> None:
         return
     report.record("the plan is clean", lambda: play(*clean))
     report.check(vm, [*LASTING, *ONCE])
+    report.record(
+        "configurations are rehearsed",
+        lambda: play(
+            "molecule/docker_daemon/rehearse.yml", "-e", "rehearse_hosts=vm", "-e", '{"rehearse_in_container": false}'
+        ),
+    )
     report.record("the AppArmor profile for Singularity is the starter's", lambda: follow_profile(vm))
     if not report.record("it reboots", vm.reboot):
         return
