@@ -46,7 +46,8 @@ def test_daemon_reports_all_that_debian13_wants(node, info):
     assert info["DockerRootDir"] == "/var/lib/docker/slipway"
     assert info["DefaultAddressPools"] == [{"Base": "10.200.0.0/16", "Size": 24}]
     assert info["HttpProxy"] == info["HttpsProxy"] == "http://proxy.invalid:3128"
-    assert info["NoProxy"] == "localhost,upstream"
+    # The registries of the inventory too.
+    assert info["NoProxy"] == "localhost,upstream,debian13"
 
 
 def test_file_holds_what_is_wanted_and_nothing_else(host, node):
